@@ -1,0 +1,84 @@
+"""The two ways bytes are made from values: canonical JSON, and length-delimited packing.
+
+JSON that is hashed or signed is RFC 8785 (JCS). Everything else that is bound to a key, a digest or a signature is
+packed with lengths, so that no two different lists of fields ever give the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+import rfc8785
+
+from cloister.errors import VerificationError
+
+T = TypeVar("T")
+
+Hex32 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+"""32 bytes as 64 lower-case hexadecimal digits: a SHA-256 digest, or a random identifier."""
+
+Email = Annotated[str, msgspec.Meta(pattern=r"^[^\s,@\x00-\x1f\x7f]{1,128}@[^\s,@\x00-\x1f\x7f]{1,126}$")]
+"""An address, compared after `normal_email`. No comma: the audit log is a comma-separated text."""
+
+Size = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+"""A number of bytes, rows or milliseconds that JSON carries exactly."""
+
+
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of everything that is stored or sent as JSON: immutable, and an unknown field is an error."""
+
+
+def canonical(value: Any) -> bytes:
+    """RFC 8785 bytes of a record or of plain JSON values.
+
+    Raises:
+        ValueError: an integer outside ±(2^53 - 1), or a float that JSON has no number for.
+    """
+    return rfc8785.dumps(msgspec.to_builtins(value))
+
+
+def decode(data: bytes, kind: type[T], *, what: str) -> T:
+    """Reads JSON strictly into ``kind``: unknown fields, versions and kinds are errors.
+
+    Raises:
+        VerificationError: the bytes are not such a record. The message names ``what`` and the field, never a value.
+    """
+    try:
+        return msgspec.json.decode(data, type=kind, strict=True)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        reason = str(error) if isinstance(error, msgspec.ValidationError) else "it is not JSON in UTF-8"
+        raise VerificationError(f"This is not {what} that this version understands: {reason}.") from None
+
+
+def decode_canonical(data: bytes, kind: type[T], *, what: str) -> T:
+    """Like `decode`, and the bytes must be the canonical ones: one value, one digest.
+
+    Raises:
+        VerificationError: as `decode`, or the JSON is not in RFC 8785 form (duplicate keys, white space, order).
+    """
+    value = decode(data, kind, what=what)
+    if canonical(value) != data:
+        raise VerificationError(f"This is not {what} in canonical form (RFC 8785).")
+    return value
+
+
+def pack(label: str, *fields: bytes) -> bytes:
+    """Joins a label and fields, each behind its length as eight big-endian bytes."""
+    return b"".join(len(field).to_bytes(8, "big") + field for field in (label.encode(), *fields))
+
+
+def number(value: int) -> bytes:
+    """A non-negative integer below 2^64 as the eight bytes that `pack` fields use."""
+    return value.to_bytes(8, "big")
+
+
+def sha256(data: bytes) -> bytes:
+    """SHA-256 as 32 bytes."""
+    return hashlib.sha256(data).digest()
+
+
+def normal_email(email: str) -> str:
+    """The form in which addresses are stored and compared."""
+    return email.strip().casefold()

@@ -1,0 +1,169 @@
+"""The Merkle tree of RFC 6962 section 2: roots, inclusion proofs, consistency proofs, and their verification.
+
+Verification follows RFC 9162 sections 2.1.3.2 and 2.1.4.2 (the same tree, the algorithms written out).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Sequence
+
+from cloister.errors import LogTampered
+
+EMPTY_ROOT = hashlib.sha256(b"").digest()
+
+
+def leaf_hash(data: bytes) -> bytes:
+    """MTH of a list of one entry."""
+    return hashlib.sha256(b"\x00" + data).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """MTH of two subtrees."""
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+class MerkleTree:
+    """A growing tree. Keeps the hashes of all complete subtrees (64 bytes an entry), so that adding an entry and
+    making a proof cost O(log n) hashes whatever its length."""
+
+    def __init__(self, leaf_hashes: Iterable[bytes] = ()) -> None:
+        self._levels: list[list[bytes]] = [[]]
+        for leaf in leaf_hashes:
+            self._append(leaf)
+
+    def __len__(self) -> int:
+        return len(self._levels[0])
+
+    def append(self, entry: bytes) -> None:
+        """Adds an entry (its bytes, not its hash)."""
+        self._append(leaf_hash(entry))
+
+    def _append(self, leaf: bytes) -> None:
+        level = 0
+        self._levels[0].append(leaf)
+        while len(self._levels[level]) % 2 == 0:
+            pair = self._levels[level][-2:]
+            level += 1
+            if level == len(self._levels):
+                self._levels.append([])
+            self._levels[level].append(node_hash(*pair))
+
+    def root(self, size: int | None = None) -> bytes:
+        """The tree's root when it had ``size`` entries (now, by default)."""
+        size = len(self) if size is None else size
+        if not 0 <= size <= len(self):
+            raise ValueError(f"no such size: {size} of {len(self)}")
+        return self._range(0, size) if size else EMPTY_ROOT
+
+    def root_with(self, entry: bytes) -> bytes:
+        """The root that the tree would have after `append`, without changing it."""
+        root = leaf_hash(entry)
+        for level in range(len(self._levels)):
+            if len(self._levels[level]) % 2:
+                root = node_hash(self._levels[level][-1], root)
+        return root
+
+    def inclusion_proof(self, index: int, size: int | None = None) -> list[bytes]:
+        """PATH(index, D[size])."""
+        size = len(self) if size is None else size
+        if not 0 <= index < size <= len(self):
+            raise ValueError(f"no such entry: {index} of {size}")
+        return self._path(index, 0, size)
+
+    def consistency_proof(self, old: int, size: int | None = None) -> list[bytes]:
+        """PROOF(old, D[size]). Empty where ``old`` is 0 or ``size``."""
+        size = len(self) if size is None else size
+        if not 0 <= old <= size <= len(self):
+            raise ValueError(f"no such sizes: {old} and {size} of {len(self)}")
+        return self._subproof(old, 0, size, complete=True) if 0 < old < size else []
+
+    def _range(self, start: int, end: int) -> bytes:
+        length = end - start
+        level = length.bit_length() - 1
+        if length == 1 << level and start % length == 0 and start >> level < len(self._levels[level]):
+            return self._levels[level][start >> level]
+        split = _split(length)
+        return node_hash(self._range(start, start + split), self._range(start + split, end))
+
+    def _path(self, index: int, start: int, end: int) -> list[bytes]:
+        if end - start == 1:
+            return []
+        middle = start + _split(end - start)
+        if index < middle:
+            return [*self._path(index, start, middle), self._range(middle, end)]
+        return [*self._path(index, middle, end), self._range(start, middle)]
+
+    def _subproof(self, old: int, start: int, end: int, *, complete: bool) -> list[bytes]:
+        if old == end:
+            return [] if complete else [self._range(start, end)]
+        middle = start + _split(end - start)
+        if old <= middle:
+            return [*self._subproof(old, start, middle, complete=complete), self._range(middle, end)]
+        return [*self._subproof(old, middle, end, complete=False), self._range(start, middle)]
+
+
+def verify_inclusion(entry: bytes, index: int, size: int, root: bytes, proof: Sequence[bytes]) -> None:
+    """RFC 9162 section 2.1.3.2.
+
+    Raises:
+        LogTampered: the tree of that size and root does not have that entry at that index.
+    """
+    if not 0 <= index < size:
+        raise LogTampered("The proof speaks of an entry that the log can't have.")
+    fn, sn, computed = index, size - 1, leaf_hash(entry)
+    for step in proof:
+        if sn == 0:
+            raise LogTampered("The inclusion proof is too long.")
+        if fn & 1 or fn == sn:
+            computed = node_hash(step, computed)
+            while not fn & 1 and fn:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            computed = node_hash(computed, step)
+        fn, sn = fn >> 1, sn >> 1
+    if sn or not hmac.compare_digest(computed, root):
+        raise LogTampered("The entry is not part of the log whose checkpoint was shown.")
+
+
+def verify_consistency(old_size: int, old_root: bytes, size: int, root: bytes, proof: Sequence[bytes]) -> None:
+    """RFC 9162 section 2.1.4.2, with the trivial cases that it leaves to the caller.
+
+    Raises:
+        LogTampered: the newer tree is not an extension of the older one.
+    """
+    changed = LogTampered("The log was changed: what it shows now does not extend what it showed before.")
+    if not 0 <= old_size <= size:
+        raise changed
+    if old_size == size or old_size == 0:
+        expected = root if old_size else EMPTY_ROOT
+        if proof or not hmac.compare_digest(old_root, expected):
+            raise changed
+        return
+    path = list(proof)
+    if old_size & (old_size - 1) == 0:
+        path.insert(0, old_root)
+    if not path:
+        raise changed
+    fn, sn = old_size - 1, size - 1
+    while fn & 1:
+        fn, sn = fn >> 1, sn >> 1
+    fr = sr = path[0]
+    for step in path[1:]:
+        if sn == 0:
+            raise changed
+        if fn & 1 or fn == sn:
+            fr, sr = node_hash(step, fr), node_hash(step, sr)
+            while not fn & 1 and fn:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            sr = node_hash(sr, step)
+        fn, sn = fn >> 1, sn >> 1
+    if sn or not (hmac.compare_digest(fr, old_root) and hmac.compare_digest(sr, root)):
+        raise changed
+
+
+def _split(length: int) -> int:
+    """The largest power of two smaller than ``length``."""
+    return 1 << (length - 1).bit_length() - 1
