@@ -1,0 +1,65 @@
+"""The audit log as text: one event a line, five comma-separated fields, no other commas.
+
+Epoch milliseconds, participant, notes, action, detail: the form that scripts written for the documented SDK read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cloister.rooms.events import (
+    Body,
+    DatasetAttached,
+    DatasetRemoved,
+    Event,
+    KeyBound,
+    LogRead,
+    Published,
+    ResultFetched,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    RunVoided,
+    Stopped,
+)
+
+
+def audit_text(events: Iterable[Event]) -> str:
+    """All events, a line each, every line ended by a newline."""
+    return "".join(f"{audit_line(event)}\n" for event in events)
+
+
+def audit_line(event: Event) -> str:
+    """One event, without the newline."""
+    notes, action, detail = _describe(event.body)
+    return ",".join(_plain(field) for field in (str(event.time), event.actor, notes, action, detail))
+
+
+def _describe(body: Body) -> tuple[str, str, str]:
+    match body:
+        case Published(definition=definition):
+            return "Room has been published", "publish", definition.id()
+        case KeyBound(user=user, key=key, issuer=issuer):
+            return f"Device key has been bound to {user} on the word of {issuer}", "bind key", key
+        case DatasetAttached(node=node, manifest=manifest):
+            return f"Dataset has been attached to {node}", "attach dataset", manifest
+        case DatasetRemoved(node=node, manifest=manifest):
+            return f"Dataset has been removed from {node}", "remove dataset", manifest
+        case RunStarted(node=node, run=run):
+            return f"Computation {node} has been started", "start run", run
+        case RunFinished(node=node, run=run):
+            return f"Computation {node} has finished", "finish run", run
+        case RunFailed(node=node, run=run):
+            return f"Computation {node} has failed", "fail run", run
+        case RunVoided(node=node, run=run, reason=reason):
+            return f"Computation {node} has ended without a result: {reason}", "void run", run
+        case ResultFetched(node=node, run=run):
+            return f"Result of {node} has been fetched", "fetch result", run
+        case LogRead(size=size):
+            return "Audit log has been retrieved", "read log", str(size)
+        case Stopped():
+            return "Room has been stopped", "stop", ""
+
+
+def _plain(field: str) -> str:
+    return "".join(" " if character == "," or ord(character) < 32 else character for character in field)

@@ -1,0 +1,133 @@
+"""What may happen next in a room: a request and the state become events, or a refusal.
+
+Pure. Each function answers an authorised request with the events that it causes; an empty list means that it has
+been answered before, or changes nothing.
+"""
+
+from __future__ import annotations
+
+from cloister.errors import Refused
+from cloister.rooms.definition import Definition
+from cloister.rooms.events import Body, DatasetAttached, DatasetRemoved, RunFinished, RunVoided, Stopped
+from cloister.rooms.permissions import NO_SUCH_ROOM
+from cloister.rooms.planning import plan
+from cloister.rooms.state import RoomState, Run, RunStatus
+
+CLOCK_TOLERANCE = 1000
+"""Milliseconds by which the host's clock may step back, as clocks that are being set do."""
+
+
+def published(state: RoomState) -> Definition:
+    """The definition of a room that exists.
+
+    Raises:
+        Refused: ``not_found``.
+    """
+    if state.definition is None:
+        raise Refused("not_found", NO_SUCH_ROOM)
+    return state.definition
+
+
+def event_time(state: RoomState, now: int) -> int:
+    """The time (milliseconds since 1970) to write into the next event.
+
+    Raises:
+        Refused: the host's clock is before the last event.
+    """
+    if now < state.time - CLOCK_TOLERANCE:
+        raise Refused("failed", "The enclave's clock is behind the room's last event. Ask the operator to set it.")
+    return max(now, state.time)
+
+
+def open_room(state: RoomState) -> None:
+    """Raises:
+    Refused: ``conflict``, where the room was stopped.
+    """
+    if state.stopped:
+        raise Refused("conflict", "The room was stopped: nothing can be attached, run or fetched any more.")
+
+
+def attach(state: RoomState, user: str, node: str, manifest: str) -> list[Body]:
+    """A dataset comes to a data node.
+
+    Raises:
+        Refused: ``conflict``, where the room was stopped or the node has another dataset.
+    """
+    open_room(state)
+    there = state.attached.get(node)
+    if there == manifest and state.attached_by.get(node) == user:
+        return []
+    if there is not None:
+        raise Refused("conflict", f"The data node {node!r} already has a dataset. Remove that one first.")
+    return [DatasetAttached(node=node, manifest=manifest)]
+
+
+def remove(state: RoomState, node: str, request: str) -> list[Body]:
+    """The dataset of a data node goes; also after the room was stopped.
+
+    Raises:
+        Refused: ``conflict``, where there is none.
+    """
+    if state.removals.get(node) == request:
+        return []
+    there = state.attached.get(node)
+    if there is None:
+        raise Refused("conflict", f"The data node {node!r} has no dataset to remove.")
+    return [DatasetRemoved(node=node, manifest=there, request=request)]
+
+
+def stop(state: RoomState) -> list[Body]:
+    """The room ends."""
+    return [] if state.stopped else [Stopped()]
+
+
+def release(state: RoomState, room: str, run: Run, finished: RunFinished) -> RunFinished | RunVoided:
+    """Whether the result of a run that has just ended is released: decided on the state of now, not of its start."""
+    definition = published(state)
+    if state.stopped:
+        return RunVoided(run=run.id, node=run.node, reason="room stopped")
+    try:
+        steps = plan(definition, room, run.node, state.attached)
+    except Refused:
+        return RunVoided(run=run.id, node=run.node, reason="input removed")
+    if steps[-1].cache_key != run.cache_key or run.status is not RunStatus.RUNNING:
+        return RunVoided(run=run.id, node=run.node, reason="input removed")
+    return finished
+
+
+def fetch(state: RoomState, room: str, node: str, run: str | None) -> Run:
+    """The run whose result answers a fetch: a given one, or that of the node over the data of now.
+
+    Raises:
+        Refused: where there is none, saying why.
+    """
+    open_room(state)
+    definition = published(state)
+    if run is None:
+        cache_key = plan(definition, room, node, state.attached)[-1].cache_key
+        run = state.results.get(cache_key) or state.running.get(cache_key)
+    found = state.runs.get(run) if run else None
+    if found is None or found.node != node:
+        raise Refused("not_found", f"The computation {node!r} has no result. Run it first.")
+    match found.status:
+        case RunStatus.FINISHED:
+            return found
+        case RunStatus.WITHDRAWN:
+            raise Refused("conflict", "Data that this result was derived from was removed; the result went with it.")
+        case RunStatus.RUNNING:
+            raise Refused("conflict", f"The computation {node!r} is still running. Wait for it.")
+        case RunStatus.FAILED:
+            raise Refused("failed", f"The computation {node!r} failed. Run it again once its cause is mended.")
+        case RunStatus.VOIDED:
+            raise Refused("conflict", voided(found))
+
+
+def voided(run: Run) -> str:
+    """Why there is no result, for whoever asked for it."""
+    reasons = {
+        "interrupted": "was interrupted by a restart of the enclave. Run it again.",
+        "worker lost": "lost its worker twice. Run it again; ask the operator to look at the workers.",
+        "input removed": "lost one of its inputs while it ran. Attach the data and run it again.",
+        "room stopped": "ended without a result, because the room was stopped.",
+    }
+    return f"The computation {run.node!r} {reasons.get(run.reason, 'has no result.')}"

@@ -1,0 +1,167 @@
+"""A room's definition: everything that its participants agree to. Immutable; its SHA-256 is the room's id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from cloister.errors import DefinitionInvalid, VerificationError
+from cloister.formats.encoding import Email, Hex32, Record, canonical, decode_canonical, normal_email, sha256
+from cloister.rooms.nodes import Node, PythonNode, RawDataNode, check_nodes
+
+MAX_BYTES = 16 * 1024 * 1024
+MAX_NODES = 1000
+MAX_PARTICIPANTS = 1000
+
+
+class Participant(Record, frozen=True, kw_only=True):
+    """One user and their roles. Being listed at all is the right to see the room."""
+
+    user: Email
+    data_owner_of: tuple[str, ...] = ()
+    analyst_of: tuple[str, ...] = ()
+    keys: tuple[Hex32, ...] = ()
+    """Device keys (Ed25519) that the author has pinned: bound from the start."""
+
+
+class Issuer(Record, frozen=True, kw_only=True):
+    """Who may vouch that a device key belongs to an email: an identity provider's name and Ed25519 keys."""
+
+    name: str
+    keys: tuple[Hex32, ...]
+
+
+class Reference(Record, frozen=True, kw_only=True):
+    """Reference values (RFC 9334): what the evidence of a part of the system must show."""
+
+    evidence: str
+    """Evidence type. ``insecure-software`` is accepted only where the definition says so, for all to see."""
+    measurement: Hex32
+
+
+class ImageReference(Record, frozen=True, kw_only=True):
+    """The environment that computations run in."""
+
+    name: str
+    measurement: Hex32
+
+
+class Definition(Record, frozen=True, kw_only=True):
+    """A room as it is published."""
+
+    version: Literal[1] = 1
+    nonce: Hex32
+    """Random: two rooms with the same content never share an id."""
+    title: str
+    description: str = ""
+    owner: Email
+    """May stop the room. Has no right to data or results by that."""
+    participants: tuple[Participant, ...]
+    nodes: tuple[Node, ...]
+    issuers: tuple[Issuer, ...] = ()
+    pins_required: bool = False
+    """If so, only pinned keys are bound: then not even an issuer can speak for a participant."""
+    enclave: Reference
+    worker: Reference
+    images: tuple[ImageReference, ...] = ()
+
+    def canonical(self) -> bytes:
+        """RFC 8785 bytes."""
+        return canonical(self)
+
+    def id(self) -> str:
+        """The room's id: SHA-256 of the canonical definition, as hex."""
+        return sha256(self.canonical()).hex()
+
+    def node(self, node_id: str) -> Node | None:
+        """The node of that id."""
+        return next((node for node in self.nodes if node.id == node_id), None)
+
+    def participant(self, user: str) -> Participant | None:
+        """The entry of that user."""
+        wanted = normal_email(user)
+        return next((entry for entry in self.participants if entry.user == wanted), None)
+
+    def image(self, name: str) -> ImageReference | None:
+        """The image of that name."""
+        return next((image for image in self.images if image.name == name), None)
+
+
+def read_definition(data: bytes, *, room: str | None = None) -> Definition:
+    """Reads and checks a published definition.
+
+    Raises:
+        DefinitionInvalid: it is not canonical, breaks a rule, or is not that of ``room``.
+    """
+    # 1. Of a size that can be served.
+    if len(data) > MAX_BYTES:
+        raise DefinitionInvalid(f"The definition is larger than {MAX_BYTES // 1024 // 1024} MiB. Move data out of it.")
+    # 2. The room's id is its own digest.
+    if room is not None and sha256(data).hex() != room:
+        raise DefinitionInvalid("The definition is not the one that this room's id stands for.")
+    # 3. Known fields only, in canonical form.
+    try:
+        definition = decode_canonical(data, Definition, what="a room's definition")
+    except VerificationError as error:
+        raise DefinitionInvalid(str(error)) from None
+    # 4. The rules.
+    check_definition(definition)
+    return definition
+
+
+def check_definition(definition: Definition) -> None:
+    """Checks every rule that a definition must keep.
+
+    Raises:
+        DefinitionInvalid: naming the first rule that is broken, and where.
+    """
+    if not definition.title.strip():
+        raise DefinitionInvalid("The room has no name. Give it one.")
+    if len(definition.nodes) > MAX_NODES:
+        raise DefinitionInvalid(f"The room has {len(definition.nodes)} nodes; {MAX_NODES} are the most.")
+    if len(definition.participants) > MAX_PARTICIPANTS:
+        raise DefinitionInvalid(
+            f"The room has {len(definition.participants)} participants; {MAX_PARTICIPANTS} are the most."
+        )
+    check_nodes(definition.nodes)
+    _unique((image.name for image in definition.images), "image")
+    for node in definition.nodes:
+        if isinstance(node, PythonNode) and definition.image(node.image) is None:
+            raise DefinitionInvalid(f"The node {node.id!r} runs in an image that the room doesn't list.")
+    _check_participants(definition)
+
+
+def _check_participants(definition: Definition) -> None:
+    _unique((participant.user for participant in definition.participants), "participant")
+    by_id = {node.id: node for node in definition.nodes}
+    for participant in definition.participants:
+        if participant.user != normal_email(participant.user):
+            raise DefinitionInvalid(f"The address {participant.user!r} must be written in lower case.")
+        _unique(participant.data_owner_of, f"data node of {participant.user}")
+        _unique(participant.analyst_of, f"computation of {participant.user}")
+        for node in (*participant.data_owner_of, *participant.analyst_of):
+            if node not in by_id:
+                raise DefinitionInvalid(f"{participant.user} has a role on {node!r}, which is not in the room.")
+        for node in participant.data_owner_of:
+            if not isinstance(by_id[node], RawDataNode):
+                raise DefinitionInvalid(f"{participant.user} can't be data owner of {node!r}: it is a computation.")
+        for node in participant.analyst_of:
+            if isinstance(by_id[node], RawDataNode):
+                raise DefinitionInvalid(f"{participant.user} can't be analyst of {node!r}: it is a data node.")
+        if definition.pins_required and not participant.keys:
+            raise DefinitionInvalid(f"The room requires pinned keys, and {participant.user} has none.")
+    if definition.participant(definition.owner) is None or definition.owner != normal_email(definition.owner):
+        raise DefinitionInvalid(f"The owner {definition.owner!r} is not among the participants.")
+    if not definition.pins_required and not definition.issuers:
+        raise DefinitionInvalid(
+            "The room names no issuer of identities and requires no pinned keys: nobody could enter."
+        )
+    _unique((issuer.name for issuer in definition.issuers), "issuer")
+
+
+def _unique(values: Iterable[str], what: str) -> None:
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            raise DefinitionInvalid(f"The {what} {value!r} is listed twice.")
+        seen.add(value)

@@ -1,0 +1,115 @@
+"""What can happen in a room. The list of events is the room: its state, and its audit log.
+
+No event says anything about content: they name ciphertext digests, nodes and people.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from cloister.formats.encoding import Email, Hex32, Record, Size
+from cloister.formats.receipt import Attested
+from cloister.rooms.definition import Definition
+
+ENCLAVE = "enclave"
+"""The actor of events that no participant caused directly."""
+
+
+class Published(Record, frozen=True, kw_only=True, tag_field="type", tag="published"):
+    """The room came to be. Always the first event, and only that."""
+
+    definition: Definition
+
+
+class KeyBound(Record, frozen=True, kw_only=True, tag_field="type", tag="key_bound"):
+    """From here on this device key speaks for this user."""
+
+    user: Email
+    key: Hex32
+    issuer: str
+    """The issuer whose identity token said so."""
+
+
+class DatasetAttached(Record, frozen=True, kw_only=True, tag_field="type", tag="dataset_attached"):
+    node: str
+    manifest: Hex32
+    """Digest of the manifest, which lists digests of ciphertext."""
+
+
+class DatasetRemoved(Record, frozen=True, kw_only=True, tag_field="type", tag="dataset_removed"):
+    """The data is gone, with the keys of everything that was derived from it."""
+
+    node: str
+    manifest: Hex32
+    request: Hex32
+    """The caller's id of this request: asking again with the same one changes nothing."""
+
+
+class RunStarted(Record, frozen=True, kw_only=True, tag_field="type", tag="run_started"):
+    run: Hex32
+    node: str
+    cache_key: Hex32
+
+
+class RunFinished(Record, frozen=True, kw_only=True, tag_field="type", tag="run_finished"):
+    """The result may be fetched by those whom the definition names."""
+
+    run: Hex32
+    node: str
+    manifest: Hex32
+    worker: Attested
+
+
+class RunFailed(Record, frozen=True, kw_only=True, tag_field="type", tag="run_failed"):
+    """The computation did not end well. Why is for its analysts alone: how a script fails may depend on data."""
+
+    run: Hex32
+    node: str
+
+
+class RunVoided(Record, frozen=True, kw_only=True, tag_field="type", tag="run_voided"):
+    """The run's result was never released and never will be."""
+
+    run: Hex32
+    node: str
+    reason: Literal["input removed", "room stopped", "interrupted", "worker lost"]
+
+
+class ResultFetched(Record, frozen=True, kw_only=True, tag_field="type", tag="result_fetched"):
+    run: Hex32
+    node: str
+
+
+class LogRead(Record, frozen=True, kw_only=True, tag_field="type", tag="log_read"):
+    size: Size
+    """How many events were shown."""
+
+
+class Stopped(Record, frozen=True, kw_only=True, tag_field="type", tag="stopped"):
+    """Nothing can be attached, run or fetched any more."""
+
+
+Body = (
+    Published
+    | KeyBound
+    | DatasetAttached
+    | DatasetRemoved
+    | RunStarted
+    | RunFinished
+    | RunFailed
+    | RunVoided
+    | ResultFetched
+    | LogRead
+    | Stopped
+)
+
+
+class Event(Record, frozen=True, kw_only=True):
+    """One entry of a room's log. Its canonical JSON is the leaf of the Merkle tree."""
+
+    version: Literal[1] = 1
+    time: Size
+    """Milliseconds since 1970 by the enclave's host: best effort, never before the last event's."""
+    actor: str
+    """The participant whose request this follows from, or `ENCLAVE`."""
+    body: Body

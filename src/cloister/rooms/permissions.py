@@ -1,0 +1,85 @@
+"""Who may do what: one table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from types import MappingProxyType
+
+from cloister.errors import Refused
+from cloister.rooms.definition import Definition
+
+NO_SUCH_ROOM = "There is no such room, or you are not one of its participants."
+
+
+class Role(Enum):
+    """What a participant is in a room, or to one of its nodes."""
+
+    PARTICIPANT = "participant"
+    OWNER = "owner of the room"
+    DATA_OWNER = "data owner of the node"
+    ANALYST = "analyst of the node"
+
+
+class Action(Enum):
+    """What can be asked of a room."""
+
+    READ_DEFINITION = "read the definition"
+    READ_STATUS = "read which data nodes have data and which runs there are"
+    READ_LOG = "read the audit log"
+    STOP = "stop the room"
+    ATTACH = "attach a dataset"
+    REMOVE = "remove a dataset"
+    RUN = "run the computation"
+    FETCH_RESULT = "fetch the result"
+
+
+PERMISSIONS: Mapping[Action, frozenset[Role]] = MappingProxyType(
+    {
+        Action.READ_DEFINITION: frozenset({Role.PARTICIPANT}),
+        Action.READ_STATUS: frozenset({Role.PARTICIPANT}),
+        Action.READ_LOG: frozenset({Role.PARTICIPANT}),
+        Action.STOP: frozenset({Role.OWNER}),
+        Action.ATTACH: frozenset({Role.DATA_OWNER}),
+        Action.REMOVE: frozenset({Role.DATA_OWNER}),
+        Action.RUN: frozenset({Role.ANALYST}),
+        Action.FETCH_RESULT: frozenset({Role.ANALYST}),
+    }
+)
+
+
+def roles(definition: Definition, user: str, node: str | None) -> frozenset[Role]:
+    """Every role of ``user`` in the room and, where one is named, on ``node``. Empty for outsiders."""
+    participant = definition.participant(user)
+    if participant is None:
+        return frozenset()
+    held = {Role.PARTICIPANT}
+    if definition.owner == participant.user:
+        held.add(Role.OWNER)
+    if node in participant.data_owner_of:
+        held.add(Role.DATA_OWNER)
+    if node in participant.analyst_of:
+        held.add(Role.ANALYST)
+    return frozenset(held)
+
+
+def authorise(definition: Definition, action: Action, user: str, node: str | None = None) -> None:
+    """Lets the action pass, or raises.
+
+    Raises:
+        Refused: ``not_found`` for outsiders, in the very words that an unknown room gets, and for unknown nodes;
+            ``forbidden`` for participants without the role, naming it.
+    """
+    held = roles(definition, user, node)
+    if not held:
+        raise Refused("not_found", NO_SUCH_ROOM)
+    if node is not None and definition.node(node) is None:
+        raise Refused("not_found", f"The room has no node {node!r}. Its nodes are: {_names(definition)}.")
+    needed = PERMISSIONS[action]
+    if not held & needed:
+        who = " or ".join(sorted(role.value for role in needed))
+        raise Refused("forbidden", f"You may not {action.value}: that takes the {who}.")
+
+
+def _names(definition: Definition) -> str:
+    return ", ".join(repr(node.id) for node in definition.nodes[:20]) or "none"

@@ -1,0 +1,84 @@
+"""Which computations a request needs, in which order, and which of them are already answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cloister.errors import Refused
+from cloister.formats.encoding import canonical, pack, sha256
+from cloister.rooms.definition import Definition
+from cloister.rooms.nodes import ComputeNode, Node, PythonNode, RawDataNode, dependencies, topological_order
+
+
+@dataclass(frozen=True)
+class Step:
+    """One computation of a plan."""
+
+    node: ComputeNode
+    cache_key: str
+    """Digest of (room, node definition, input digests or absent, image measurement)."""
+
+
+def leaves(definition: Definition, node_id: str) -> frozenset[str]:
+    """Ids of the data nodes that a node reads, directly or by way of others."""
+    by_id = _by_id(definition)
+    if node_id not in by_id:
+        return frozenset()
+    return frozenset(node for node in topological_order(by_id, [node_id]) if isinstance(by_id[node], RawDataNode))
+
+
+def plan(definition: Definition, room: str, target: str, attached: Mapping[str, str]) -> list[Step]:
+    """The computations that ``target`` needs, itself last, each after those it depends on.
+
+    Args:
+        attached: data node id to the manifest digest of its dataset.
+
+    Raises:
+        Refused: ``bad_request``, naming every required data node that has no data.
+    """
+    by_id = _by_id(definition)
+    order = topological_order(by_id, [target])
+    missing = [
+        node.name
+        for node in map(by_id.__getitem__, order)
+        if isinstance(node, RawDataNode) and node.required and node.id not in attached
+    ]
+    if missing:
+        names = ", ".join(repr(name) for name in missing)
+        raise Refused(
+            "bad_request",
+            f"The computation {target!r} needs data that is not there yet: attach a dataset to {names} first.",
+        )
+    digests: dict[str, bytes] = {}
+    steps: list[Step] = []
+    for node_id in order:
+        node = by_id[node_id]
+        if isinstance(node, PythonNode):
+            key = _cache_key(definition, room, node, digests)
+            digests[node_id] = key
+            steps.append(Step(node, key.hex()))
+        else:
+            digests[node_id] = bytes.fromhex(attached[node_id]) if node_id in attached else b""
+    return steps
+
+
+def run_id(job: str, node: str) -> str:
+    """The id of the run of ``node`` that a request with the id ``job`` starts (hex)."""
+    return sha256(pack("cloister/run/v1", bytes.fromhex(job), node.encode())).hex()
+
+
+def node_digest(node: Node) -> bytes:
+    """SHA-256 of a node's canonical definition."""
+    return sha256(canonical(node))
+
+
+def _cache_key(definition: Definition, room: str, node: ComputeNode, digests: Mapping[str, bytes]) -> bytes:
+    image = definition.image(node.image)
+    measurement = bytes.fromhex(image.measurement) if image else b""
+    inputs = [field for each in dependencies(node) for field in (each.encode(), digests[each])]
+    return sha256(pack("cloister/cache-key/v1", bytes.fromhex(room), node_digest(node), measurement, *inputs))
+
+
+def _by_id(definition: Definition) -> dict[str, Node]:
+    return {node.id: node for node in definition.nodes}

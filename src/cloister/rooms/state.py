@@ -1,0 +1,140 @@
+"""A room's state: a fold over its events.
+
+`RoomState.apply` is total: any event is taken as having happened, whatever came before. What may happen is decided
+before, in `cloister.rooms.decisions`; what has happened is never argued with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from cloister.formats.receipt import Attested
+from cloister.rooms.definition import Definition
+from cloister.rooms.events import (
+    DatasetAttached,
+    DatasetRemoved,
+    Event,
+    KeyBound,
+    Published,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    RunVoided,
+    Stopped,
+)
+from cloister.rooms.planning import leaves
+
+
+class RunStatus(Enum):
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    VOIDED = "voided"
+    WITHDRAWN = "withdrawn"
+    """It had finished; data that it was derived from was removed since."""
+
+
+@dataclass
+class Run:
+    """One run of one computation."""
+
+    id: str
+    node: str
+    cache_key: str
+    actor: str
+    status: RunStatus = RunStatus.RUNNING
+    manifest: str | None = None
+    worker: Attested | None = None
+    reason: str = ""
+    """Why it was voided."""
+    finished_at: int = 0
+    """Milliseconds since 1970."""
+    log_index: int = 0
+    """Index of the event that ended it."""
+
+
+@dataclass
+class RoomState:
+    """What is true of a room after ``size`` events. One writer: whoever appends to its log."""
+
+    size: int = 0
+    time: int = 0
+    """Of the last event, in milliseconds since 1970."""
+    definition: Definition | None = None
+    stopped: bool = False
+    keys: dict[str, set[str]] = field(default_factory=dict)
+    """User to the device keys (hex) that speak for them."""
+    attached: dict[str, str] = field(default_factory=dict)
+    """Data node to the manifest digest of its dataset."""
+    attached_by: dict[str, str] = field(default_factory=dict)
+    removals: dict[str, str] = field(default_factory=dict)
+    """Data node to the id of the request that last removed its dataset."""
+    runs: dict[str, Run] = field(default_factory=dict)
+    results: dict[str, str] = field(default_factory=dict)
+    """Cache key to the run whose result can be used."""
+    running: dict[str, str] = field(default_factory=dict)
+    """Cache key to the run that is under way."""
+
+    def apply(self, event: Event) -> None:
+        """Takes one event into account."""
+        index, self.size = self.size, self.size + 1
+        self.time = max(self.time, event.time)
+        match event.body:
+            case Published(definition=definition) if self.definition is None:
+                self.definition = definition
+                self.keys = {entry.user: set(entry.keys) for entry in definition.participants if entry.keys}
+            case KeyBound(user=user, key=key):
+                self.keys.setdefault(user, set()).add(key)
+            case DatasetAttached(node=node, manifest=manifest):
+                self.attached[node] = manifest
+                self.attached_by[node] = event.actor
+            case DatasetRemoved(node=node, request=request):
+                self.attached.pop(node, None)
+                self.attached_by.pop(node, None)
+                self.removals[node] = request
+                self._withdraw(node)
+            case RunStarted(run=run, node=node, cache_key=cache_key):
+                self.runs[run] = Run(run, node, cache_key, event.actor)
+                self.running[cache_key] = run
+            case RunFinished() | RunFailed() | RunVoided():
+                self._end(index, event, event.body)
+            case Stopped():
+                self.stopped = True
+            case _:
+                pass
+
+    def _end(self, index: int, event: Event, body: RunFinished | RunFailed | RunVoided) -> None:
+        run = self.runs.get(body.run)
+        if run is None or run.status is not RunStatus.RUNNING:
+            return
+        if self.running.get(run.cache_key) == run.id:
+            del self.running[run.cache_key]
+        run.finished_at, run.log_index = event.time, index
+        match body:
+            case RunFinished(manifest=manifest, worker=worker):
+                run.status, run.manifest, run.worker = RunStatus.FINISHED, manifest, worker
+                self.results[run.cache_key] = run.id
+            case RunVoided(reason=reason):
+                run.status, run.reason = RunStatus.VOIDED, reason
+            case RunFailed():
+                run.status = RunStatus.FAILED
+
+    def _withdraw(self, data_node: str) -> None:
+        """Nothing that was derived from a removed dataset can be had any more."""
+        if self.definition is None:
+            return
+        for cache_key, run_id in list(self.results.items()):
+            run = self.runs[run_id]
+            if data_node in leaves(self.definition, run.node):
+                run.status = RunStatus.WITHDRAWN
+                del self.results[cache_key]
+
+
+def fold(events: Iterable[Event]) -> RoomState:
+    """The state after all of these events, in this order."""
+    state = RoomState()
+    for event in events:
+        state.apply(event)
+    return state
