@@ -1,0 +1,70 @@
+"""Who may call what: every path under ``/v1/`` needs a token, and most of them an account's.
+
+The authentication is a layer in front of the operations, so that one added later is closed by default.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from cloister.hub import tokens
+from cloister.hub.database import Database
+from cloister.hub.problems import forbidden, unauthorized
+from cloister.hub.tokens import Principal
+
+_CLOSED = "/v1/"
+
+bearer_scheme = HTTPBearer(
+    auto_error=False, description="An API token, as `cloister user add EMAIL --data DIR` prints it."
+)
+"""For the OpenAPI document; the check is `Authentication`'s."""
+
+
+class Authentication:
+    """Finds the principal of each request, and answers 401 where there is none and one is needed."""
+
+    def __init__(self, app: ASGIApp, database: Database) -> None:
+        self._app = app
+        self._database = database
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(_CLOSED):
+            principal = await self._identify(scope)
+            if principal is None:
+                await unauthorized().response()(scope, receive, send)
+                return
+            scope.setdefault("state", {})["principal"] = principal
+        await self._app(scope, receive, send)
+
+    async def _identify(self, scope: Scope) -> Principal | None:
+        credentials = [value for name, value in scope["headers"] if name == b"authorization"]
+        if len(credentials) != 1:
+            return None
+        scheme, _, secret = credentials[0].decode("latin-1").partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        return await self._database.reading(lambda session: tokens.find_principal(session, secret.strip()))
+
+
+def _anyone(request: Request) -> Principal:
+    principal = request.state.principal
+    assert isinstance(principal, Principal)
+    return principal
+
+
+def _account(request: Request) -> Principal:
+    principal = _anyone(request)
+    if not principal.is_account:
+        raise forbidden("A worker's token can't do this. Use the API token of an account.")
+    return principal
+
+
+AnyPrincipal = Annotated[Principal, Depends(_anyone)]
+"""Whoever has a token: an account or a worker."""
+
+Account = Annotated[Principal, Depends(_account)]
+"""An account; workers get 403."""

@@ -1,0 +1,102 @@
+"""Who exists: users (by email) and workers (by name), as the command line makes them.
+
+All of this works on the data folder directly, whether or not a hub is running on it.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from cloister.errors import BadRequestError, NotFoundError
+from cloister.hub import tokens
+from cloister.hub.database import open_database
+from cloister.hub.schema import ACCOUNT, WORKER, PrincipalRow
+from cloister.hub.settings import HubSettings
+
+_ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_EMAIL = re.compile(rf"(?P<local>{_ATOM}(?:\.{_ATOM})*)@{_LABEL}(?:\.{_LABEL})*")
+_WORKER_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
+
+
+def normal_email(text: str) -> str:
+    """The one spelling under which an email is stored and compared: casefolded, without spaces around it.
+
+    Only ASCII is taken: letters that look like others would let one participant pass for another. An
+    internationalised domain is written in its ``xn--`` form.
+
+    Raises `BadRequestError` for what can't be an address (RFC 5321 dot-string@domain, at most 254 octets).
+    """
+    email = text.strip().casefold()
+    match = _EMAIL.fullmatch(email)
+    if not text.isascii() or match is None or len(email) > 254 or len(match["local"]) > 64:
+        raise BadRequestError("That is not an email address. Write it like name@example.com.")
+    return email
+
+
+def add_user(settings: HubSettings, email: str, description: str = "") -> str:
+    """A fresh API token for this email's account, which is made if it isn't there.
+
+    Raises `BadRequestError` for an email that can't be one.
+    """
+    return _add(settings, ACCOUNT, normal_email(email), description or "made on the hub's machine")
+
+
+def add_worker(settings: HubSettings, name: str) -> str:
+    """A fresh API token for the worker of this name, which is made if it isn't there.
+
+    Raises `BadRequestError` unless the name is up to 64 of ``a-z 0-9 . _ -``, ends being alphanumeric.
+    """
+    if _WORKER_NAME.fullmatch(name) is None:
+        raise BadRequestError("A worker's name is up to 64 of the characters a-z, 0-9, '.', '_' and '-'.")
+    return _add(settings, WORKER, name, "worker")
+
+
+def revoke_user_tokens(settings: HubSettings, email: str) -> int:
+    """End all API tokens of this email's account at once; how many there were.
+
+    Raises `NotFoundError` if there is no such account, `BadRequestError` if that is no email.
+    """
+    return _revoke_all(settings, ACCOUNT, normal_email(email))
+
+
+def revoke_worker_tokens(settings: HubSettings, name: str) -> int:
+    """End all API tokens of this worker at once; how many there were. `NotFoundError` if there is none."""
+    return _revoke_all(settings, WORKER, name)
+
+
+def _find(session: Session, kind: str, name: str) -> PrincipalRow | None:
+    query = select(PrincipalRow).where(PrincipalRow.kind == kind, PrincipalRow.name == name)
+    return session.scalars(query).one_or_none()
+
+
+def _add(settings: HubSettings, kind: str, name: str, description: str) -> str:
+    now = datetime.now(UTC)
+
+    def work(session: Session) -> str:
+        row = _find(session, kind, name)
+        if row is None:
+            row = PrincipalRow(id=tokens.new_id(), kind=kind, name=name, created_at=now, stored_bytes=0)
+            session.add(row)
+            session.flush()
+        return tokens.issue(session, row.id, description, now).secret
+
+    with open_database(settings) as database:
+        return database.write(work)
+
+
+def _revoke_all(settings: HubSettings, kind: str, name: str) -> int:
+    now = datetime.now(UTC)
+
+    def work(session: Session) -> int:
+        row = _find(session, kind, name)
+        if row is None:
+            raise NotFoundError(f"There is no {kind} {name!r} in {settings.data}.")
+        return tokens.revoke_all(session, row.id, now)
+
+    with open_database(settings) as database:
+        return database.write(work)

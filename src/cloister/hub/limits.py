@@ -1,0 +1,114 @@
+"""Bounds on what one request, and one principal, can take from the hub."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cloister.hub.problems import Problem, busy, too_large
+
+_LIMIT = "cloister.body_limit"
+
+
+class BodyLimit:
+    """Counts the bytes of every request body as they arrive and ends the request where there are too many.
+
+    The bound is ``default_bytes`` until the operation itself sets another with `allow_body`.
+    """
+
+    def __init__(self, app: ASGIApp, default_bytes: int, idle_seconds: float) -> None:
+        self._app = app
+        self._default_bytes = default_bytes
+        self._idle_seconds = idle_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope[_LIMIT] = self._default_bytes
+        declared = _content_length(scope)
+        arrived = 0
+        arriving = True
+
+        async def counting_receive() -> Message:
+            nonlocal arrived, arriving
+            if not arriving:
+                return await receive()
+            if declared is not None and declared > scope[_LIMIT]:
+                raise _too_large(scope[_LIMIT])
+            try:
+                async with asyncio.timeout(self._idle_seconds):
+                    message = await receive()
+            except TimeoutError:
+                seconds = f"{self._idle_seconds:g}"
+                raise Problem(
+                    408, "timeout", f"No more of the request came for {seconds} seconds. Send it again."
+                ) from None
+            if message["type"] == "http.request":
+                arrived += len(message.get("body", b""))
+                arriving = message.get("more_body", False)
+                if arrived > scope[_LIMIT]:
+                    raise _too_large(scope[_LIMIT])
+            return message
+
+        await self._app(scope, counting_receive, send)
+
+
+def allow_body(scope: Scope, limit_bytes: int) -> None:
+    """Let the body of this request be up to ``limit_bytes`` long. Call it before reading any of it."""
+    scope[_LIMIT] = limit_bytes
+
+
+async def body_pieces(receive: Receive) -> AsyncIterator[bytes]:
+    """The request's body as it arrives. `ClientDisconnect` if the client goes away before its end."""
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        more = message.get("more_body", False)
+        if body := message.get("body", b""):
+            yield body
+
+
+class Slots:
+    """How many operations of one sort each principal has open, bounded."""
+
+    def __init__(self, per_principal: int, what: str) -> None:
+        self._per_principal = per_principal
+        self._what = what
+        self._taken: Counter[str] = Counter()
+
+    @contextmanager
+    def hold(self, principal_id: str) -> Iterator[None]:
+        """Take a slot, or raise a 429 `Problem` where all of this principal's are taken."""
+        if self._taken[principal_id] >= self._per_principal:
+            raise busy(
+                f"You have {self._per_principal} {self._what} open, the most that are allowed at once. "
+                "Try again when one of them has ended, or in 2 seconds.",
+                retry_seconds=2,
+            )
+        self._taken[principal_id] += 1
+        try:
+            yield
+        finally:
+            self._taken[principal_id] -= 1
+            if not self._taken[principal_id]:
+                del self._taken[principal_id]
+
+
+def _content_length(scope: Scope) -> int | None:
+    for name, value in scope["headers"]:
+        # The server has checked its form already.
+        if name == b"content-length":
+            return int(value)
+    return None
+
+
+def _too_large(limit_bytes: int) -> Problem:
+    return too_large(f"The body is larger than {limit_bytes} bytes, the most that is taken here.")

@@ -1,0 +1,112 @@
+"""The hub's tables.
+
+Nothing in them is worth stealing: tokens are hashes, blobs are ciphertext, rooms are ids and emails.
+A change here needs a migration beside it (``migrations/versions``); a test compares the two.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import BigInteger, DateTime, Dialect, ForeignKey, Index, MetaData, String, TypeDecorator
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+ACCOUNT = "account"
+WORKER = "worker"
+
+
+class Moment(TypeDecorator[datetime]):
+    """A point in time, always aware and in UTC in Python, on databases that keep no offset too."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class Base(DeclarativeBase):
+    # Named constraints can be altered on every database.
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class PrincipalRow(Base):
+    """Who may ask for something: an account (``name`` is its email) or a worker."""
+
+    __tablename__ = "principals"
+    __table_args__ = (Index("uq_principals_kind_name", "kind", "name", unique=True),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    name: Mapped[str] = mapped_column(String(254))
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    stored_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+class TokenRow(Base):
+    """An API token, known by its SHA-256 only."""
+
+    __tablename__ = "tokens"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    principal_id: Mapped[str] = mapped_column(ForeignKey("principals.id", ondelete="CASCADE"), index=True)
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    last_four: Mapped[str] = mapped_column(String(4))
+    description: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    revoked_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class BlobRow(Base):
+    """A list of parts under an id that its uploader chose; immutable once complete."""
+
+    __tablename__ = "blobs"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    owner_id: Mapped[str] = mapped_column(ForeignKey("principals.id", ondelete="CASCADE"), index=True)
+    # The place of its objects. Made anew if the id is used again after a deletion, so that what a late
+    # request of the former life writes or removes can't touch the new one.
+    folder: Mapped[str] = mapped_column(String(32), unique=True)
+    complete: Mapped[bool] = mapped_column(default=False)
+    touched_at: Mapped[datetime] = mapped_column(Moment, index=True)
+
+
+class PartRow(Base):
+    """One part that has arrived whole. The row, not the object, is what makes it exist."""
+
+    __tablename__ = "parts"
+
+    blob_id: Mapped[str] = mapped_column(ForeignKey("blobs.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    size: Mapped[int]
+    sha256: Mapped[str] = mapped_column(String(64))
+    object_key: Mapped[str] = mapped_column(String(128))
+
+
+class RoomRow(Base):
+    """A room's entry in the directory."""
+
+    __tablename__ = "rooms"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    owner_id: Mapped[str] = mapped_column(ForeignKey("principals.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class InvitationRow(Base):
+    """An email that a room invites; it need not have an account yet."""
+
+    __tablename__ = "invitations"
+
+    room_id: Mapped[str] = mapped_column(ForeignKey("rooms.id", ondelete="CASCADE"), primary_key=True)
+    email: Mapped[str] = mapped_column(String(254), primary_key=True, index=True)

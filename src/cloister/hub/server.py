@@ -1,0 +1,183 @@
+"""Runs the hub on uvicorn: where it listens, TLS, and stopping."""
+
+from __future__ import annotations
+
+import ipaddress
+import signal
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from cloister.errors import CloisterError
+from cloister.hub import logs
+from cloister.hub.app import create_app
+from cloister.hub.services import Services
+from cloister.hub.settings import HubSettings
+
+_GRACE_SECONDS = 3
+_KEEP_ALIVE_SECONDS = 75
+
+
+class HubServer(uvicorn.Server):
+    """A hub on its sockets. `stop` may be called from any thread."""
+
+    def __init__(
+        self, config: uvicorn.Config, services: Services, url: str, on_ready: Callable[[str], None] | None
+    ) -> None:
+        super().__init__(config)
+        self._services = services
+        self._url = url
+        self._on_ready = on_ready
+
+    @property
+    def url(self) -> str:
+        """Where it listens, e.g. ``http://127.0.0.1:8100``."""
+        return self._url
+
+    def stop(self) -> None:
+        """Begin to stop: no new requests, long answers end, the rest has a few seconds."""
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started and self._on_ready is not None:
+            self._on_ready(self._url)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._services.closing.set()
+        await super().shutdown(sockets=sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on SIGTERM and SIGINT, and return from `run` then instead of dying of the signal."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def handle(_number: int, _frame: FrameType | None) -> None:
+            self.stop()
+
+        before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def make_server(
+    settings: HubSettings,
+    sockets: Sequence[socket.socket],
+    *,
+    tls_cert: Path | None = None,
+    tls_key: Path | None = None,
+    insecure_http_ok: bool = False,
+    on_ready: Callable[[str], None] | None = None,
+) -> HubServer:
+    """A hub that will listen on ``sockets`` (bound already); ``run(sockets=[...])`` serves until stopped.
+
+    Raises `CloisterError` for plain HTTP beyond loopback that nobody asked for, and for unusable TLS files.
+    """
+    tls = _check_tls(tls_cert, tls_key)
+    if not tls and not insecure_http_ok:
+        for bound in sockets:
+            _require_loopback(bound)
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        lifespan="on",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+        ssl_certfile=tls_cert,
+        ssl_keyfile=tls_key,
+    )
+    return HubServer(config, app.state.services, _url(sockets[0], tls), on_ready)
+
+
+def serve(
+    settings: HubSettings,
+    *,
+    sockets: Sequence[socket.socket] | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    tls_cert: Path | None = None,
+    tls_key: Path | None = None,
+    insecure_http_ok: bool = False,
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve a hub until SIGTERM or SIGINT, logging to standard error.
+
+    Listens on ``sockets``, or else on ``host`` and ``port`` (0: any free one). ``on_ready`` is called with the
+    URL once requests are answered. Raises `CloisterError` where `make_server` does, and where the address
+    can't be had.
+    """
+    logs.configure()
+    listening = [bind(host, port)] if sockets is None else list(sockets)
+    try:
+        server = make_server(
+            settings,
+            listening,
+            tls_cert=tls_cert,
+            tls_key=tls_key,
+            insecure_http_ok=insecure_http_ok,
+            on_ready=on_ready,
+        )
+        server.run(sockets=listening)
+    finally:
+        for bound in listening:
+            bound.close()
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket on that address. `CloisterError` if it can't be had."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(address[:2], family=family, backlog=2048)
+    except OSError as error:
+        raise CloisterError(
+            f"The hub can't listen on {host} port {port}: {error.strerror}. Choose another address or port."
+        ) from error
+
+
+def _require_loopback(bound: socket.socket) -> None:
+    if bound.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    host = bound.getsockname()[0]
+    if not ipaddress.ip_address(host.partition("%")[0]).is_loopback:
+        raise CloisterError(
+            f"The hub would speak plain HTTP on {host}, where others could read API tokens. Give it a "
+            "certificate with --tls-cert and --tls-key, listen on 127.0.0.1 behind a proxy that does TLS, "
+            "or say --insecure-http if this network is private."
+        )
+
+
+def _check_tls(cert: Path | None, key: Path | None) -> bool:
+    """Whether TLS is wanted; `CloisterError` if it is and can't be had."""
+    if cert is None and key is None:
+        return False
+    if cert is None or key is None:
+        raise CloisterError("TLS needs both --tls-cert and --tls-key (PEM files).")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password="")
+    except (OSError, ssl.SSLError) as error:
+        raise CloisterError(
+            f"The certificate {cert} with the key {key} can't be used: {error.strerror or error}. "
+            "Both must be PEM files that this user can read, and belong together."
+        ) from error
+    return True
+
+
+def _url(bound: socket.socket, tls: bool) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"

@@ -1,0 +1,73 @@
+"""Everything that can be set about a hub, with its units and defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HubSettings:
+    """The settings of one hub. Nothing here is secret unless a URL holds a password."""
+
+    data: Path
+    """The folder that holds the database, the identity key and, by default, the blobs."""
+    enclave_url: str | None = None
+    """Where the enclave answers, e.g. ``http://127.0.0.1:7801``. Without it the relay answers 503."""
+    issuer: str | None = None
+    """The name that identity tokens carry as ``iss``. By default it is made from the key once and kept."""
+    database_url: str | None = None
+    """An SQLAlchemy URL. By default SQLite, in a file in `data`."""
+    blob_store_url: str | None = None
+    """An obstore URL (``s3://``, ``gs://``, ``az://``, ``file://``). By default the folder ``data/blobs``."""
+
+    part_bytes: int = 8 * MIB + 16 * KIB
+    """The largest part of a blob, in bytes: 8 MiB of plaintext and what encryption adds."""
+    message_bytes: int = 32 * MIB
+    """The largest sealed request that is relayed, in bytes."""
+    json_bytes: int = 1 * MIB
+    """The largest body of every other request, in bytes."""
+    idle_seconds: float = 60.0
+    """How long a request body may stall before the request is given up."""
+    relay_slots: int = 64
+    """Relayed requests that one principal may have open at once; waiting ones count."""
+    transfer_slots: int = 32
+    """Parts that one principal may be sending or fetching at once."""
+    stored_bytes: int = 1024 * GIB
+    """What one principal may keep on the shelf, in bytes."""
+    rooms_per_account: int = 10_000
+    """Rooms that one account may enter in the directory."""
+    participants_per_room: int = 1_000
+    """Emails that one room may invite."""
+    tokens_per_account: int = 200
+    """API tokens that one account may have at once. The command line is not bound by it."""
+    abandoned_days: int = 7
+    """Days without a new part after which an unfinished upload is thrown away."""
+
+    @property
+    def sqlite_file(self) -> Path:
+        """Where the database lies unless `database_url` says otherwise."""
+        return self.data / "hub.sqlite3"
+
+    @property
+    def blob_folder(self) -> Path:
+        """Where the blobs lie unless `blob_store_url` says otherwise."""
+        return self.data / "blobs"
+
+    @property
+    def identity_key_file(self) -> Path:
+        """The Ed25519 key that signs identity tokens (PKCS #8, PEM, mode 0600)."""
+        return self.data / "hub-identity.pem"
+
+    @property
+    def issuer_file(self) -> Path:
+        """The name that goes with the identity key."""
+        return self.data / "hub-issuer.txt"
+
+    def prepare_folder(self) -> None:
+        """Make the data folder, closed to other users of the machine, if it isn't there."""
+        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)

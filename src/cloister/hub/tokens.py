@@ -1,0 +1,107 @@
+"""API tokens: 32 random bytes in padded base64url, of which only the SHA-256 is kept."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from cloister.hub.schema import ACCOUNT, PrincipalRow, TokenRow
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is asking. ``name`` is an account's email, or a worker's name."""
+
+    id: str
+    kind: str
+    name: str
+
+    @property
+    def is_account(self) -> bool:
+        return self.kind == ACCOUNT
+
+
+@dataclass(frozen=True, slots=True)
+class NewToken:
+    """A token just made. This is the only time that ``secret`` is known."""
+
+    id: str
+    secret: str = field(repr=False)
+
+
+def new_id() -> str:
+    """An identifier for a row: 16 random bytes in hexadecimal."""
+    return secrets.token_hex(16)
+
+
+def issue(session: Session, principal_id: str, description: str, now: datetime) -> NewToken:
+    """Make a token for a principal that exists."""
+    secret = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii")
+    row = TokenRow(
+        id=new_id(),
+        principal_id=principal_id,
+        sha256=_digest(secret),
+        last_four=secret[-4:],
+        description=description,
+        created_at=now,
+        revoked_at=None,
+    )
+    session.add(row)
+    return NewToken(row.id, secret)
+
+
+def find_principal(session: Session, secret: str) -> Principal | None:
+    """Whose token this is; ``None`` if it is unknown or revoked.
+
+    The lookup is by digest, so how long it takes tells nothing about the tokens that exist.
+    """
+    row = session.execute(
+        select(PrincipalRow.id, PrincipalRow.kind, PrincipalRow.name)
+        .join(TokenRow, TokenRow.principal_id == PrincipalRow.id)
+        .where(TokenRow.sha256 == _digest(secret), TokenRow.revoked_at.is_(None))
+    ).one_or_none()
+    return None if row is None else Principal(*row)
+
+
+def listed(session: Session, principal_id: str) -> list[TokenRow]:
+    """The principal's tokens that work, oldest first."""
+    return list(
+        session.scalars(
+            select(TokenRow)
+            .where(TokenRow.principal_id == principal_id, TokenRow.revoked_at.is_(None))
+            .order_by(TokenRow.created_at, TokenRow.id)
+        )
+    )
+
+
+def count(session: Session, principal_id: str) -> int:
+    """How many of the principal's tokens work."""
+    query = select(func.count()).where(TokenRow.principal_id == principal_id, TokenRow.revoked_at.is_(None))
+    return session.scalar(query) or 0
+
+
+def revoke(session: Session, principal_id: str, token_id: str, now: datetime) -> bool:
+    """End one token of this principal at once; whether there was such a one."""
+    row = session.get(TokenRow, token_id)
+    if row is None or row.principal_id != principal_id or row.revoked_at is not None:
+        return False
+    row.revoked_at = now
+    return True
+
+
+def revoke_all(session: Session, principal_id: str, now: datetime) -> int:
+    """End all tokens of this principal at once; how many there were."""
+    rows = listed(session, principal_id)
+    for row in rows:
+        row.revoked_at = now
+    return len(rows)
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
