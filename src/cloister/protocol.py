@@ -1,0 +1,305 @@
+"""Every message between clients, enclave and workers: one typed union each way.
+
+They travel sealed (`cloister.formats.sealed`) as JSON. A request is answered by any number of `Progress` frames and
+one last `Answer` or `Refusal`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from cloister.errors import Refused
+from cloister.formats.dataset import Manifest
+from cloister.formats.encoding import Email, Hex32, Record, Size
+from cloister.rooms.definition import ImageReference, Reference
+from cloister.rooms.limits import Limits
+from cloister.rooms.nodes import TextFile
+from cloister.trust.evidence import Evidence
+
+MAX_REQUEST = 32 * 1024 * 1024
+"""Bytes of a sealed message; the relay and the enclave refuse longer ones."""
+
+
+# --- what clients ask -------------------------------------------------------------------------------------------
+
+
+class Describe(Record, frozen=True, kw_only=True, tag_field="type", tag="describe"):
+    """What this enclave is and which images its workers offer. Answered with `Description`."""
+
+
+class PublishRoom(Record, frozen=True, kw_only=True, tag_field="type", tag="publish_room"):
+    """Publishes a room; the asker must be its owner. Answered with `Done`; asking twice is no error."""
+
+    definition: bytes
+    """Canonical JSON."""
+
+
+class RetrieveRoom(Record, frozen=True, kw_only=True, tag_field="type", tag="retrieve_room"):
+    """Answered with `RoomContent`."""
+
+
+class ReadStatus(Record, frozen=True, kw_only=True, tag_field="type", tag="read_status"):
+    """Answered with `RoomStatus`."""
+
+
+class AttachDataset(Record, frozen=True, kw_only=True, tag_field="type", tag="attach_dataset"):
+    """Answered with `Done`."""
+
+    node: str
+    manifest: Manifest
+    key: bytes
+    """32 bytes. Kept sealed beside the log; deleted when the dataset is removed."""
+
+
+class RemoveDataset(Record, frozen=True, kw_only=True, tag_field="type", tag="remove_dataset"):
+    """Answered with `Done`."""
+
+    node: str
+    request: Hex32
+    """Chosen by the caller; a request that is sent again with the same one changes nothing more."""
+
+
+class RunComputation(Record, frozen=True, kw_only=True, tag_field="type", tag="run_computation"):
+    """Starts what has to be computed. Answered with `Done` once all of it is planned and queued."""
+
+    node: str
+    job: Hex32
+    """Chosen by the caller; sending the request again with the same one starts nothing more."""
+
+
+class AwaitJob(Record, frozen=True, kw_only=True, tag_field="type", tag="await_job"):
+    """Answered with `Progress` at every change, and `Done` once the result can be fetched."""
+
+    node: str
+    job: Hex32
+
+
+class FetchResult(Record, frozen=True, kw_only=True, tag_field="type", tag="fetch_result"):
+    """Answered with `Result`."""
+
+    node: str
+    job: Hex32 | None = None
+    """The run that this job led to; without it, the result over the data that is attached now."""
+
+
+class ReadLog(Record, frozen=True, kw_only=True, tag_field="type", tag="read_log"):
+    """Answered with `Log`. Reading is an event itself; the answer holds it too."""
+
+
+class StopRoom(Record, frozen=True, kw_only=True, tag_field="type", tag="stop_room"):
+    """Answered with `Done`."""
+
+
+# --- what workers ask -------------------------------------------------------------------------------------------
+
+
+class GetNonce(Record, frozen=True, kw_only=True, tag_field="type", tag="get_nonce"):
+    """Answered with `Nonce`."""
+
+
+class PullTask(Record, frozen=True, kw_only=True, tag_field="type", tag="pull_task"):
+    """Asks for one task. Answered with `Accepted`, then with `SealedTask` as soon as there is one.
+
+    The response stays open while the task runs: it is the worker's lease. If it breaks, the enclave takes the worker
+    for lost and the worker takes the task for withdrawn. It ends with `Done` once the report has arrived.
+    """
+
+    evidence: Evidence
+    """Binds the nonce and the key."""
+    nonce: bytes
+    key: bytes
+    """Fresh X-Wing key; the task is sealed to it."""
+    images: tuple[ImageReference, ...]
+
+
+WorkerBody = GetNonce | PullTask
+RoomBody = (
+    RetrieveRoom
+    | ReadStatus
+    | AttachDataset
+    | RemoveDataset
+    | RunComputation
+    | AwaitJob
+    | FetchResult
+    | ReadLog
+    | StopRoom
+)
+RequestBody = Describe | PublishRoom | RoomBody | WorkerBody
+
+
+class Request(Record, frozen=True, kw_only=True):
+    """What is sealed and, but for workers and `Describe`, signed by a device key."""
+
+    version: Literal[1] = 1
+    body: RequestBody
+    room: Hex32 | None = None
+    user: Email | None = None
+    """Who the device key speaks for, by the sender's word; the enclave checks it."""
+    token: str | None = None
+    """Identity token that binds the device key, where it may not be bound in this room yet."""
+    seen: Size = 0
+    """Size of the newest checkpoint of the room that the client has seen: the answer proves that it extends it."""
+
+
+# --- answers ----------------------------------------------------------------------------------------------------
+
+
+class Done(Record, frozen=True, kw_only=True, tag_field="type", tag="done"):
+    """It is so."""
+
+
+class Description(Record, frozen=True, kw_only=True, tag_field="type", tag="description"):
+    """The reference values for new rooms."""
+
+    enclave: Reference
+    worker: Reference
+    images: tuple[ImageReference, ...]
+
+
+class RoomContent(Record, frozen=True, kw_only=True, tag_field="type", tag="room_content"):
+    definition: bytes
+    """Canonical JSON; its SHA-256 is the room's id."""
+
+
+class BoundKey(Record, frozen=True, kw_only=True):
+    user: Email
+    key: Hex32
+
+
+class Attached(Record, frozen=True, kw_only=True):
+    node: str
+    manifest: Hex32
+
+
+class RoomStatus(Record, frozen=True, kw_only=True, tag_field="type", tag="room_status"):
+    stopped: bool
+    attached: tuple[Attached, ...]
+    keys: tuple[BoundKey, ...]
+    """The device keys that speak for the participants: look before you attach data."""
+
+
+class Result(Record, frozen=True, kw_only=True, tag_field="type", tag="result"):
+    manifest: Manifest
+    key: bytes
+    """32 bytes."""
+    name: str
+    """File name to hand it out under."""
+    receipt: bytes
+    """DSSE JSON; can be shared."""
+    commitment: bytes
+    """HMAC-SHA256 of the plaintext under the result key: for its analyst alone."""
+
+
+class Log(Record, frozen=True, kw_only=True, tag_field="type", tag="log"):
+    events: tuple[bytes, ...]
+    """All of them, canonical JSON: the leaves of the Merkle tree of the checkpoint beside them."""
+
+
+class Nonce(Record, frozen=True, kw_only=True, tag_field="type", tag="nonce"):
+    nonce: bytes
+
+
+class Accepted(Record, frozen=True, kw_only=True, tag_field="type", tag="accepted"):
+    """The worker's evidence was appraised and accepted; a task will come."""
+
+
+class SealedTask(Record, frozen=True, kw_only=True, tag_field="type", tag="sealed_task"):
+    """A `Task`, sealed to the worker's key."""
+
+    id: Hex32
+    sealed: bytes
+
+
+class Progress(Record, frozen=True, kw_only=True, tag_field="frame", tag="progress"):
+    """Not the last frame."""
+
+    body: Accepted | SealedTask | None = None
+    node: str = ""
+    status: Literal["", "queued", "running", "finished"] = ""
+    """For `AwaitJob`: what has just become of ``node``."""
+
+
+class Answer(Record, frozen=True, kw_only=True, tag_field="frame", tag="answer"):
+    """The last frame, where all went well."""
+
+    body: Done | Description | RoomContent | RoomStatus | Result | Log | Nonce
+    checkpoint: str | None = None
+    """The room's signed checkpoint after the request; None where the request was not about a room."""
+    consistency: tuple[bytes, ...] = ()
+    """RFC 6962 proof from ``seen`` of the request to the checkpoint."""
+
+
+class Refusal(Record, frozen=True, kw_only=True, tag_field="frame", tag="refusal"):
+    """The last frame, where it didn't."""
+
+    code: Literal["not_found", "forbidden", "bad_request", "conflict", "busy", "failed", "rejected"]
+    message: str
+
+
+Frame = Progress | Answer | Refusal
+
+
+# --- tasks ------------------------------------------------------------------------------------------------------
+
+
+class TaskInput(Record, frozen=True, kw_only=True):
+    """One dependency: a dataset or a result, and where the script finds it."""
+
+    mount: str
+    """Name below /input."""
+    kind: Literal["file", "zip"]
+    """``file``: the plaintext is the file itself; ``zip``: the plaintext's members lie in a folder of that name."""
+    manifest: Manifest
+    key: bytes
+
+
+class Task(Record, frozen=True, kw_only=True):
+    """All that a worker learns: one computation, its inputs and keys, and the key for its result."""
+
+    version: Literal[1] = 1
+    id: Hex32
+    kind: Literal["python"]
+    name: str
+    """Of the computation."""
+    script: str
+    files: tuple[TextFile, ...]
+    inputs: tuple[TaskInput, ...]
+    image: ImageReference
+    limits: Limits
+    logs_on_error: bool
+    logs_on_success: bool
+    result: Hex32
+    """Id of the blob that the result is to be stored under."""
+    result_key: bytes
+    report_key: bytes
+    """The report is sealed with it."""
+
+
+class Finished(Record, frozen=True, kw_only=True, tag_field="type", tag="finished"):
+    manifest: Manifest
+    commitment: bytes
+
+
+class Failed(Record, frozen=True, kw_only=True, tag_field="type", tag="failed"):
+    message: str
+    """What the analyst may know of it: safe as the definition's log flags say."""
+
+
+class Unable(Record, frozen=True, kw_only=True, tag_field="type", tag="unable"):
+    """The worker, not the script, is at fault: the task may be given to another."""
+
+    message: str
+
+
+class Report(Record, frozen=True, kw_only=True):
+    """What became of a task."""
+
+    version: Literal[1] = 1
+    outcome: Finished | Failed | Unable
+
+
+def refusal(error: Refused) -> Refusal:
+    """A refusal as it is sent."""
+    return msgspec.convert({"frame": "refusal", "code": error.code, "message": error.message}, Refusal)
