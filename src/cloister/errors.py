@@ -16,7 +16,8 @@
     │   └── ReceiptInvalid          a receipt does not vouch for this result
     ├── DefinitionInvalid           a room's definition breaks a rule (also a ValueError)
     ├── Refused                     the enclave's own "no", before it is put on the wire
-    └── SandboxUnavailable          this machine can't run a container safely
+    ├── SandboxUnavailable          this machine can't run a container safely
+    └── ImageUnavailable            a worker image can't be built, found or mounted
 
 Every message says what to do next. None holds a secret.
 """
@@ -106,3 +107,7 @@ class Refused(CloisterError):
 
 class SandboxUnavailable(CloisterError):
     """No container runtime on this machine enforces what Cloister needs."""
+
+
+class ImageUnavailable(CloisterError):
+    """A worker image can't be built, isn't on this machine, or can't be mounted."""
