@@ -13,6 +13,7 @@ import msgspec
 from cloister.errors import Refused
 from cloister.formats.dataset import Manifest
 from cloister.formats.encoding import Email, Hex32, Record, Size
+from cloister.formats.sealed import SignedKeys
 from cloister.rooms.definition import ImageReference, Reference
 from cloister.rooms.limits import Limits
 from cloister.rooms.nodes import TextFile
@@ -20,6 +21,14 @@ from cloister.trust.evidence import Evidence
 
 MAX_REQUEST = 32 * 1024 * 1024
 """Bytes of a sealed message; the relay and the enclave refuse longer ones."""
+
+
+class EnclaveEvidence(Record, frozen=True, kw_only=True):
+    """What the enclave shows to anyone who sends a nonce, in the clear."""
+
+    evidence: Evidence
+    """Binds the nonce and the digest of the keys."""
+    keys: SignedKeys
 
 
 # --- what clients ask -------------------------------------------------------------------------------------------
@@ -284,7 +293,9 @@ class Finished(Record, frozen=True, kw_only=True, tag_field="type", tag="finishe
 
 class Failed(Record, frozen=True, kw_only=True, tag_field="type", tag="failed"):
     message: str
-    """What the analyst may know of it: safe as the definition's log flags say."""
+    """A safe error: says nothing that depends on the data but where the script failed."""
+    log: str = ""
+    """The console, where the definition's ``logs_on_error`` says so: for the analysts of that node alone."""
 
 
 class Unable(Record, frozen=True, kw_only=True, tag_field="type", tag="unable"):

@@ -9,7 +9,8 @@ from types import MappingProxyType
 from cloister.errors import Refused
 from cloister.rooms.definition import Definition
 
-NO_SUCH_ROOM = "There is no such room, or you are not one of its participants."
+NO_SUCH_ROOM = "There is no such room, or this device has not proven that you are one of its participants."
+"""The one answer to outsiders, to unknown devices and about unknown rooms: which of them it is, is nobody's business."""
 
 
 class Role(Enum):
