@@ -1,0 +1,42 @@
+"""`cloister image`: build worker images and list what is there."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from cloister.worker.images import build_image, current_images, list_images
+from cloister.worker.recipe import recipe_names
+
+
+@click.group()
+def image() -> None:
+    """The images that computations run in."""
+
+
+@image.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("--rebuild", is_flag=True, help="Build even if it is there, with today's Debian packages.")
+def build(names: tuple[str, ...], rebuild: bool) -> None:
+    """Build the images NAME... unless they are there; prints a name and a measurement for each."""
+    for name in names:
+        start = time.monotonic()
+
+        def report(news: str, name: str = name, start: float = start) -> None:
+            click.echo(f"image {name}: {news} ({time.monotonic() - start:.0f} s)", err=True)
+
+        built = build_image(name, progress=report, rebuild=rebuild)
+        click.echo(f"{built.name} {built.measurement}")
+
+
+@image.command(name="list")
+def list_() -> None:
+    """List the images on this machine, and the recipes that none was built from."""
+    current = current_images()
+    for found in list_images():
+        note = "" if current.get(found.name) == found.measurement else " (older recipe)"
+        click.echo(f"{found.name} {found.measurement} {found.size / 1e6:.0f} MB, built {found.built_at}{note}")
+    for name in recipe_names():
+        if name not in current:
+            click.echo(f"{name} not built; build it: cloister image build {name}")

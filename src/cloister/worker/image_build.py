@@ -1,0 +1,215 @@
+"""Make the tree of a worker image out of a recipe, the same one every time.
+
+mmdebstrap makes a Debian tree without a package manager, uv adds the locked Python packages, and then
+everything that tells this build from the next one is taken out: names and logs of this machine, caches,
+times, owners, modes beyond "may be executed". Byte code is compiled inside the tree, by its own Python.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import stat
+import subprocess
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from cloister.errors import ImageUnavailable
+from cloister.worker.recipe import Debian, Python, Recipe
+
+Progress = Callable[[str], None]
+"""Called with one short line of plain English whenever there is news for a person who waits."""
+
+MOUNT_POINTS = ("dev", "input", "output", "proc", "run", "scratch", "sys", "tmp")
+"""Empty folders that a container mounts something over."""
+
+USER_LINE = "user:x:1000:1000:user:/tmp:/usr/sbin/nologin\n"
+"""The account that scripts run as, so that looking up one's own name works."""
+
+_LEFT_OUT = (
+    # of this machine, or of this build
+    "etc/hostname", "etc/machine-id", "etc/resolv.conf", "etc/fstab", "dev/*", "run/*", "tmp/*", "var/tmp",
+    "var/cache/*", "var/log/*", "var/lib/apt", "var/lib/systemd", "var/lib/misc/*", "etc/.pwd.lock",
+    # passwords and their back-ups
+    "etc/*shadow*", "etc/passwd-", "etc/group-",
+    # for managing packages (var/lib/dpkg/status stays: it says what is installed, in which version)
+    "etc/apt", "var/lib/dpkg/[!s]*", "var/lib/dpkg/status-old", "var/lib/dpkg/statoverride",
+    # for people
+    "usr/share/doc/*/[!c]*", "usr/share/info", "usr/share/locale", "usr/share/man",
+)  # fmt: skip
+
+_NEVER_UNPACKED = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*")
+_SITE_PACKAGES = "usr/local/lib/python{version}/dist-packages"
+
+
+def build_tree(recipe: Recipe, tree: Path, *, mirror: str | None, progress: Progress) -> None:
+    """Fill the empty folder ``tree`` with what ``recipe`` says.
+
+    ``mirror``: a URL or lines in the format of sources.list, newline-separated; None for mmdebstrap's
+    own choice. Raises `ImageUnavailable` with the tool's own last words where a step fails.
+    """
+    _debian(recipe.debian, tree, mirror=mirror, progress=progress)
+    _neutralise(tree)
+    if recipe.python and recipe.lock:
+        progress("installing the Python packages")
+        _python_packages(recipe.python, recipe.lock, tree)
+    if (tree / "usr/bin/python3").exists():
+        progress("compiling byte code")
+        _compile(tree)
+    _settle(tree)
+
+
+def pack_erofs(tree: Path, file: Path, *, measurement: str) -> None:
+    """Write ``tree`` as a compressed erofs file system that is the same file every time."""
+    _run([
+        "mkfs.erofs", "--quiet", "-zlz4", "-T0", "-x-1", "--all-root",
+        "-U", f"{measurement[:8]}-{measurement[8:12]}-{measurement[12:16]}-{measurement[16:20]}-{measurement[20:32]}",
+        str(file), str(tree),
+    ])  # fmt: skip
+
+
+def _debian(debian: Debian, tree: Path, *, mirror: str | None, progress: Progress) -> None:
+    archive = tree.with_suffix(".tar")
+    command = [
+        "mmdebstrap", "--variant=custom", "--format=tar", "--include=" + ",".join(debian.packages),
+        "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
+        *(f"--dpkgopt=path-exclude={pattern}" for pattern in _NEVER_UNPACKED),
+        "--dpkgopt=path-include=/usr/share/doc/*/copyright",
+        debian.suite, str(archive), *(mirror.splitlines() if mirror else ()),
+    ]  # fmt: skip
+    progress(f"making a Debian tree ({debian.suite}) of {len(debian.packages)} packages and what they need")
+    _run(command, environment={"SOURCE_DATE_EPOCH": "0"}, progress=progress)
+    # Owners and modes are settled below; device nodes can't be made by everybody and aren't wanted.
+    _run(["tar", "--extract", "--no-same-owner", "--exclude=./dev/*", f"--file={archive}", f"--directory={tree}"])
+    archive.unlink()
+
+
+def _neutralise(tree: Path) -> None:
+    for pattern in _LEFT_OUT:
+        for path in tree.glob(pattern):
+            _remove(path)
+    for name in MOUNT_POINTS:
+        (tree / name).mkdir(exist_ok=True)
+    (tree / "var/tmp").symlink_to("../tmp")
+    with (tree / "etc/passwd").open("a") as passwd:
+        passwd.write(USER_LINE)
+    (tree / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
+
+
+def _python_packages(python: Python, lock: Path, tree: Path) -> None:
+    if not (tree / f"usr/bin/python{python.version}").exists():
+        raise ImageUnavailable(
+            f"the recipe's lock is for Python {python.version}, which its Debian suite does not have; change either"
+        )
+    target = tree / _SITE_PACKAGES.format(version=python.version)
+    target.mkdir(parents=True, exist_ok=True)
+    _run([
+        find_uv(), "pip", "install", "--quiet", "--no-progress", "--no-deps", "--require-hashes",
+        "--only-binary", ":all:", "--link-mode", "copy", "--target", str(target),
+        "--python-version", python.version, "--python-platform", f"{platform.machine()}-manylinux_2_28",
+        "--requirements", str(lock),
+    ])  # fmt: skip
+    for pattern in python.leave_out:
+        for path in list(target.glob(pattern)):
+            _remove(path)
+    # Commands name this machine's interpreter in their first line, and uv's notes name its cache.
+    for path in [target / "bin", target / ".lock", *target.glob("*.dist-info/uv_cache.json")]:
+        _remove(path)
+    for record in target.glob("*.dist-info/RECORD"):
+        lines = record.read_text().splitlines(keepends=True)
+        record.write_text("".join(line for line in lines if (target / line.rsplit(",", 2)[0]).exists()))
+
+
+def _compile(tree: Path) -> None:
+    """Compile each package in a process of its own, so that its byte code depends on nothing but it.
+
+    (What a pyc says of shared objects depends on what the process has compiled before.) The pycs are of
+    the unchecked kind: Python neither looks at the source's time nor tries to write newer ones.
+    """
+    for cache in list(tree.glob("usr/**/__pycache__")):
+        _remove(cache)
+    folders = [*tree.glob("usr/lib/python3*"), *tree.glob("usr/share/python3"), *tree.glob("usr/local/lib/python3*")]
+    targets = []
+    for folder in folders:
+        for inner in [folder, *folder.glob("dist-packages")]:
+            targets += [path for path in inner.iterdir() if path.is_dir() or path.suffix == ".py"]
+    names = sorted("/" + str(path.relative_to(tree)) for path in targets if path.name != "dist-packages")
+    # One process for all loose modules of a folder: there are hundreds in the standard library.
+    loose = [name for name in names if name.endswith(".py")]
+    groups = [loose, *([name] for name in names if not name.endswith(".py"))]
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for _ in pool.map(lambda group: _compile_group(tree, group), groups):
+            pass
+
+
+def _compile_group(tree: Path, names: Sequence[str]) -> None:
+    # Files that aren't valid for this Python (templates, examples) are left as they are: exit code 1.
+    command = ["chroot", str(tree), "/usr/bin/python3", "-I", "-m", "compileall", "-q", "-f"]
+    command += ["--invalidation-mode", "unchecked-hash", *names]
+    if os.geteuid() != 0:
+        command = ["unshare", "--map-root-user", *command]
+    _run(command, environment={"PYTHONHASHSEED": "0"}, accept=(0, 1))
+
+
+def _settle(tree: Path) -> None:
+    """One owner, one time, and two kinds of mode: 0755 and 0644."""
+    for path in (tree, *tree.rglob("*")):
+        mode = path.lstat().st_mode
+        if not stat.S_ISLNK(mode):
+            path.chmod(0o755 if stat.S_ISDIR(mode) or mode & 0o111 else 0o644)
+        os.utime(path, (0, 0), follow_symlinks=False)
+
+
+def find_uv() -> str:
+    """The path of uv: beside the running Python, else on PATH."""
+    try:
+        from uv import find_uv_bin
+    except ImportError:
+        found = shutil.which("uv")
+        if found is None:
+            raise ImageUnavailable("uv is not installed; install Cloister with its server extra") from None
+        return found
+    return str(find_uv_bin())
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _run(
+    command: Sequence[str],
+    *,
+    environment: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+    accept: Iterable[int] = (0,),
+) -> None:
+    """Run a tool; its news go to ``progress``, its last words into the error if it fails."""
+    path = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"  # not on everybody's PATH
+    settings = {**os.environ, "PATH": path, "LC_ALL": "C.UTF-8", **(environment or {})}
+    last: deque[str] = deque(maxlen=15)
+    program = shutil.which(command[0], path=path)
+    if program is None:
+        raise ImageUnavailable(f"{command[0]} is not installed; `make setup` installs what building images needs")
+    with subprocess.Popen(
+        [program, *command[1:]],
+        env=settings,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        assert process.stdout
+        for line in process.stdout:
+            last.append(line.rstrip())
+            if progress and line.startswith("I: ") and line.rstrip().endswith("..."):
+                progress(line[3:].rstrip().removesuffix("..."))
+    if process.returncode not in accept:
+        words = "\n  ".join(line for line in last if line)
+        raise ImageUnavailable(f"{command[0]} failed (exit code {process.returncode}):\n  {words}")

@@ -1,0 +1,111 @@
+"""Recipes of worker images: small folders that say what goes in, and nothing about this machine.
+
+``images/<name>/recipe.toml`` (see the comments there) and the hashed lock that it names. The digest of
+both names the recipe's version: a changed recipe is another image, and the old one stays.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from cloister.errors import ImageUnavailable
+
+BUILDER = 1
+"""Raised when the builder changes what it makes of the same recipe."""
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+_DEBIAN_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+
+
+class Debian(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The distribution's part of an image."""
+
+    suite: str
+    packages: list[str]
+
+
+class Python(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The Python packages of an image; ``version`` must be that of the suite's ``python3``."""
+
+    version: str
+    lock: str
+    leave_out: list[str] = []
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    format: int
+    summary: str
+    debian: Debian
+    python: Python | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What one image is made of."""
+
+    name: str
+    summary: str
+    digest: str
+    """SHA-256 (hexadecimal) over recipe, lock, builder version and processor architecture."""
+    debian: Debian
+    python: Python | None
+    lock: Path | None
+    """The lock file of the Python packages."""
+
+
+def recipes_folder() -> Path:
+    """Where recipes lie: ``CLOISTER_RECIPES``, else the checkout's ``images/``, else the installed copy."""
+    if chosen := os.environ.get("CLOISTER_RECIPES"):
+        return Path(chosen)
+    package = Path(__file__).resolve().parents[1]
+    checkout = package.parents[1] / "images"
+    return checkout if checkout.is_dir() else package / "images"
+
+
+def recipe_names(folder: Path | None = None) -> list[str]:
+    """The names of all recipes, sorted."""
+    return sorted(path.parent.name for path in (folder or recipes_folder()).glob("*/recipe.toml"))
+
+
+def load_recipe(name: str, folder: Path | None = None) -> Recipe:
+    """Read and check the recipe ``name``; raises `ImageUnavailable`."""
+    folder = folder or recipes_folder()
+    place = folder / name
+    if not _NAME.fullmatch(name) or not (place / "recipe.toml").is_file():
+        known = ", ".join(recipe_names(folder)) or "none"
+        raise ImageUnavailable(f"there is no recipe for an image named {name!r}; there are: {known}")
+    text = (place / "recipe.toml").read_bytes()
+    try:
+        file = msgspec.toml.decode(text, type=_File)
+    except msgspec.DecodeError as error:
+        raise ImageUnavailable(f"recipe {name}: {error}") from error
+    if file.format != 1:
+        raise ImageUnavailable(f"recipe {name}: format {file.format} is not known to this version; update Cloister")
+    for item in [file.debian.suite, *file.debian.packages]:
+        if not _DEBIAN_PACKAGE.fullmatch(item):
+            raise ImageUnavailable(f"recipe {name}: {item!r} is not a name of a Debian package or suite")
+    lock = _lock_of(name, place, file.python)
+    parts = [b"cloister-recipe-v1", str(BUILDER).encode(), platform.machine().encode(), name.encode(), text]
+    parts.append(lock.read_bytes() if lock else b"")
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8) + part)
+    return Recipe(name, file.summary, digest.hexdigest(), file.debian, file.python, lock)
+
+
+def _lock_of(name: str, place: Path, python: Python | None) -> Path | None:
+    if python is None:
+        return None
+    lock = place / python.lock
+    if lock.parent != place or not lock.is_file():
+        raise ImageUnavailable(f"recipe {name}: its lock {python.lock!r} must be a file beside the recipe")
+    if any(pattern.startswith("/") or ".." in pattern.split("/") for pattern in python.leave_out):
+        raise ImageUnavailable(f"recipe {name}: a pattern to leave out must stay among the installed packages")
+    return lock
