@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -18,10 +18,10 @@ from cloister.hub.tokens import Principal
 
 _CLOSED = "/v1/"
 
-bearer_scheme = HTTPBearer(
-    auto_error=False, description="An API token, as `cloister user add EMAIL --data DIR` prints it."
+# For the OpenAPI document; the check is that of `Authentication`.
+_SCHEME = Security(
+    HTTPBearer(auto_error=False, description="An API token, as `cloister user add EMAIL --data DIR` prints it.")
 )
-"""For the OpenAPI document; the check is `Authentication`'s."""
 
 
 class Authentication:
@@ -50,21 +50,21 @@ class Authentication:
         return await self._database.reading(lambda session: tokens.find_principal(session, secret.strip()))
 
 
-def _anyone(request: Request) -> Principal:
+async def _anyone(request: Request, _documented: object = _SCHEME) -> Principal:
     principal = request.state.principal
     assert isinstance(principal, Principal)
     return principal
 
 
-def _account(request: Request) -> Principal:
-    principal = _anyone(request)
+AnyPrincipal = Annotated[Principal, Depends(_anyone)]
+"""Whoever has a token: an account or a worker."""
+
+
+async def _account(principal: AnyPrincipal) -> Principal:
     if not principal.is_account:
         raise forbidden("A worker's token can't do this. Use the API token of an account.")
     return principal
 
-
-AnyPrincipal = Annotated[Principal, Depends(_anyone)]
-"""Whoever has a token: an account or a worker."""
 
 Account = Annotated[Principal, Depends(_account)]
 """An account; workers get 403."""

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cloister.errors import BadRequestError, NotFoundError
+from cloister.formats.encoding import normal_email as fold_email
 from cloister.hub import tokens
 from cloister.hub.database import open_database
 from cloister.hub.schema import ACCOUNT, WORKER, PrincipalRow
@@ -24,14 +25,14 @@ _WORKER_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
 
 
 def normal_email(text: str) -> str:
-    """The one spelling under which an email is stored and compared: casefolded, without spaces around it.
+    """The one spelling under which an account's email is stored and compared: see `formats.encoding`.
 
     Only ASCII is taken: letters that look like others would let one participant pass for another. An
     internationalised domain is written in its ``xn--`` form.
 
     Raises `BadRequestError` for what can't be an address (RFC 5321 dot-string@domain, at most 254 octets).
     """
-    email = text.strip().casefold()
+    email = fold_email(text)
     match = _EMAIL.fullmatch(email)
     if not text.isascii() or match is None or len(email) > 254 or len(match["local"]) > 64:
         raise BadRequestError("That is not an email address. Write it like name@example.com.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,13 +11,16 @@ from pydantic import BaseModel
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cloister.hub import problems
+from cloister.hub import blobs, identity, me, problems, relay, rooms
 from cloister.hub.access import Authentication
 from cloister.hub.database import open_database
-from cloister.hub.limits import BodyLimit
+from cloister.hub.issuer import open_issuer
+from cloister.hub.limits import BodyLimit, Slots
 from cloister.hub.logs import AccessLog
+from cloister.hub.objects import open_objects
 from cloister.hub.services import Services
 from cloister.hub.settings import HubSettings
+from cloister.hub.upstream import Upstream
 
 _SECURITY_HEADERS = [
     (b"cache-control", b"no-store"),
@@ -26,6 +30,15 @@ _SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
 ]
 _TLS_HEADERS = [(b"strict-transport-security", b"max-age=31536000")]
+
+_TAGS = [
+    {"name": "service", "description": "Is the hub there?"},
+    {"name": "identity", "description": "Binding device keys to emails."},
+    {"name": "account", "description": "The caller's account and its API tokens."},
+    {"name": "blobs", "description": "Ciphertext, in parts."},
+    {"name": "rooms", "description": "Which rooms exist, and whom they invite."},
+    {"name": "relay", "description": "Sealed messages to the enclave and back. The hub can't read them."},
+]
 
 _health = APIRouter(tags=["service"])
 
@@ -67,13 +80,29 @@ def create_app(settings: HubSettings) -> FastAPI:
     The application is for one server process and one life: its connections close when it shuts down.
     """
     database = open_database(settings)
-    services = Services(settings=settings, database=database)
+    try:
+        services = Services(
+            settings=settings,
+            database=database,
+            objects=open_objects(settings),
+            issuer=open_issuer(settings),
+            upstream=Upstream(settings),
+            relayed=Slots(settings.relay_slots, "relayed requests"),
+            transfers=Slots(settings.transfer_slots, "transfers"),
+        )
+    except BaseException:
+        database.close()
+        raise
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        tidying = asyncio.create_task(blobs.keep_tidy(services))
         try:
             yield
         finally:
+            services.closing.set()
+            await tidying
+            await services.upstream.close()
             database.close()
 
     app = FastAPI(
@@ -82,6 +111,10 @@ def create_app(settings: HubSettings) -> FastAPI:
         version="1",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+        responses={"default": {"model": problems.ErrorBody, "description": "Any other error"}},
+        openapi_tags=_TAGS,
         lifespan=lifespan,
         middleware=[
             Middleware(AccessLog),
@@ -92,5 +125,6 @@ def create_app(settings: HubSettings) -> FastAPI:
     )
     app.state.services = services
     problems.install(app)
-    app.include_router(_health)
+    for router in (_health, identity.router, me.router, blobs.router, rooms.router, relay.router):
+        app.include_router(router)
     return app

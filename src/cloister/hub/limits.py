@@ -76,6 +76,15 @@ async def body_pieces(receive: Receive) -> AsyncIterator[bytes]:
             yield body
 
 
+async def send_in_time(send: Send, message: Message, seconds: float) -> None:
+    """Send, or raise `ClientDisconnect` where the client takes nothing for that long."""
+    try:
+        async with asyncio.timeout(seconds):
+            await send(message)
+    except TimeoutError:
+        raise ClientDisconnect from None
+
+
 class Slots:
     """How many operations of one sort each principal has open, bounded."""
 

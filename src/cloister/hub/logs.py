@@ -12,6 +12,7 @@ import sys
 import time
 from http import HTTPStatus
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cloister.hub.problems import error_response
@@ -58,6 +59,9 @@ class AccessLog:
             if not status:
                 stopping = error_response(503, "unavailable", "The hub is stopping. Try again in a moment.")
                 await stopping(scope, receive, watching_send)
+        except ClientDisconnect:
+            # Nobody is left to be answered.
+            status = 0
         except Exception as error:
             # The frames say where; the message of a foreign exception might say what was in the request.
             logger.error("unforeseen %s", _places(error))

@@ -48,7 +48,7 @@ class PrincipalRow(Base):
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     kind: Mapped[str] = mapped_column(String(16))
-    name: Mapped[str] = mapped_column(String(254))
+    name: Mapped[str] = mapped_column(String(255))
     created_at: Mapped[datetime] = mapped_column(Moment)
     stored_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
 
@@ -109,4 +109,4 @@ class InvitationRow(Base):
     __tablename__ = "invitations"
 
     room_id: Mapped[str] = mapped_column(ForeignKey("rooms.id", ondelete="CASCADE"), primary_key=True)
-    email: Mapped[str] = mapped_column(String(254), primary_key=True, index=True)
+    email: Mapped[str] = mapped_column(String(255), primary_key=True, index=True)

@@ -9,7 +9,11 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from cloister.hub.database import Database
+from cloister.hub.issuer import Issuer
+from cloister.hub.limits import Slots
+from cloister.hub.objects import Objects
 from cloister.hub.settings import HubSettings
+from cloister.hub.upstream import Upstream
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +22,15 @@ class Services:
 
     settings: HubSettings
     database: Database
+    objects: Objects
+    issuer: Issuer
+    upstream: Upstream
+    relayed: Slots
+    transfers: Slots
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-def _services(request: Request) -> Services:
+async def _services(request: Request) -> Services:
     services = request.app.state.services
     assert isinstance(services, Services)
     return services

@@ -69,5 +69,7 @@ class HubSettings:
         return self.data / "hub-issuer.txt"
 
     def prepare_folder(self) -> None:
-        """Make the data folder, closed to other users of the machine, if it isn't there."""
+        """Make the data folder and the database's file, closed to other users, if they aren't there."""
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.database_url is None:
+            self.sqlite_file.touch(mode=0o600)

@@ -14,7 +14,7 @@ def upgrade() -> None:
         "principals",
         sa.Column("id", sa.String(32), nullable=False),
         sa.Column("kind", sa.String(16), nullable=False),
-        sa.Column("name", sa.String(254), nullable=False),
+        sa.Column("name", sa.String(255), nullable=False),
         sa.Column("created_at", sa.DateTime, nullable=False),
         sa.Column("stored_bytes", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_principals"),
@@ -69,7 +69,7 @@ def upgrade() -> None:
     op.create_table(
         "invitations",
         sa.Column("room_id", sa.String(64), nullable=False),
-        sa.Column("email", sa.String(254), nullable=False),
+        sa.Column("email", sa.String(255), nullable=False),
         sa.PrimaryKeyConstraint("room_id", "email", name="pk_invitations"),
         sa.ForeignKeyConstraint(["room_id"], ["rooms.id"], name="fk_invitations_room_id", ondelete="CASCADE"),
     )

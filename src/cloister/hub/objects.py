@@ -1,0 +1,148 @@
+"""Where ciphertext lies: an object store (`obstore`), a folder by default.
+
+Objects are written in a stream and appear whole or not at all. Nothing here knows what they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, from_url
+
+from cloister.errors import CloisterError
+from cloister.hub.problems import Problem, unavailable
+from cloister.hub.settings import MIB, HubSettings
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+_READ_BYTES = 2 * MIB
+_FOLDER_BUFFER = 1 * MIB
+# S3 and its likes take no smaller pieces of one object.
+_REMOTE_BUFFER = 5 * MIB
+_STORE_ERRORS = (BaseError, OSError)
+
+
+class Writer(Protocol):
+    """Takes an object's bytes in order."""
+
+    async def write(self, buffer: bytes, /) -> int: ...
+
+
+class Objects:
+    """One object store. Failures of the store itself become 503 `Problem`s."""
+
+    def __init__(self, store: ObjectStore, folder: Path | None = None) -> None:
+        """``folder``: where ``store`` keeps its files, if it is a folder of this machine."""
+        self._store = store
+        self._folder = folder
+
+    @asynccontextmanager
+    async def writing(self, key: str) -> AsyncIterator[Writer]:
+        """Write one object under ``key``, which must be new.
+
+        It exists, on disk, once the block has ended; after an exception inside the block it never does.
+        """
+        buffer = _REMOTE_BUFFER if self._folder is None else _FOLDER_BUFFER
+        try:
+            writer = obstore.open_writer_async(self._store, key, buffer_size=buffer, max_concurrency=1)
+            # Leaving the writer unclosed throws away what it holds.
+            yield writer
+            await writer.close()
+            if self._folder is not None:
+                await asyncio.to_thread(_flush_to_disk, self._folder / key)
+        except _STORE_ERRORS as error:
+            raise _store_failed() from error
+
+    async def reading(self, key: str, size: int) -> AsyncIterator[memoryview]:
+        """The ``size`` bytes of an object, in pieces of at most 2 MiB."""
+        try:
+            for start in range(0, size, _READ_BYTES):
+                end = min(start + _READ_BYTES, size)
+                piece = memoryview(await obstore.get_range_async(self._store, key, start=start, end=end))
+                if len(piece) != end - start:
+                    raise _store_failed()
+                yield piece
+        except _STORE_ERRORS as error:
+            raise _store_failed() from error
+
+    async def delete(self, key: str) -> None:
+        """Remove one object; nothing happens if it isn't there."""
+        try:
+            await obstore.delete_async(self._store, key)
+        except FileNotFoundError:
+            return
+        except _STORE_ERRORS as error:
+            raise _store_failed() from error
+
+    async def delete_folder(self, prefix: str) -> None:
+        """Remove every object whose key begins with ``prefix/``."""
+        try:
+            if self._folder is not None:
+                # Also what a killed process had begun to write, which the store doesn't list.
+                await asyncio.to_thread(shutil.rmtree, self._folder / prefix, ignore_errors=True)
+                return
+            async for batch in obstore.list(self._store, prefix=prefix):
+                await obstore.delete_async(self._store, [entry["path"] for entry in batch])
+        except _STORE_ERRORS as error:
+            raise _store_failed() from error
+
+    async def tidy_folder(self, prefix: str, wanted: frozenset[str]) -> None:
+        """Remove what lies under ``prefix/`` and is not one of the ``wanted`` keys."""
+        try:
+            if self._folder is not None:
+                await asyncio.to_thread(_tidy, self._folder, prefix, wanted)
+                return
+            async for batch in obstore.list(self._store, prefix=prefix):
+                if strays := [entry["path"] for entry in batch if entry["path"] not in wanted]:
+                    await obstore.delete_async(self._store, strays)
+        except _STORE_ERRORS as error:
+            raise _store_failed() from error
+
+
+def open_objects(settings: HubSettings) -> Objects:
+    """The object store that the settings name. `CloisterError` if there is none of that name."""
+    url = settings.blob_store_url
+    if url is None or url.startswith("file:"):
+        folder = settings.blob_folder if url is None else Path(unquote(urlsplit(url).path))
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Objects(LocalStore(folder), folder)
+    try:
+        return Objects(from_url(url))
+    except (BaseError, ValueError) as error:
+        # The store's own message might repeat credentials from the URL.
+        raise CloisterError(
+            f"The blob store {urlsplit(url).scheme}:... can't be opened. Give a URL such as s3://bucket/prefix, "
+            "gs://bucket or az://container, and its credentials in the environment."
+        ) from error
+
+
+def _flush_to_disk(file: Path) -> None:
+    """Let neither the file nor its name be lost when the power fails."""
+    for path in (file, file.parent):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _tidy(root: Path, prefix: str, wanted: frozenset[str]) -> None:
+    for file in (root / prefix).iterdir():
+        if f"{prefix}/{file.name}" not in wanted:
+            file.unlink(missing_ok=True)
+
+
+def _store_failed() -> Problem:
+    return unavailable(
+        "The hub's blob store failed; its disk may be full. Try again later, and tell whoever runs the hub."
+    )

@@ -1,0 +1,88 @@
+"""The connection to the enclave, shared by all relayed requests."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+
+import httpx
+
+from cloister.errors import CloisterError
+from cloister.hub.problems import unavailable
+from cloister.hub.settings import HubSettings
+
+_CONNECT_SECONDS = 5.0
+_ANSWER_SECONDS = 30.0
+# Less than a server keeps an idle connection (uvicorn: 5 s), so that no request meets one just closed.
+_IDLE_CONNECTION_SECONDS = 3.0
+
+logger = logging.getLogger("cloister.hub")
+
+
+class Upstream:
+    """The way to one enclave. `close` it when the hub stops."""
+
+    def __init__(self, settings: HubSettings) -> None:
+        """Raises `CloisterError` where the enclave's URL is none."""
+        self._client: httpx.AsyncClient | None = None
+        if settings.enclave_url is not None:
+            self._client = httpx.AsyncClient(
+                base_url=_checked_url(settings.enclave_url),
+                # A long poll may take as long as it likes to answer.
+                timeout=httpx.Timeout(_CONNECT_SECONDS, read=None, write=settings.idle_seconds, pool=None),
+                limits=httpx.Limits(
+                    max_connections=None,
+                    max_keepalive_connections=64,
+                    keepalive_expiry=_IDLE_CONNECTION_SECONDS,
+                ),
+                headers={"Accept-Encoding": "identity", "User-Agent": "cloister-hub"},
+                trust_env=False,
+            )
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+
+    async def send(self, request: httpx.Request) -> httpx.Response:
+        """The enclave's answer, its body unread. 503 where there is none to be had."""
+        assert self._client is not None
+        try:
+            answer = await self._client.send(request, stream=True)
+        except httpx.HTTPError as error:
+            logger.warning("the enclave does not answer: %s", type(error).__name__)
+            raise unavailable(
+                "The enclave does not answer. It may be starting; try again in a few seconds, and tell whoever "
+                "runs this installation if that does not help."
+            ) from error
+        if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            await answer.aclose()
+            logger.warning("the enclave answered with status %d", answer.status_code)
+            raise unavailable("The enclave could not serve this now. Try again in a few seconds.")
+        return answer
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None,
+        content: AsyncIterator[bytes] | None = None,
+    ) -> httpx.Request:
+        """A request to the enclave. 503 where the hub was started without one."""
+        if self._client is None:
+            raise unavailable("This hub has no enclave. Start it with the enclave's URL.")
+        request = self._client.build_request(method, path, params=params, headers=headers, content=content)
+        if method == "GET":
+            request.extensions["timeout"] = {**request.extensions["timeout"], "read": _ANSWER_SECONDS}
+        return request
+
+
+def _checked_url(text: str) -> httpx.URL:
+    with contextlib.suppress(httpx.InvalidURL):
+        url = httpx.URL(text)
+        if url.scheme in ("http", "https") and url.host:
+            return url
+    raise CloisterError(f"{text!r} is not an enclave's URL. Write it like http://127.0.0.1:7801.")
