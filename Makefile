@@ -1,0 +1,46 @@
+# Everything that one does with a checkout. `make` alone lists it.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check lint types floors suite lock clean
+
+# Containers need root: where you aren't, sudo asks.
+AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
+BIN := .venv/bin
+
+help: ## List the targets.
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+setup: ## Install what is missing: Debian packages, Python packages, the worker image.
+	@setup/setup
+
+demo: setup ## Run a clean room with a hospital, a lab and an analyst, on data that lies here.
+	@$(AS_ROOT) $(BIN)/cloister demo
+
+test: setup lint types floors suite ## Check everything, as CI does: lint, types, floors, tests with coverage.
+
+check: test ## The same as test.
+
+lint: setup
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet
+	@echo "ruff: no complaints"
+
+types: setup
+	@$(BIN)/mypy
+
+floors: setup
+	@$(BIN)/lint-imports --no-logo
+
+# -n 2: containers and servers take what is left of the machine.
+suite: setup
+	@$(BIN)/coverage erase
+	@$(AS_ROOT) $(BIN)/coverage run -m pytest -n 2 --dist worksteal
+	@$(BIN)/coverage combine --quiet
+	@printf 'Coverage of lines and branches, in per cent (%s/coverage report lists them): ' $(BIN)
+	@$(BIN)/coverage report --format=total
+
+lock: setup ## Write the lock files again; `make lock UPGRADE=--upgrade` takes the newest versions.
+	@setup/lock $(UPGRADE)
+
+clean: ## Remove what was made in this checkout (not Debian packages, not worker images).
+	rm -rf .venv .tools .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
