@@ -111,7 +111,7 @@ def _python_packages(python: Python, lock: Path, tree: Path) -> None:
         "--only-binary", ":all:", "--link-mode", "copy", "--target", str(target),
         "--python-version", python.version, "--python-platform", f"{platform.machine()}-manylinux_2_28",
         "--requirements", str(lock),
-    ])  # fmt: skip
+    ], environment=_certificates())  # fmt: skip
     for pattern in python.leave_out:
         for path in list(target.glob(pattern)):
             _remove(path)
@@ -161,6 +161,11 @@ def _settle(tree: Path) -> None:
         if not stat.S_ISLNK(mode):
             path.chmod(0o755 if stat.S_ISDIR(mode) or mode & 0o111 else 0o644)
         os.utime(path, (0, 0), follow_symlinks=False)
+
+
+def _certificates() -> dict[str, str]:
+    """Let uv trust whom this machine trusts, where it says whom: behind a company's proxy uv's own list won't do."""
+    return {"UV_SYSTEM_CERTS": "1"} if Path("/etc/ssl/certs/ca-certificates.crt").exists() else {}
 
 
 def find_uv() -> str:
