@@ -1,0 +1,169 @@
+"""Lay out on the host what one container sees: a handful of mounts made for it and gone with it.
+
+Threat: a host path or another task's leftovers showing through. The image is the lower layer of a read-only
+overlay whose upper layer is an almost empty folder of ours. This hides the image's host name and accounts, gives the
+mount points without writing to the image, and makes free space that of our folder, not of the host's disk.
+
+Threat: something in an input that is more than data, such as a socket that somebody listens at. Inputs are walked,
+and only regular files and folders are let in.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from cloister.errors import DefinitionInvalid, SandboxUnavailable
+from cloister.rooms.limits import Limits
+from cloister.worker import bundle, linux
+from cloister.worker.scratch import PAGE, mount_memory
+
+_QUIET = linux.MS_NOSUID | linux.MS_NODEV
+_DATA = _QUIET | linux.MS_NOEXEC
+
+
+def check_name(name: str) -> None:
+    """Refuse a name of an additional file that could lie outside the code folder.
+
+    Raises:
+        DefinitionInvalid
+    """
+    path = PurePosixPath(name)
+    if not name or path.is_absolute() or ".." in path.parts or "\0" in name or str(path) != name:
+        raise DefinitionInvalid(
+            f"{name!r} can't be the name of an additional file; use a plain relative path such as lib/helpers.py"
+        )
+
+
+def code_target(input_folder: Path) -> str:
+    """Where additional files and the script are seen: /input/code, or /code where an input is called `code`."""
+    entry = input_folder / "code"
+    if entry.is_symlink() or (entry.exists() and not (entry.is_dir() and not any(entry.iterdir()))):
+        return "/code"
+    return "/input/code"
+
+
+def seal_inputs(folder: Path) -> None:
+    """Make everything below `folder` readable by all, and check that it is nothing but files and folders.
+
+    Raises:
+        SandboxUnavailable: something else lies there; the staging is at fault, not the script.
+    """
+    os.chmod(folder, 0o755)
+    for current, folders, files, descriptor in os.fwalk(folder, follow_symlinks=False):
+        for name in folders + files:
+            mode = os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mode
+            if stat.S_ISDIR(mode):
+                os.chmod(name, 0o755, dir_fd=descriptor)
+            elif stat.S_ISREG(mode):
+                os.chmod(name, 0o444, dir_fd=descriptor)
+            else:
+                raise SandboxUnavailable(
+                    f"{Path(current, name)} is neither a file nor a folder, so it can't be an input; stage it as a file."
+                )
+
+
+def lay_out(
+    folder: Path, *, image_root: Path, input_folder: Path, code: Mapping[str, bytes], launcher: str, limits: Limits
+) -> bundle.Places:
+    """Make all mounts of one run below `folder`, which the caller clears later, also after an error.
+
+    Raises:
+        DefinitionInvalid: a code file's name isn't allowed.
+        SandboxUnavailable: the image or the inputs aren't what they must be.
+    """
+    for name in code:
+        check_name(name)
+    if not (image_root / "usr/bin/tini").exists():
+        raise SandboxUnavailable(
+            f"There is no image with tini at {image_root}; build it with `cloister image build python`."
+        )
+    seal_inputs(input_folder)
+    target = code_target(input_folder)
+    if target == "/input/code":
+        (input_folder / "code").mkdir(exist_ok=True)
+
+    names = 256 + sum(len(PurePosixPath(name).parts) for name in code)
+    frame = _mounted(folder / "frame", _frame_size(code, launcher), names, 0o711, _DATA)
+    skeleton = frame / "skeleton"
+    _write_tree(skeleton, {name: text.encode() for name, text in bundle.SKELETON_FILES.items()})
+    _write_tree(skeleton, {bundle.LAUNCHER.lstrip("/"): launcher.encode()})
+    for name in bundle.SKELETON_FOLDERS:
+        (skeleton / name).mkdir(mode=0o755, exist_ok=True)
+    _write_tree(frame / "code", code)
+
+    devices = _mounted(folder / "devices", 16 * PAGE, 32, 0o755, linux.MS_NOSUID | linux.MS_NOEXEC)
+    _make_devices(devices)
+    # A page and a file more than allowed: if even these are taken at the end, the limit was exceeded, not just met.
+    output = _mounted(folder / "output", limits.output_bytes + PAGE, limits.output_files + 1, 0o1777, _DATA)
+    memory = _mounted(folder / "memory", limits.scratch_bytes, limits.output_files + 3, 0o711, _QUIET)
+    for name in ("tmp", "scratch", "shm"):
+        (memory / name).mkdir()
+        (memory / name).chmod(0o1777)
+
+    inputs = _new(folder / "input")
+    linux.mount(str(input_folder), inputs, "", linux.MS_BIND)
+    return bundle.Places(
+        root=_overlay(_new(folder / "root"), skeleton, image_root),
+        input=inputs,
+        code=frame / "code",
+        code_target=target,
+        output=output,
+        tmp=memory / "tmp",
+        scratch=memory / "scratch",
+        shared_memory=memory / "shm",
+        devices=devices,
+    )
+
+
+def _frame_size(code: Mapping[str, bytes], launcher: str) -> int:
+    files = sum(-(-len(content) // PAGE) * PAGE for content in code.values())
+    return files + len(launcher) + 2 * 1024 * 1024
+
+
+def _new(folder: Path) -> Path:
+    folder.mkdir(mode=0o755)
+    folder.chmod(0o755)
+    return folder
+
+
+def _mounted(folder: Path, size_bytes: int, files: int, mode: int, flags: int) -> Path:
+    mount_memory(_new(folder), size_bytes=size_bytes, files=files, mode=mode, flags=flags)
+    return folder
+
+
+def _write_tree(base: Path, files: Mapping[str, bytes]) -> None:
+    base.mkdir(exist_ok=True)
+    base.chmod(0o755)
+    for name, content in files.items():
+        path = base / name
+        missing = [parent for parent in path.relative_to(base).parents if not (base / parent).exists()]
+        for parent in reversed(missing):
+            (base / parent).mkdir()
+            (base / parent).chmod(0o755)
+        path.write_bytes(content)
+        path.chmod(0o444)
+
+
+def _make_devices(folder: Path) -> None:
+    for name, minor in bundle.DEVICE_NUMBERS.items():
+        path = folder / name
+        os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, minor))
+        path.chmod(0o666)
+    (folder / "shm").mkdir()
+    for name, target in {"fd": "", "stdin": "/0", "stdout": "/1", "stderr": "/2"}.items():
+        (folder / name).symlink_to(f"/proc/self/fd{target}")
+
+
+def _overlay(target: Path, upper: Path, lower: Path) -> Path:
+    # Named by descriptor, since the mount table inside shows these words.
+    descriptors = [os.open(layer, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) for layer in (upper, lower)]
+    try:
+        layers = ":".join(f"/proc/self/fd/{descriptor}" for descriptor in descriptors)
+        linux.mount("overlay", target, "overlay", linux.MS_RDONLY | _QUIET, f"lowerdir={layers}")
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+    return target

@@ -1,0 +1,136 @@
+"""The system calls that a computation may make.
+
+Threat: the kernel is the wall between a hostile script and the worker, and every call is a door in it. The
+distributions' default profiles leave open a virtual machine's way out (AF_VSOCK), user namespaces that hand out
+capabilities to attack mount code with, ptrace, the kernel keyring, the 32-bit interface and memory that the kernel
+itself can't read. So this is an allow-list: what numerical Python, R and their thread pools use, and no more.
+What isn't listed fails with EPERM, as if forbidden; calls by which a C library tries something new first fail with
+ENOSYS, as if absent, so that it falls back.
+
+Arguments are only ever *allowed* by value: the kernel looks at 32 bits of many arguments while the filter compares
+64, so forbidding single values could be got round by setting the upper half.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+_ENOSYS = 38
+_EPERM = 1
+
+_ARCHITECTURES = {"x86_64": "SCMP_ARCH_X86_64", "aarch64": "SCMP_ARCH_AARCH64"}
+
+_FILES = """
+    access chdir chown close close_range copy_file_range creat dup dup2 dup3 faccessat faccessat2 fadvise64
+    fallocate fchdir fchown fchownat fcntl fdatasync fgetxattr flistxattr flock fremovexattr fsetxattr fstat
+    fstatfs fsync ftruncate futimesat getcwd getdents getdents64 getxattr lchown lgetxattr link linkat listxattr
+    llistxattr lremovexattr lseek lsetxattr lstat mkdir mkdirat newfstatat open openat openat2 pipe pipe2 pread64
+    preadv preadv2 pwrite64 pwritev pwritev2 read readahead readlink readlinkat readv removexattr rename renameat
+    renameat2 rmdir sendfile setxattr splice stat statfs statx symlink symlinkat sync sync_file_range syncfs tee
+    truncate umask unlink unlinkat utime utimensat utimes vmsplice write writev
+""".split()
+
+_MEMORY = """
+    brk get_mempolicy madvise membarrier memfd_create mincore mlock mlock2 mlockall mmap mprotect mremap msync munlock
+    munlockall munmap
+""".split()
+
+_PROCESSES = """
+    arch_prctl capget capset execve execveat exit exit_group fork futex futex_waitv get_robust_list
+    get_thread_area getegid geteuid getgid getgroups getpgid getpgrp getpid getppid getpriority getresgid
+    getresuid getrlimit getrusage getsid gettid getuid kill pidfd_open pidfd_send_signal prctl prlimit64 rseq
+    rt_sigaction rt_sigpending rt_sigprocmask rt_sigqueueinfo rt_sigreturn rt_sigsuspend rt_sigtimedwait
+    rt_tgsigqueueinfo sched_get_priority_max sched_get_priority_min sched_getaffinity sched_getattr
+    sched_getparam sched_getscheduler sched_rr_get_interval sched_setaffinity sched_setattr sched_setparam
+    sched_setscheduler sched_yield set_robust_list set_thread_area set_tid_address setfsgid setfsuid setgid
+    setgroups setpgid setpriority setregid setresgid setresuid setreuid setrlimit setsid setuid sigaltstack tgkill
+    tkill vfork wait4 waitid
+""".split()
+
+_TIME_AND_EVENTS = """
+    alarm clock_getres clock_gettime clock_nanosleep epoll_create epoll_create1 epoll_ctl epoll_pwait epoll_pwait2
+    epoll_wait eventfd eventfd2 getcpu getitimer getrandom gettimeofday nanosleep pause poll ppoll pselect6
+    restart_syscall select setitimer signalfd signalfd4 sysinfo time timer_create timer_delete timer_getoverrun
+    timer_gettime timer_settime timerfd_create timerfd_gettime timerfd_settime times uname
+""".split()
+
+_SOCKETS_ONCE_MADE = """
+    accept accept4 bind connect getpeername getsockname getsockopt listen recvfrom recvmmsg recvmsg sendmmsg
+    sendmsg sendto setsockopt shutdown
+""".split()
+
+# Terminals (isatty and the like), non-blocking mode, bytes waiting, and reading the list of interfaces. Missing on
+# purpose: TIOCSTI and TIOCLINUX (typing into somebody's terminal), and every device's own.
+_IOCTLS = {
+    "TCGETS": 0x5401,
+    "TIOCGPGRP": 0x540F,
+    "TIOCSPGRP": 0x5410,
+    "TIOCGWINSZ": 0x5413,
+    "FIONREAD": 0x541B,
+    "FIONBIO": 0x5421,
+    "FIONCLEX": 0x5450,
+    "FIOCLEX": 0x5451,
+    "FIOASYNC": 0x5452,
+    "SIOCGIFNAME": 0x8910,
+    "SIOCGIFCONF": 0x8912,
+    "SIOCGIFFLAGS": 0x8913,
+    "SIOCGIFADDR": 0x8915,
+    "SIOCGIFINDEX": 0x8933,
+}
+
+_CLONE_NEW_NAMESPACES = 0x7E020000  # NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
+_SET_ID_BITS = 0o6000
+_AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
+_PROTOCOLS = (0, 6, 17)  # the default of the type, TCP, UDP: nothing that loads a kernel module
+_PERSONALITIES = (0, 0xFFFFFFFF)  # plain Linux, and asking which one it is
+
+# What a C library or a run-time tries first and does without.
+_ABSENT = ["clone3", "io_uring_setup", "io_setup", "landlock_create_ruleset", "map_shadow_stack"]
+
+
+def _equal(index: int, value: int) -> dict[str, Any]:
+    return {"index": index, "value": value, "op": "SCMP_CMP_EQ"}
+
+
+def _bits_clear(index: int, mask: int) -> dict[str, Any]:
+    return {"index": index, "value": mask, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ"}
+
+
+def _allow(names: list[str], *arguments: dict[str, Any]) -> dict[str, Any]:
+    rule: dict[str, Any] = {"names": names, "action": "SCMP_ACT_ALLOW"}
+    if arguments:
+        rule["args"] = list(arguments)
+    return rule
+
+
+def profile(machine: str) -> dict[str, Any]:
+    """The `linux.seccomp` section of an OCI configuration for one architecture and none of its older interfaces.
+
+    A call under another interface (i386, x32) kills the process that makes it.
+
+    Raises:
+        ValueError: no profile was made for this architecture.
+    """
+    if machine not in _ARCHITECTURES:
+        raise ValueError(f"there is no system call filter for {machine}; use x86_64 or aarch64")
+    rules = [
+        _allow(_FILES + _MEMORY + _PROCESSES + _TIME_AND_EVENTS + _SOCKETS_ONCE_MADE),
+        _allow(["clone"], _bits_clear(0, _CLONE_NEW_NAMESPACES)),
+        _allow(["chmod", "fchmod"], _bits_clear(1, _SET_ID_BITS)),
+        _allow(["fchmodat", "fchmodat2"], _bits_clear(2, _SET_ID_BITS)),
+        _allow(["socket", "socketpair"], _equal(0, _AF_UNIX)),
+    ]
+    rules += [
+        _allow(["socket"], _equal(0, family), _equal(2, protocol))
+        for family in (_AF_INET, _AF_INET6)
+        for protocol in _PROTOCOLS
+    ]
+    rules += [_allow(["ioctl"], _equal(1, number)) for number in _IOCTLS.values()]
+    rules += [_allow(["personality"], _equal(0, value)) for value in _PERSONALITIES]
+    rules.append({"names": _ABSENT, "action": "SCMP_ACT_ERRNO", "errnoRet": _ENOSYS})
+    return {
+        "defaultAction": "SCMP_ACT_ERRNO",
+        "defaultErrnoRet": _EPERM,
+        "architectures": [_ARCHITECTURES[machine]],
+        "syscalls": rules,
+    }
