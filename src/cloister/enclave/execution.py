@@ -1,0 +1,380 @@
+"""Carrying out what a request needs: each computation once, as early as its inputs allow, then released or voided."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from cloister.enclave.logs import log, place
+from cloister.enclave.room import Room
+from cloister.enclave.workers import Attempt, Delivery, Order, WorkerLost, Workers
+from cloister.errors import Refused
+from cloister.formats.dataset import Manifest
+from cloister.formats.encoding import Record
+from cloister.formats.receipt import Attested, Input, ReceiptBody, sign_receipt
+from cloister.protocol import Failed, Progress, Task, TaskInput
+from cloister.rooms.decisions import open_room, published, release, voided
+from cloister.rooms.definition import Definition, Reference
+from cloister.rooms.events import RunFailed, RunFinished, RunStarted, RunVoided
+from cloister.rooms.nodes import RawDataNode
+from cloister.rooms.permissions import Role, roles
+from cloister.rooms.planning import Step, derived, node_digest, plan, run_id
+from cloister.rooms.state import RunStatus
+
+MAX_JOBS = 10_000
+"""Jobs whose course is remembered beside the log; what became of older ones is read from the log."""
+
+Status = Literal["", "queued", "running", "finished"]
+VoidReason = Literal["input removed", "room stopped", "interrupted", "worker lost"]
+
+
+class StoredDataset(Record, frozen=True, kw_only=True):
+    """Secret ``dataset/<node>``: what it takes to read a data node's dataset."""
+
+    manifest: Manifest
+    key: bytes
+
+
+class StoredResult(Record, frozen=True, kw_only=True):
+    """Secret ``result/<run>``: what it takes to read a result, and its receipt."""
+
+    manifest: Manifest
+    key: bytes
+    commitment: bytes
+    receipt: bytes
+
+
+class Changes:
+    """Something that can be waited for, over and over, by many."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def notify(self) -> None:
+        """Wakes everybody who waits now."""
+        event, self._event = self._event, asyncio.Event()
+        event.set()
+
+    async def wait(self) -> None:
+        """Until the next `notify`."""
+        await self._event.wait()
+
+
+@dataclass(eq=False)
+class Execution:
+    """One computation under way, or just ended. Several jobs may wait for it."""
+
+    room: Room
+    step: Step
+    run: str
+    user: str
+    changes: Changes
+    status: Status = ""
+    over: bool = False
+    error: Refused | None = None
+    failure: Failed | None = None
+    void_reason: VoidReason = "interrupted"
+    task: asyncio.Task[None] | None = None
+    after: list[Execution] = field(default_factory=list)
+    inputs: tuple[Input, ...] = ()
+    """What it was given, for the receipt."""
+
+    @property
+    def node(self) -> str:
+        return self.step.node.id
+
+    def move(self, status: Status) -> None:
+        """Takes a step and tells those who wait."""
+        self.status = status
+        self.changes.notify()
+
+    async def ended(self) -> None:
+        """Until it is over."""
+        while not self.over:
+            await self.changes.wait()
+
+
+class Executor:
+    """Runs computations for all rooms."""
+
+    def __init__(
+        self, workers: Workers, enclave: Reference, signing: Ed25519PrivateKey, clock: Callable[[], int]
+    ) -> None:
+        self._workers = workers
+        self._enclave = Attested(evidence=enclave.evidence, measurement=enclave.measurement)
+        self._signing = signing
+        self._clock = clock
+        self._executions: dict[tuple[str, str], Execution] = {}
+        self._jobs: OrderedDict[tuple[str, str], tuple[Execution, ...]] = OrderedDict()
+        self._changes: dict[str, Changes] = {}
+
+    # --- asking ---
+
+    def start(self, room: Room, node: str, user: str, job: str) -> None:
+        """Sees to it that everything that ``node`` needs is computed. The caller holds the room's lock.
+
+        Raises:
+            Refused: the room was stopped, data is missing, or the user has too much waiting.
+        """
+        if (room.id, job) in self._jobs or run_id(job, node) in room.state.runs:
+            return
+        open_room(room.state)
+        definition = published(room.state)
+        steps = plan(definition, room.id, node, room.state.attached)
+        results = room.state.results
+        answered = steps[-1].cache_key in results
+        wanted = [] if answered else [step for step in steps if step.cache_key not in results]
+        new = [step for step in wanted if (room.id, step.cache_key) not in self._executions]
+        self._workers.check_room_for(user, len(new))
+        if new and definition.worker not in self._workers.references:
+            raise Refused("failed", "The room names a worker that this installation doesn't have. Publish it anew.")
+        changes = self._changes.setdefault(room.id, Changes())
+        by_node: dict[str, Execution] = {}
+        for step in wanted:
+            execution = self._executions.get((room.id, step.cache_key))
+            if execution is None:
+                execution = Execution(room, step, run_id(job, step.node.id), user, changes)
+                execution.after = [by_node[each] for each in step.node.dependencies if each in by_node]
+                self._executions[room.id, step.cache_key] = execution
+                execution.task = asyncio.create_task(self._execute(execution))
+            by_node[step.node.id] = execution
+        self._jobs[room.id, job] = tuple(by_node.values())
+        while len(self._jobs) > MAX_JOBS:
+            self._jobs.popitem(last=False)
+
+    async def watch(self, room: Room, node: str, user: str, job: str) -> AsyncIterator[Progress]:
+        """Tells each change of a job, and ends once the result of ``node`` can be fetched.
+
+        Raises:
+            Refused: there will be no result; the message says why, and holds what this user may know of it.
+        """
+        executions = self._jobs.get((room.id, job))
+        if executions is None:
+            self._ended_before(room, node, user, job)
+            return
+        told: dict[str, Status] = {}
+        while True:
+            for execution in executions:
+                if told.get(execution.node, "") != execution.status:
+                    told[execution.node] = execution.status
+                    yield Progress(node=execution.node, status=execution.status)
+            target = executions[-1] if executions else None
+            if target is None or target.over:
+                break
+            await target.changes.wait()
+        if target is not None and target.error is not None:
+            raise Refused(target.error.code, self._explain(room, user, executions, target.error))
+
+    def run_of(self, room: Room, node: str, job: str) -> str | None:
+        """The run that a job led to, if it is known."""
+        for execution in self._jobs.get((room.id, job), ()):
+            if execution.node == node:
+                return execution.run
+        own = run_id(job, node)
+        return own if own in room.state.runs else None
+
+    def withdraw(self, room: Room, reason: VoidReason, *, data_node: str | None = None) -> None:
+        """Ends what is under way in a room (or what reads one data node). The caller holds the room's lock."""
+        reading = None if data_node is None else derived(published(room.state), data_node)
+        for execution in list(self._executions.values()):
+            if execution.room is not room or execution.task is None or execution.void_reason != "interrupted":
+                continue
+            if reading is None or execution.node in reading:
+                execution.void_reason = reason
+                execution.task.cancel()
+
+    # --- doing ---
+
+    async def _execute(self, execution: Execution) -> None:
+        room = execution.room
+        try:
+            for needed in execution.after:
+                await needed.ended()
+                if needed.error is not None:
+                    raise Refused(needed.error.code, needed.error.message)
+            order = await self._begin(execution)
+            execution.move("queued")
+            delivery = await self._workers.run(order)
+            async with room.lock:
+                await self._finish(execution, delivery)
+        except Refused as error:
+            execution.error = error
+        except WorkerLost:
+            execution.void_reason = "worker lost"
+            await self._void(execution)
+        except asyncio.CancelledError:
+            if execution.void_reason == "interrupted":
+                raise  # The enclave is shutting down: the next start finds the run and says so.
+            await self._void(execution)
+        except Exception as error:
+            execution.error = Refused("failed", f"The enclave could not carry out {execution.node!r}. Run it again.")
+            await self._void(execution)
+            log.error("an execution failed: %s", place(error))
+        finally:
+            del self._executions[room.id, execution.step.cache_key]
+            execution.over = True
+            execution.changes.notify()
+
+    async def _begin(self, execution: Execution) -> Order:
+        """Appends `RunStarted` and puts together what the worker needs."""
+        room = execution.room
+        async with room.lock:
+            open_room(room.state)
+            definition = published(room.state)
+            inputs = self._inputs(room, definition, execution.step)
+            execution.inputs = tuple(
+                Input(node=each, manifest=inputs[each].manifest.digest() if each in inputs else None)
+                for each in execution.step.node.dependencies
+            )
+            body = RunStarted(run=execution.run, node=execution.node, cache_key=execution.step.cache_key)
+            await room.append(room.prepare(execution.user, body, self._clock()))
+        node = execution.step.node
+        image = definition.image(node.image)
+        if image is None:
+            raise Refused("failed", f"The room lists no image {node.image!r}.")
+
+        def make(attempt: Attempt) -> Task:
+            return Task(
+                id=attempt.id,
+                kind="python",
+                name=node.name,
+                script=node.script,
+                files=node.files,
+                inputs=tuple(inputs.values()),
+                image=image,
+                limits=node.limits,
+                logs_on_error=node.logs_on_error,
+                logs_on_success=node.logs_on_success,
+                result=attempt.result,
+                result_key=attempt.result_key,
+                report_key=attempt.report_key,
+            )
+
+        return Order(make, image, definition.worker, execution.user, lambda: execution.move("running"))
+
+    def _inputs(self, room: Room, definition: Definition, step: Step) -> dict[str, TaskInput]:
+        """Manifests and keys of the step's dependencies by node; absent optional ones are left out."""
+        steps = {each.node.id: each for each in plan(definition, room.id, step.node.id, room.state.attached)}
+        if steps[step.node.id].cache_key != step.cache_key:
+            raise Refused("conflict", f"The data that {step.node.id!r} reads was changed meanwhile. Run it again.")
+        inputs = {}
+        for each in step.node.dependencies:
+            node = definition.node(each)
+            if node is None or (isinstance(node, RawDataNode) and each not in room.state.attached):
+                continue
+            stored: StoredDataset | StoredResult | None
+            if isinstance(node, RawDataNode):
+                stored = room.secret(f"dataset/{each}", StoredDataset)
+            else:
+                stored = room.secret(f"result/{room.state.results[steps[each].cache_key]}", StoredResult)
+            if stored is None:
+                raise Refused("failed", f"The key of {node.name!r} is gone. Remove its data and attach it again.")
+            kind: Literal["file", "zip"] = "file" if isinstance(node, RawDataNode) else "zip"
+            inputs[each] = TaskInput(mount=node.name, kind=kind, manifest=stored.manifest, key=stored.key)
+        return inputs
+
+    async def _finish(self, execution: Execution, delivery: Delivery) -> None:
+        """Appends how a run ended. The decision to release is taken here and now. The room's lock is held."""
+        room, outcome = execution.room, delivery.outcome
+        if isinstance(outcome, Failed):
+            execution.failure = outcome
+            execution.error = failed(execution.node, outcome)
+            event = room.prepare(execution.user, RunFailed(run=execution.run, node=execution.node), self._clock())
+            await room.append(event, put={f"failure/{execution.run}": outcome})
+            return
+        run = room.state.runs[execution.run]
+        finished = RunFinished(run=run.id, node=run.node, manifest=outcome.manifest.digest(), worker=delivery.worker)
+        decision = release(room.state, room.id, run, finished)
+        event = room.prepare(execution.user, decision, self._clock())
+        if isinstance(decision, RunVoided):
+            await room.append(event)
+            execution.error = Refused("conflict", voided(room.state.runs[run.id]))
+            return
+        stored = StoredResult(
+            manifest=outcome.manifest,
+            key=delivery.attempt.result_key,
+            commitment=outcome.commitment,
+            receipt=sign_receipt(
+                self._receipt(execution, delivery, event.time, room.checkpoint_with(event)),
+                outcome.manifest.digest(),
+                f"{execution.step.node.name}.zip",
+                self._signing,
+            ),
+        )
+        await room.append(event, put={f"result/{run.id}": stored})
+        execution.move("finished")
+
+    def _receipt(self, execution: Execution, delivery: Delivery, time: int, checkpoint: str) -> ReceiptBody:
+        room, node = execution.room, execution.step.node
+        definition = published(room.state)
+        image = definition.image(node.image)
+        assert image is not None
+        return ReceiptBody(
+            room=room.id,
+            node=node.id,
+            definition=node_digest(node).hex(),
+            run=execution.run,
+            inputs=execution.inputs,
+            image=image.name,
+            image_measurement=image.measurement,
+            enclave=self._enclave,
+            worker=delivery.worker,
+            log_index=room.state.size,
+            checkpoint=checkpoint,
+            finished=time,
+        )
+
+    async def _void(self, execution: Execution) -> None:
+        """Ends a run without a result, if it was started at all."""
+        room = execution.room
+        async with room.lock:
+            run = room.state.runs.get(execution.run)
+            if run is not None and run.status is RunStatus.RUNNING:
+                body = RunVoided(run=run.id, node=run.node, reason=execution.void_reason)
+                await room.append(room.prepare(execution.user, body, self._clock()))
+        if execution.error is None:
+            reason = run.reason if run is not None else execution.void_reason
+            message = f"The computation {execution.node!r} ended without a result: {reason}."
+            execution.error = Refused("conflict", voided(run) if run is not None else message)
+
+    # --- telling ---
+
+    def _explain(self, room: Room, user: str, executions: Sequence[Execution], error: Refused) -> str:
+        for execution in executions:
+            if execution.failure is not None:
+                return error.message + self._console(room, user, execution.node, execution.failure)
+        return error.message
+
+    def _ended_before(self, room: Room, node: str, user: str, job: str) -> None:
+        """What the log says of a job that isn't remembered otherwise.
+
+        Raises:
+            Refused: it has no result.
+        """
+        steps = plan(published(room.state), room.id, node, room.state.attached)
+        for step in steps:
+            run = room.state.runs.get(run_id(job, step.node.id))
+            if run is not None and run.status is RunStatus.FAILED:
+                failure = room.secret(f"failure/{run.id}", Failed) or Failed(message="The reason is gone.")
+                error = failed(run.node, failure)
+                raise Refused(error.code, error.message + self._console(room, user, run.node, failure))
+            if run is not None and run.status is RunStatus.VOIDED:
+                raise Refused("conflict", voided(run))
+        if steps[-1].cache_key not in room.state.results:
+            raise Refused("conflict", f"The computation {node!r} is not running (any more). Run it again.")
+
+    @staticmethod
+    def _console(room: Room, user: str, node: str, failure: Failed) -> str:
+        if not failure.log or Role.ANALYST not in roles(published(room.state), user, node):
+            return ""
+        return f"\n\nIts console:\n{failure.log}"
+
+
+def failed(node: str, failure: Failed) -> Refused:
+    """The safe error of a failed computation, naming it."""
+    return Refused("failed", f"The computation {node!r} failed. {failure.message}")

@@ -1,0 +1,221 @@
+"""The enclave's door: a small ASGI application that the hub's relay talks to.
+
+It serves sealed messages and evidence, nothing else, and never says more than whether a message could be opened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+import uvicorn
+
+from cloister.enclave.keys import KeyRing, Replayed, StaleKeys
+from cloister.enclave.logs import log, place
+from cloister.enclave.sealing import FileSealingRoot, signing_key
+from cloister.enclave.service import Service
+from cloister.enclave.store import SqliteStore
+from cloister.enclave.workers import Workers
+from cloister.errors import Refused, VerificationError
+from cloister.formats.sealed import REPORT, Exchange, OpenedRequest, addressed_to
+from cloister.protocol import MAX_REQUEST, EnclaveEvidence, Frame, Progress
+from cloister.rooms.definition import Reference
+from cloister.trust import software
+from cloister.trust.evidence import ENCLAVE_LABEL, NONCE_SIZE, EvidenceSource, SoftwareSource, report_data
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class EnclaveSettings:
+    """What an enclave process is told."""
+
+    data: Path
+    """Folder for the sealed store; made where it is missing."""
+
+
+class Application:
+    """ASGI: ``GET /evidence?nonce=``, ``GET /keys``, ``POST /messages``, ``GET /healthz``."""
+
+    def __init__(self, service: Service, workers: Workers, keys: KeyRing, source: EvidenceSource) -> None:
+        self._service = service
+        self._workers = workers
+        self._keys = keys
+        self._source = source
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        match scope["method"], scope["path"]:
+            case "GET", "/healthz":
+                await _reply(send, 200, {"status": "ok"})
+            case "GET", "/keys":
+                await _reply(send, 200, self._keys.current(_seconds()))
+            case "GET", "/evidence":
+                await self._evidence(scope, send)
+            case "POST", "/messages":
+                await self._message(receive, send)
+            case _:
+                await _problem(send, 404, "not_found", "There is nothing here.")
+
+    async def _evidence(self, scope: Scope, send: Send) -> None:
+        try:
+            nonce = bytes.fromhex(parse_qs(scope["query_string"].decode()).get("nonce", [""])[0])
+        except ValueError:
+            nonce = b""
+        if len(nonce) != NONCE_SIZE:
+            await _problem(send, 400, "bad_request", f"Evidence needs a nonce of {NONCE_SIZE} bytes, as hex.")
+            return
+        keys = self._keys.current(_seconds())
+        evidence = self._source.produce(report_data(ENCLAVE_LABEL, nonce, keys.keys.digest()))
+        await _reply(send, 200, EnclaveEvidence(evidence=evidence, keys=keys))
+
+    async def _message(self, receive: Receive, send: Send) -> None:
+        message = await _body(receive)
+        if message is None:
+            await _problem(send, 413, "too_large", f"A message has at most {MAX_REQUEST // 1024 // 1024} MiB.")
+            return
+        try:
+            if message[:1] == bytes([REPORT]):
+                self._workers.report(addressed_to(message), message)
+                await _reply(send, 200, {})
+                return
+            opened = self._keys.open(message, _seconds())
+        except StaleKeys as error:
+            await _problem(send, 409, "stale_keys", str(error))
+        except Replayed as error:
+            await _problem(send, 409, "replayed", str(error))
+        except Refused as error:
+            await _problem(send, 409, error.code, error.message)
+        except VerificationError as error:
+            await _problem(send, 400, "rejected", str(error))
+        else:
+            await self._respond(opened, receive, send)
+
+    async def _respond(self, opened: OpenedRequest, receive: Receive, send: Send) -> None:
+        """Streams the frames, and stops working for a client that has gone away."""
+        await send({"type": "http.response.start", "status": 200, "headers": [_OCTETS]})
+        answering = asyncio.create_task(self._stream(opened, send))
+        leaving = asyncio.create_task(_disconnected(receive))
+        try:
+            await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (answering, leaving):
+                task.cancel()
+            await asyncio.gather(answering, leaving, return_exceptions=True)
+
+    async def _stream(self, opened: OpenedRequest, send: Send) -> None:
+        frames = self._service.answer(opened)
+        try:
+            async for data in seal_frames(frames, opened.exchange):
+                await send({"type": "http.response.body", "body": data, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except Exception as error:
+            # The place, never the message: it may hold what a request said. The stream ends without its last frame.
+            log.error("a request failed: %s", place(error))
+        finally:
+            await frames.aclose()  # type: ignore[attr-defined]
+
+
+async def seal_frames(frames: AsyncIterator[Frame], exchange: Exchange) -> AsyncIterator[bytes]:
+    """The frames of an answer as they are sent."""
+    index = 0
+    async for frame in frames:
+        yield exchange.seal_frame(index, msgspec.json.encode(frame), last=not isinstance(frame, Progress))
+        index += 1
+
+
+def create_application(settings: EnclaveSettings, *, clock: Callable[[], int] | None = None) -> Application:
+    """Opens the store and puts the parts together.
+
+    Args:
+        clock: milliseconds since 1970; the host's by default.
+    """
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    store = SqliteStore(settings.data / "rooms.db")
+    key = FileSealingRoot(settings.data / "sealing.key").key()
+    signing = signing_key(store, key)
+    source = SoftwareSource("enclave")
+    # A software enclave has nothing that its workers' evidence could add to; a hardware one takes hardware only.
+    references = [Reference(evidence=software.TYPE, measurement=software.measurement("worker"))]
+    workers = Workers(references, allow_software=source.reference.evidence == software.TYPE)
+    service = Service(store, key, signing, workers, source.reference, clock or _milliseconds)
+    return Application(service, workers, KeyRing(signing, now=_seconds()), source)
+
+
+def serve(
+    settings: EnclaveSettings, *, sockets: Sequence[socket.socket], on_ready: Callable[[], None] | None = None
+) -> None:
+    """Serves until SIGTERM or SIGINT."""
+    config = uvicorn.Config(
+        create_application(settings),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=2,
+        timeout_keep_alive=60,
+    )
+    server = _Server(config, on_ready)
+    asyncio.run(server.serve(sockets=list(sockets)))
+
+
+class _Server(uvicorn.Server):
+    """Tells when it listens."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None] | None) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started and self._on_ready is not None:
+            self._on_ready()
+
+
+_OCTETS = (b"content-type", b"application/octet-stream")
+_JSON = (b"content-type", b"application/json")
+
+
+async def _reply(send: Send, status: int, body: object) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": [_JSON]})
+    await send({"type": "http.response.body", "body": msgspec.json.encode(body)})
+
+
+async def _problem(send: Send, status: int, code: str, message: str) -> None:
+    await _reply(send, status, {"error": {"code": code, "message": message}})
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """The request's body; None where it is too long."""
+    body = bytearray()
+    while True:
+        event = await receive()
+        if event["type"] == "http.disconnect":
+            return None
+        body += event.get("body", b"")
+        if len(body) > MAX_REQUEST:
+            return None
+        if not event.get("more_body", False):
+            return bytes(body)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _seconds() -> int:
+    return int(time.monotonic())
+
+
+def _milliseconds() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,322 @@
+"""Answers requests: who asks, may they, what follows, and what they get to see."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from cloister.enclave.execution import Executor, StoredDataset, StoredResult
+from cloister.enclave.room import Room
+from cloister.enclave.store import SealedStore
+from cloister.enclave.workers import Workers
+from cloister.errors import DefinitionInvalid, LogTampered, Refused, VerificationError
+from cloister.formats.dataset import KEY_SIZE, check_key, check_manifest
+from cloister.formats.encoding import decode, normal_email
+from cloister.formats.sealed import OpenedRequest
+from cloister.protocol import (
+    Answer,
+    AttachDataset,
+    Attached,
+    AwaitJob,
+    BoundKey,
+    Describe,
+    Description,
+    Done,
+    FetchResult,
+    Frame,
+    GetNonce,
+    Log,
+    Nonce,
+    PublishRoom,
+    PullTask,
+    ReadLog,
+    ReadStatus,
+    RemoveDataset,
+    Request,
+    Result,
+    RetrieveRoom,
+    RoomBody,
+    RoomContent,
+    RoomStatus,
+    RunComputation,
+    StopRoom,
+    refusal,
+)
+from cloister.rooms import decisions
+from cloister.rooms.decisions import published
+from cloister.rooms.definition import Definition, Reference, read_definition
+from cloister.rooms.events import ENCLAVE, KeyBound, LogRead, Published, ResultFetched, RunVoided
+from cloister.rooms.permissions import NO_SUCH_ROOM, Action, authorise
+from cloister.rooms.planning import derived
+from cloister.trust.identity import verify_identity
+
+ACTIONS: dict[type[RoomBody], Action] = {
+    RetrieveRoom: Action.READ_DEFINITION,
+    ReadStatus: Action.READ_STATUS,
+    AttachDataset: Action.ATTACH,
+    RemoveDataset: Action.REMOVE,
+    RunComputation: Action.RUN,
+    AwaitJob: Action.RUN,
+    FetchResult: Action.FETCH_RESULT,
+    ReadLog: Action.READ_LOG,
+    StopRoom: Action.STOP,
+}
+"""What each request is, in the words of the permission table."""
+
+
+class Service:
+    """The enclave behind its sealed door. One per process; runs in one event loop."""
+
+    def __init__(
+        self,
+        store: SealedStore,
+        key: bytes,
+        signing: Ed25519PrivateKey,
+        workers: Workers,
+        reference: Reference,
+        clock: Callable[[], int],
+    ) -> None:
+        self._store = store
+        self._key = key
+        self._signing = signing
+        self._workers = workers
+        self._reference = reference
+        self._clock = clock
+        self._executor = Executor(workers, reference, signing, clock)
+        self._rooms: dict[str, Room] = {}
+        self._opening = asyncio.Lock()
+
+    async def answer(self, opened: OpenedRequest) -> AsyncIterator[Frame]:
+        """The frames that answer one request; the last is an `Answer` or a `Refusal`."""
+        try:
+            request = decode(opened.payload, Request, what="a request")
+            async for frame in self._dispatch(request, opened.device):
+                yield frame
+        except Refused as error:
+            yield refusal(error)
+        except DefinitionInvalid as error:
+            yield refusal(Refused("bad_request", str(error)))
+        except LogTampered as error:
+            yield refusal(Refused("failed", str(error)))
+        except VerificationError as error:
+            yield refusal(Refused("rejected", str(error)))
+
+    async def _dispatch(self, request: Request, device: bytes | None) -> AsyncIterator[Frame]:
+        match request.body:
+            case Describe():
+                yield Answer(body=self._describe())
+            case GetNonce():
+                yield Answer(body=Nonce(nonce=self._workers.nonce()))
+            case PullTask() as body:
+                async for frame in self._workers.pull(body):
+                    yield frame
+            case PublishRoom(definition=definition):
+                yield await self._publish(request, device, definition)
+            case body:
+                async for frame in self._in_room(request, device, body):
+                    yield frame
+
+    def _describe(self) -> Description:
+        return Description(enclave=self._reference, worker=self._workers.references[0], images=self._workers.images)
+
+    # --- rooms and who is in them ---
+
+    async def _open(self, room_id: str) -> Room:
+        """The room, from memory or from the store.
+
+        Raises:
+            Refused: ``not_found``, where there is none.
+            LogTampered: the store shows another log than was written.
+        """
+        async with self._opening:
+            room = await self._load(room_id)
+        if room is None:
+            raise Refused("not_found", NO_SUCH_ROOM)
+        return room
+
+    async def _create(self, definition: Definition) -> Room:
+        """The room of that definition; its first event is written unless it is there already."""
+        room_id = definition.id()
+        async with self._opening:
+            room = await self._load(room_id)
+            if room is None:
+                room = Room(room_id, self._store, self._key, self._signing)
+                body = Published(definition=definition)
+                await room.append(room.prepare(definition.owner, body, self._clock()))
+                self._rooms[room_id] = room
+        return room
+
+    async def _load(self, room_id: str) -> Room | None:
+        if room_id in self._rooms:
+            return self._rooms[room_id]
+        room = Room(room_id, self._store, self._key, self._signing)
+        await asyncio.to_thread(room.load)
+        if room.state.definition is None:
+            return None
+        for run in list(room.state.running.values()):
+            # Nothing is under way in a room that was only just opened: an enclave before this one was at it.
+            body = RunVoided(run=run, node=room.state.runs[run].node, reason="interrupted")
+            await room.append(room.prepare(ENCLAVE, body, self._clock()))
+        self._rooms[room_id] = room
+        return room
+
+    async def _authenticate(self, room: Room, request: Request, device: bytes | None) -> str:
+        """Who asks. Binds the device key first where an identity token says so.
+
+        Raises:
+            Refused: ``not_found`` in every case, so that nobody learns who takes part in what.
+        """
+        definition = published(room.state)
+        stranger = Refused("not_found", NO_SUCH_ROOM)
+        if device is None or request.user is None:
+            raise stranger
+        user, key = normal_email(request.user), device.hex()
+        if definition.participant(user) is None:
+            raise stranger
+        if key in room.state.keys.get(user, ()):
+            return user
+        issuer = self._identify(definition, user, device, request.token)
+        if issuer is None:
+            raise stranger
+        async with room.lock:
+            if key not in room.state.keys.get(user, ()):
+                event = room.prepare(user, KeyBound(user=user, key=key, issuer=issuer), self._clock())
+                await room.append(event)
+        return user
+
+    def _identify(self, definition: Definition, user: str, device: bytes, token: str | None) -> str | None:
+        """The issuer that vouches that the device key is this user's, if one does."""
+        if token is None or definition.pins_required:
+            return None
+        try:
+            email, issuer = verify_identity(token, device, definition.issuers, now=self._clock() // 1000)
+        except VerificationError:
+            return None
+        return issuer if email == user else None
+
+    async def _publish(self, request: Request, device: bytes | None, data: bytes) -> Answer:
+        definition = read_definition(data)
+        # 1. The author may publish in this name: their key is pinned, or an issuer that the room trusts vouches.
+        user = normal_email(request.user or "")
+        if user != definition.owner:
+            raise Refused("forbidden", f"Only {definition.owner} may publish this room: it names them as its owner.")
+        entry = definition.participant(user)
+        pinned = entry is not None and device is not None and device.hex() in entry.keys
+        issuer = None if pinned or device is None else self._identify(definition, user, device, request.token)
+        if not pinned and issuer is None:
+            raise Refused(
+                "rejected", "Your identity could not be confirmed. Check your clock and token, and try again."
+            )
+        # 2. It is a room for this enclave and the workers that it knows.
+        if definition.enclave != self._reference or definition.worker not in self._workers.references:
+            raise Refused(
+                "bad_request", "The room is made for another enclave or worker. Build it anew and publish that."
+            )
+        # 3. It becomes the first event of its own log.
+        room = await self._create(definition)
+        await self._authenticate(room, request, device)
+        return self._answer(room, request, Done())
+
+    # --- requests about a room ---
+
+    async def _in_room(self, request: Request, device: bytes | None, body: RoomBody) -> AsyncIterator[Frame]:
+        if request.room is None:
+            raise Refused("bad_request", "The request does not say which room it is about.")
+        room = await self._open(request.room)
+        user = await self._authenticate(room, request, device)
+        node = getattr(body, "node", None)
+        authorise(published(room.state), ACTIONS[type(body)], user, node)
+        if isinstance(body, AwaitJob):
+            async for progress in self._executor.watch(room, body.node, user, body.job):
+                yield progress
+            yield self._answer(room, request, Done())
+            return
+        async with room.lock:
+            answer = self._answer(room, request, await self._decide(room, user, body))
+        yield answer
+
+    async def _decide(self, room: Room, user: str, body: RoomBody) -> Done | RoomContent | RoomStatus | Result | Log:
+        """Decides and appends. The room's lock is held."""
+        state = room.state
+        match body:
+            case RetrieveRoom():
+                return RoomContent(definition=published(state).canonical())
+            case ReadStatus():
+                return self._status(room)
+            case AttachDataset():
+                return await self._attach(room, user, body)
+            case RemoveDataset(node=node, request=request):
+                for event in decisions.remove(state, node, request):
+                    await room.append(room.prepare(user, event, self._clock()), delete=self._secrets_of(room, node))
+                    self._executor.withdraw(room, "input removed", data_node=node)
+                return Done()
+            case RunComputation(node=node, job=job):
+                self._executor.start(room, node, user, job)
+                return Done()
+            case FetchResult(node=node, job=job):
+                run = decisions.fetch(state, room.id, node, self._executor.run_of(room, node, job) if job else None)
+                return await self._fetch(room, user, node, run.id)
+            case ReadLog():
+                size = state.size + 1
+                await room.append(room.prepare(user, LogRead(size=size), self._clock()))
+                return Log(events=await asyncio.to_thread(room.events))
+            case StopRoom():
+                for event in decisions.stop(state):
+                    await room.append(room.prepare(user, event, self._clock()))
+                    self._executor.withdraw(room, "room stopped")
+                return Done()
+            case AwaitJob():
+                raise AssertionError("watched without the lock")
+
+    async def _attach(self, room: Room, user: str, body: AttachDataset) -> Done:
+        # 1. The manifest makes sense and the key is the dataset's.
+        if len(body.key) != KEY_SIZE:
+            raise Refused("bad_request", f"A dataset's key has {KEY_SIZE} bytes.")
+        try:
+            check_manifest(body.manifest)
+            check_key(body.key, body.manifest)
+        except VerificationError as error:
+            raise Refused("bad_request", str(error)) from None
+        # 2. The node is free.
+        for event in decisions.attach(room.state, user, body.node, body.manifest.digest()):
+            stored = StoredDataset(manifest=body.manifest, key=body.key)
+            await room.append(room.prepare(user, event, self._clock()), put={f"dataset/{body.node}": stored})
+        return Done()
+
+    async def _fetch(self, room: Room, user: str, node: str, run: str) -> Result:
+        stored = room.secret(f"result/{run}", StoredResult)
+        if stored is None:
+            raise Refused("failed", f"The key of this result is gone. Run {node!r} again.")
+        await room.append(room.prepare(user, ResultFetched(run=run, node=node), self._clock()))
+        definition_node = published(room.state).node(node)
+        return Result(
+            manifest=stored.manifest,
+            key=stored.key,
+            name=f"{definition_node.name if definition_node else node}.zip",
+            receipt=stored.receipt,
+            commitment=stored.commitment,
+        )
+
+    @staticmethod
+    def _secrets_of(room: Room, data_node: str) -> list[str]:
+        """Names of the secrets that end with a dataset: its own, and those of everything derived from it."""
+        reading = derived(published(room.state), data_node)
+        runs = [run.id for run in room.state.runs.values() if run.node in reading]
+        return [f"dataset/{data_node}", *(f"{kind}/{run}" for run in runs for kind in ("result", "failure"))]
+
+    @staticmethod
+    def _status(room: Room) -> RoomStatus:
+        state = room.state
+        return RoomStatus(
+            stopped=state.stopped,
+            attached=tuple(Attached(node=node, manifest=digest) for node, digest in sorted(state.attached.items())),
+            keys=tuple(
+                BoundKey(user=user, key=key) for user, keys in sorted(state.keys.items()) for key in sorted(keys)
+            ),
+        )
+
+    @staticmethod
+    def _answer(room: Room, request: Request, body: Done | RoomContent | RoomStatus | Result | Log) -> Answer:
+        return Answer(body=body, checkpoint=room.checkpoint(), consistency=room.consistency(request.seen))

@@ -1,0 +1,136 @@
+"""Where sealed rows and secrets lie. Nothing readable ever comes here."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from cloister.errors import CloisterError
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS rows (
+    room TEXT NOT NULL, position INTEGER NOT NULL, sealed BLOB NOT NULL, PRIMARY KEY (room, position)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS secrets (
+    room TEXT NOT NULL, name TEXT NOT NULL, sealed BLOB NOT NULL, PRIMARY KEY (room, name)
+) WITHOUT ROWID;
+"""
+_BATCH = 1000
+
+
+class StoreConflict(CloisterError):
+    """Somebody else has written to the room's log: two enclaves run on one store, or it was changed by hand."""
+
+
+class SealedStore(Protocol):
+    """Logs of sealed rows, and the secrets that lie beside them.
+
+    What is written is on disk when `append` returns, all of it or nothing. What is deleted is overwritten in the live
+    store; old backups may still hold it.
+    """
+
+    def append(
+        self,
+        room: str,
+        expected_size: int,
+        rows: Sequence[bytes],
+        *,
+        put: Mapping[str, bytes] | None = None,
+        delete: Iterable[str] = (),
+    ) -> None:
+        """Adds rows to a room's log, and changes its secrets, in one transaction.
+
+        Raises:
+            StoreConflict: the log doesn't have ``expected_size`` rows.
+        """
+
+    def read(self, room: str) -> Iterator[bytes]:
+        """All rows of a room in order; none where there is no such room."""
+
+    def secret(self, room: str, name: str) -> bytes | None:
+        """One secret, or None."""
+
+    def close(self) -> None:
+        """Ends the use of the store."""
+
+
+class SqliteStore:
+    """A store in one SQLite file, or in memory (``:memory:``). Safe to use from several threads."""
+
+    def __init__(self, path: Path | str) -> None:
+        self._lock = threading.Lock()
+        self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._database.execute("PRAGMA journal_mode=WAL")
+        self._database.execute("PRAGMA synchronous=FULL")
+        self._database.execute("PRAGMA secure_delete=ON")
+        self._database.execute("PRAGMA busy_timeout=5000")
+        self._database.executescript(_SCHEMA)
+
+    def append(
+        self,
+        room: str,
+        expected_size: int,
+        rows: Sequence[bytes],
+        *,
+        put: Mapping[str, bytes] | None = None,
+        delete: Iterable[str] = (),
+    ) -> None:
+        gone = [(room, name) for name in delete]
+        with self._lock:
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                self._write(room, expected_size, rows, put or {}, gone)
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+            self._database.execute("COMMIT")
+            if gone:
+                # The pages of the write-ahead log still hold what was deleted.
+                self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def _write(
+        self,
+        room: str,
+        expected_size: int,
+        rows: Sequence[bytes],
+        put: Mapping[str, bytes],
+        gone: Sequence[tuple[str, str]],
+    ) -> None:
+        execute = self._database.execute
+        last = execute("SELECT max(position) FROM rows WHERE room = ?", (room,)).fetchone()[0]
+        size = 0 if last is None else last + 1
+        if size != expected_size:
+            raise StoreConflict("The store of the enclave was changed by another process. Run one enclave on it.")
+        for offset, row in enumerate(rows):
+            execute("INSERT INTO rows VALUES (?, ?, ?)", (room, expected_size + offset, row))
+        for name, sealed in put.items():
+            execute("INSERT OR REPLACE INTO secrets VALUES (?, ?, ?)", (room, name, sealed))
+        for key in gone:
+            execute("DELETE FROM secrets WHERE room = ? AND name = ?", key)
+
+    def read(self, room: str) -> Iterator[bytes]:
+        position = -1
+        while True:
+            with self._lock:
+                batch = self._database.execute(
+                    "SELECT position, sealed FROM rows WHERE room = ? AND position > ? ORDER BY position LIMIT ?",
+                    (room, position, _BATCH),
+                ).fetchall()
+            yield from (sealed for _, sealed in batch)
+            if len(batch) < _BATCH:
+                return
+            position = batch[-1][0]
+
+    def secret(self, room: str, name: str) -> bytes | None:
+        with self._lock:
+            found = self._database.execute(
+                "SELECT sealed FROM secrets WHERE room = ? AND name = ?", (room, name)
+            ).fetchone()
+        return None if found is None else bytes(found[0])
+
+    def close(self) -> None:
+        with self._lock:
+            self._database.close()

@@ -1,0 +1,306 @@
+"""Handing tasks to workers that pull: a fair queue on one side, attested workers on the other.
+
+Nothing here polls. A task waits for a worker or a worker for a task, and both are woken by the event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from cloister.errors import Refused, VerificationError
+from cloister.formats.dataset import check_key, check_manifest
+from cloister.formats.encoding import decode, sha256
+from cloister.formats.receipt import Attested
+from cloister.formats.sealed import open_report, seal_task
+from cloister.protocol import (
+    Accepted,
+    Answer,
+    Done,
+    Failed,
+    Finished,
+    Frame,
+    Progress,
+    PullTask,
+    Report,
+    SealedTask,
+    Task,
+    Unable,
+)
+from cloister.rooms.definition import ImageReference, Reference
+from cloister.trust.evidence import NONCE_SIZE, WORKER_LABEL, appraise
+
+MAX_QUEUED_PER_USER = 200
+MAX_NONCES = 4096
+ATTEMPTS = 2
+"""A task whose worker was lost is given to another once."""
+
+
+class WorkerLost(Exception):
+    """No worker brought the task to an end."""
+
+
+class Withdrawn(Exception):
+    """The task is not wanted any more."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What is new each time that a task is given out, so that nothing of a lost attempt is ever used."""
+
+    id: str = field(default_factory=lambda: os.urandom(32).hex())
+    result: str = field(default_factory=lambda: os.urandom(32).hex())
+    """Id of the blob for the result."""
+    result_key: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
+    report_key: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
+
+
+@dataclass(frozen=True)
+class Order:
+    """A task that is to be done by any worker that fits."""
+
+    make: Callable[[Attempt], Task]
+    image: ImageReference
+    worker: Reference
+    user: str
+    """On whose behalf: users take turns."""
+    started: Callable[[], None]
+    """Called when a worker takes it."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """How an order ended."""
+
+    worker: Attested
+    attempt: Attempt
+    outcome: Finished | Failed
+
+
+@dataclass(eq=False)
+class _Entry:
+    """An order on its way through the queue."""
+
+    order: Order
+    done: asyncio.Future[Delivery]
+    attempts: int = 0
+
+
+@dataclass(eq=False)
+class _Lease:
+    """An order in the hands of one worker."""
+
+    entry: _Entry
+    worker: Attested
+    attempt: Attempt
+    sealed: bytes = field(repr=False)
+    over: asyncio.Future[None]
+
+
+@dataclass(eq=False)
+class _Waiting:
+    """A worker without a task."""
+
+    worker: Attested
+    images: frozenset[ImageReference]
+    assigned: asyncio.Future[_Entry]
+
+
+class Workers:
+    """The queue between rooms and workers."""
+
+    def __init__(self, references: Iterable[Reference], *, allow_software: bool) -> None:
+        self.references = tuple(references)
+        self._allow_software = allow_software
+        self._queued: OrderedDict[str, deque[_Entry]] = OrderedDict()
+        """By user; the first in order is served next, then goes to the end."""
+        self._waiting: list[_Waiting] = []
+        self._leases: dict[str, _Lease] = {}
+        self._nonces: OrderedDict[bytes, None] = OrderedDict()
+        self._offered: dict[str, ImageReference] = {}
+
+    @property
+    def images(self) -> tuple[ImageReference, ...]:
+        """The images that accepted workers have offered, by name; the newest of each."""
+        return tuple(self._offered[name] for name in sorted(self._offered))
+
+    # --- from the side of rooms ---
+
+    def check_room_for(self, user: str, more: int) -> None:
+        """Raises:
+        Refused: ``busy``, where the user would have too many computations waiting.
+        """
+        if len(self._queued.get(user, ())) + more > MAX_QUEUED_PER_USER:
+            raise Refused(
+                "busy", f"{MAX_QUEUED_PER_USER} of your computations are waiting. Wait until some have ended."
+            )
+
+    async def run(self, order: Order) -> Delivery:
+        """Gives the order to a worker, and returns what became of it. Cancelling withdraws it, from its worker too.
+
+        Raises:
+            WorkerLost: two workers in turn have not brought it to an end.
+        """
+        entry = _Entry(order, asyncio.get_running_loop().create_future())
+        self._offer(entry)
+        try:
+            return await entry.done
+        finally:
+            self._withdraw(entry)
+
+    def _offer(self, entry: _Entry, *, first: bool = False) -> None:
+        for waiting in self._waiting:
+            if not waiting.assigned.done() and self._fits(entry, waiting):
+                self._waiting.remove(waiting)
+                waiting.assigned.set_result(entry)
+                return
+        queue = self._queued.setdefault(entry.order.user, deque())
+        if first:
+            queue.appendleft(entry)
+        else:
+            queue.append(entry)
+
+    def _withdraw(self, entry: _Entry) -> None:
+        """Takes a task that has ended, or that nobody waits for any more, from the queue and from its worker."""
+        queue = self._queued.get(entry.order.user)
+        if queue and entry in queue:
+            queue.remove(entry)
+            if not queue:
+                del self._queued[entry.order.user]
+        for lease in self._leases.values():
+            if lease.entry is entry and not lease.over.done():
+                lease.over.set_exception(Withdrawn())
+
+    def _next(self, waiting: _Waiting) -> _Entry | None:
+        """The task that this worker gets: users take turns, each one's tasks in order."""
+        for user, queue in self._queued.items():
+            for entry in queue:
+                if self._fits(entry, waiting):
+                    queue.remove(entry)
+                    self._queued.move_to_end(user)
+                    if not queue:
+                        del self._queued[user]
+                    return entry
+        return None
+
+    @staticmethod
+    def _fits(entry: _Entry, waiting: _Waiting) -> bool:
+        worker = Reference(evidence=waiting.worker.evidence, measurement=waiting.worker.measurement)
+        return entry.order.worker == worker and entry.order.image in waiting.images
+
+    # --- from the side of workers ---
+
+    def nonce(self) -> bytes:
+        """A fresh nonce for a worker's evidence. The oldest unused one is forgotten when there are too many."""
+        nonce = os.urandom(NONCE_SIZE)
+        self._nonces[nonce] = None
+        if len(self._nonces) > MAX_NONCES:
+            self._nonces.popitem(last=False)
+        return nonce
+
+    async def pull(self, request: PullTask) -> AsyncIterator[Frame]:
+        """Serves one worker with one task; see `PullTask`. Closing the iterator early means that the worker is lost.
+
+        Raises:
+            EvidenceRejected: the worker has not proven what it is.
+            Refused: ``rejected``, for a nonce that isn't one; ``conflict``, where its task was withdrawn.
+        """
+        # 1. The nonce is ours and unused.
+        if request.nonce not in self._nonces:
+            raise Refused("rejected", "The nonce is unknown or used. Get a new one.")
+        del self._nonces[request.nonce]
+        # 2. The evidence binds it to this key and shows an accepted worker.
+        worker = appraise(
+            request.evidence,
+            label=WORKER_LABEL,
+            nonce=request.nonce,
+            keys_digest=sha256(request.key),
+            references=self.references,
+            allow_software=self._allow_software,
+        )
+        for image in request.images:
+            self._offered[image.name] = image
+        yield Progress(body=Accepted())
+        # 3. One task, sealed to that key.
+        entry = await self._assign(_Waiting(worker, frozenset(request.images), asyncio.Future()))
+        lease = self._lease(entry, worker, request.key)
+        try:
+            yield Progress(body=SealedTask(id=lease.attempt.id, sealed=lease.sealed))
+            await lease.over
+        except Withdrawn:
+            raise Refused("conflict", "The task is not wanted any more. Discard it and pull another.") from None
+        finally:
+            del self._leases[lease.attempt.id]
+            if not lease.over.done():
+                self._lost(entry)
+        yield Answer(body=Done())
+
+    async def _assign(self, waiting: _Waiting) -> _Entry:
+        entry = self._next(waiting)
+        if entry is not None:
+            return entry
+        self._waiting.append(waiting)
+        try:
+            return await waiting.assigned
+        except asyncio.CancelledError:
+            # The worker went away; a task that was put into its hands in the same moment goes to another.
+            if waiting.assigned.done() and not waiting.assigned.cancelled():
+                self._offer(waiting.assigned.result(), first=True)
+            raise
+        finally:
+            if waiting in self._waiting:
+                self._waiting.remove(waiting)
+
+    def _lease(self, entry: _Entry, worker: Attested, key: bytes) -> _Lease:
+        attempt = Attempt()
+        sealed = seal_task(key, msgspec.json.encode(entry.order.make(attempt)))
+        lease = _Lease(entry, worker, attempt, sealed, asyncio.get_running_loop().create_future())
+        # A withdrawal that nobody is left to hear of is no mistake.
+        lease.over.add_done_callback(lambda over: over.cancelled() or over.exception())
+        self._leases[attempt.id] = lease
+        entry.attempts += 1
+        entry.order.started()
+        return lease
+
+    def report(self, task_id: bytes, message: bytes) -> None:
+        """Takes a worker's report.
+
+        Raises:
+            Refused: ``not_found``, where no such task is out (any more).
+            VerificationError: it isn't from the worker that has the task, or is no report.
+        """
+        lease = self._leases.get(task_id.hex())
+        if lease is None or lease.over.done():
+            raise Refused("not_found", "There is no such task any more.")
+        payload = open_report(message, task_id, lease.sealed, lease.attempt.report_key)
+        outcome = decode(payload, Report, what="a report").outcome
+        if isinstance(outcome, Finished) and not _fits_attempt(outcome, lease.attempt):
+            outcome = Unable(message="The worker reported a result that isn't the task's.")
+        lease.over.set_result(None)
+        if isinstance(outcome, Unable):
+            self._lost(lease.entry)
+        elif not lease.entry.done.done():
+            lease.entry.done.set_result(Delivery(lease.worker, lease.attempt, outcome))
+
+    def _lost(self, entry: _Entry) -> None:
+        if entry.done.done():
+            return
+        if entry.attempts < ATTEMPTS:
+            self._offer(entry, first=True)
+        else:
+            entry.done.set_exception(WorkerLost())
+
+
+def _fits_attempt(finished: Finished, attempt: Attempt) -> bool:
+    """Whether a result is stored where, and encrypted as, this attempt was told."""
+    try:
+        check_manifest(finished.manifest)
+        check_key(attempt.result_key, finished.manifest)
+    except VerificationError:
+        return False
+    return finished.manifest.dataset == attempt.result
