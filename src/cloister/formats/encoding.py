@@ -16,11 +16,12 @@ from cloister.errors import VerificationError
 
 T = TypeVar("T")
 
-Hex32 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+Hex32 = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 """32 bytes as 64 lower-case hexadecimal digits: a SHA-256 digest, or a random identifier."""
 
-Email = Annotated[str, msgspec.Meta(pattern=r"^[^\s,@\x00-\x1f\x7f]{1,128}@[^\s,@\x00-\x1f\x7f]{1,126}$")]
-"""An address, compared after `normal_email`. No comma: the audit log is a comma-separated text."""
+Email = Annotated[str, msgspec.Meta(pattern=r"\A[!-+\--?A-~]{1,128}@[!-+\--?A-~]{1,126}\Z")]
+"""An address, compared after `normal_email`. Printable ASCII, so that no two addresses of different people look or fold
+alike; no comma, as the audit log is a comma-separated text."""
 
 Size = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 """A number of bytes, rows or milliseconds that JSON carries exactly."""
@@ -43,12 +44,13 @@ def decode(data: bytes, kind: type[T], *, what: str) -> T:
     """Reads JSON strictly into ``kind``: unknown fields, versions and kinds are errors.
 
     Raises:
-        VerificationError: the bytes are not such a record. The message names ``what`` and the field, never a value.
+        VerificationError: the bytes are not such a record. The message names ``what`` and the field or kind that is
+            unknown, never the content of a field.
     """
     try:
         return msgspec.json.decode(data, type=kind, strict=True)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        reason = str(error) if isinstance(error, msgspec.ValidationError) else "it is not JSON in UTF-8"
+        reason = str(error)[:300] if isinstance(error, msgspec.ValidationError) else "it is not JSON in UTF-8"
         raise VerificationError(f"This is not {what} that this version understands: {reason}.") from None
 
 
@@ -59,7 +61,11 @@ def decode_canonical(data: bytes, kind: type[T], *, what: str) -> T:
         VerificationError: as `decode`, or the JSON is not in RFC 8785 form (duplicate keys, white space, order).
     """
     value = decode(data, kind, what=what)
-    if canonical(value) != data:
+    try:
+        same = canonical(value) == data
+    except ValueError:  # a number that RFC 8785 has no form for
+        same = False
+    if not same:
         raise VerificationError(f"This is not {what} in canonical form (RFC 8785).")
     return value
 
