@@ -100,7 +100,7 @@ def check_key(key: bytes, manifest: Manifest) -> None:
     Raises:
         DecryptionFailed: it is another one.
     """
-    if not hmac.compare_digest(commit_key(key, manifest.dataset), manifest.commitment):
+    if len(key) != KEY_SIZE or not hmac.compare_digest(commit_key(key, manifest.dataset), manifest.commitment):
         raise DecryptionFailed("This is not the key that the dataset was encrypted with. Use the key of its upload.")
 
 

@@ -134,7 +134,11 @@ class OpenedRequest:
 
 
 def seal_request(keys: EnclaveKeys, payload: bytes, device: Ed25519PrivateKey | None) -> tuple[bytes, Exchange]:
-    """Seals a request to the enclave; returns what to send, and what reads the response."""
+    """Seals a request to the enclave; returns what to send, and what reads the response.
+
+    Raises:
+        VerificationError: nothing can be sealed to those keys.
+    """
     response_key = os.urandom(32)
     digest = keys.digest()
     public = signature = b""
@@ -142,7 +146,7 @@ def seal_request(keys: EnclaveKeys, payload: bytes, device: Ed25519PrivateKey | 
         public = device.public_key().public_bytes_raw()
         signature = device.sign(_request_text(digest, response_key, payload))
     plaintext = pack("", response_key, public, signature, payload)
-    sealed = _SUITE.encrypt(plaintext, public_sealing_key(keys.sealing), info=_info("request", digest))
+    sealed = _seal(keys.sealing, plaintext, info=_info("request", digest))
     message = bytes([REQUEST]) + digest + sealed
     return message, Exchange(response_key, sha256(message))
 
@@ -194,8 +198,12 @@ def open_request(message: bytes, key: SealingKey, keys: EnclaveKeys) -> OpenedRe
 
 
 def seal_task(worker_key: bytes, task: bytes) -> bytes:
-    """Seals a task to the key (X-Wing, 1216 bytes) that a worker's evidence vouches for."""
-    return _SUITE.encrypt(task, public_sealing_key(worker_key), info=_info("task", sha256(worker_key)))
+    """Seals a task to the key (X-Wing, 1216 bytes) that a worker's evidence vouches for.
+
+    Raises:
+        VerificationError: nothing can be sealed to that key.
+    """
+    return _seal(worker_key, task, info=_info("task", sha256(worker_key)))
 
 
 def open_task(sealed: bytes, key: SealingKey) -> bytes:
@@ -270,6 +278,14 @@ def public_sealing_key(raw: bytes) -> hpke.MLKEM768X25519PublicKey:
             X25519PublicKey.from_public_bytes(raw[_MLKEM768_PUBLIC:]),
         )
     except ValueError:
+        raise VerificationError("This is not a public X-Wing key.") from None
+
+
+def _seal(public: bytes, plaintext: bytes, *, info: bytes) -> bytes:
+    recipient = public_sealing_key(public)
+    try:
+        return _SUITE.encrypt(plaintext, recipient, info=info)
+    except ValueError:  # an X25519 point of small order: well-formed, and of no use
         raise VerificationError("This is not a public X-Wing key.") from None
 
 
