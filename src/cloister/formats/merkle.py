@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from cloister.errors import LogTampered
 
+HASH_SIZE = 32
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
 
@@ -112,6 +113,8 @@ def verify_inclusion(entry: bytes, index: int, size: int, root: bytes, proof: Se
     """
     if not 0 <= index < size:
         raise LogTampered("The proof speaks of an entry that the log can't have.")
+    if not all(len(step) == HASH_SIZE for step in proof):
+        raise LogTampered("The inclusion proof is malformed.")
     fn, sn, computed = index, size - 1, leaf_hash(entry)
     for step in proof:
         if sn == 0:
@@ -134,7 +137,7 @@ def verify_consistency(old_size: int, old_root: bytes, size: int, root: bytes, p
         LogTampered: the newer tree is not an extension of the older one.
     """
     changed = LogTampered("The log was changed: what it shows now does not extend what it showed before.")
-    if not 0 <= old_size <= size:
+    if not 0 <= old_size <= size or not all(len(step) == HASH_SIZE for step in proof):
         raise changed
     if old_size == size or old_size == 0:
         expected = root if old_size else EMPTY_ROOT
