@@ -4,7 +4,10 @@
     <size>
     <root, base64>
 
-    — <key name> <base64 of key hash and signature>
+    — cloister/room/<room id> <base64 of key hash and signature>
+
+The name of the signing key is the log's origin. Signatures of others below the same text (witnesses) are left to those
+who know them.
 
 Sources: c2sp.org/tlog-checkpoint, c2sp.org/signed-note.
 """
@@ -22,11 +25,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from cloister.errors import LogTampered
 
-KEY_NAME = "cloister-enclave"
 _ED25519 = b"\x01"
 _NOTE = re.compile(
-    r"\Acloister/room/(?P<room>[0-9a-f]{64})\n(?P<size>0|[1-9][0-9]{0,15})\n(?P<root>[A-Za-z0-9+/]{43}=)\n"
-    r"\n— " + re.escape(KEY_NAME) + r" (?P<signature>[A-Za-z0-9+/]{91}=)\n\Z"
+    r"\A(?P<body>cloister/room/(?P<room>[0-9a-f]{64})\n(?P<size>0|[1-9][0-9]{0,15})\n(?P<root>[A-Za-z0-9+/]{43}=)\n)"
+    r"\n(?P<signatures>(?:— [^\s+]{1,256} [A-Za-z0-9+/]{8,8192}={0,2}\n){1,16})\Z"
 )
 
 
@@ -40,25 +42,30 @@ class Checkpoint:
 
     def body(self) -> str:
         """The text that is signed."""
-        return f"cloister/room/{self.room}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
+        return f"{origin(self.room)}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
 
 
-def key_hash(public: bytes) -> bytes:
+def origin(room: str) -> str:
+    """The name of a room's log, and of the key that signs its checkpoints."""
+    return f"cloister/room/{room}"
+
+
+def key_hash(public: bytes, room: str) -> bytes:
     """The four bytes by which a note names the key of a signature."""
-    return hashlib.sha256(KEY_NAME.encode() + b"\n" + _ED25519 + public).digest()[:4]
+    return hashlib.sha256(origin(room).encode() + b"\n" + _ED25519 + public).digest()[:4]
 
 
-def verifier_key(public: bytes) -> str:
+def verifier_key(public: bytes, room: str) -> str:
     """The key in the text form that other tools for signed notes read."""
     encoded = base64.b64encode(_ED25519 + public).decode()
-    return f"{KEY_NAME}+{key_hash(public).hex()}+{encoded}"
+    return f"{origin(room)}+{key_hash(public, room).hex()}+{encoded}"
 
 
 def sign_checkpoint(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> str:
     """The signed note."""
     body = checkpoint.body()
-    signature = key_hash(key.public_key().public_bytes_raw()) + key.sign(body.encode())
-    return f"{body}\n— {KEY_NAME} {base64.b64encode(signature).decode()}\n"
+    signature = key_hash(key.public_key().public_bytes_raw(), checkpoint.room) + key.sign(body.encode())
+    return f"{body}\n— {origin(checkpoint.room)} {base64.b64encode(signature).decode()}\n"
 
 
 def verify_checkpoint(note: str, public: bytes, *, room: str) -> Checkpoint:
@@ -71,21 +78,28 @@ def verify_checkpoint(note: str, public: bytes, *, room: str) -> Checkpoint:
     match = _NOTE.match(note)
     if match is None:
         raise LogTampered("The log's checkpoint is not in the form that checkpoints have.")
-    try:
-        signature = base64.b64decode(match["signature"], validate=True)
-        root = base64.b64decode(match["root"], validate=True)
-    except binascii.Error:
-        raise LogTampered("The log's checkpoint is not in the form that checkpoints have.") from None
-    checkpoint = Checkpoint(match["room"], int(match["size"]), root)
-    # 2. The key is the attested one, and signed exactly this text.
-    body = checkpoint.body()
-    if signature[:4] != key_hash(public) or not note.startswith(body + "\n"):
-        raise LogTampered("The log's checkpoint was signed by another key.")
-    try:
-        Ed25519PublicKey.from_public_bytes(public).verify(signature[4:], body.encode())
-    except InvalidSignature:
-        raise LogTampered("The signature of the log's checkpoint does not hold.") from None
-    # 3. It speaks of the room that was asked about.
+    checkpoint = Checkpoint(match["room"], int(match["size"]), _decode(match["root"]))
+    if checkpoint.body() != match["body"]:
+        raise LogTampered("The log's checkpoint is not in the form that checkpoints have.")
+    # 2. It speaks of the room that was asked about.
     if checkpoint.room != room:
         raise LogTampered("The log's checkpoint belongs to another room.")
+    # 3. The attested key signed exactly this text. Signatures by keys that aren't known say nothing (signed-note).
+    lines = (line.split(" ") for line in match["signatures"].splitlines())
+    ours = [_decode(encoded) for _, name, encoded in lines if name == origin(room)]
+    ours = [signature for signature in ours if signature[:4] == key_hash(public, room)]
+    if not ours:
+        raise LogTampered("The log's checkpoint was signed by another key.")
+    try:
+        for signature in ours:
+            Ed25519PublicKey.from_public_bytes(public).verify(signature[4:], checkpoint.body().encode())
+    except InvalidSignature:
+        raise LogTampered("The signature of the log's checkpoint does not hold.") from None
     return checkpoint
+
+
+def _decode(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        raise LogTampered("The log's checkpoint is not in the form that checkpoints have.") from None
