@@ -75,7 +75,8 @@ def _claims(token: str, key: bytes) -> _Claims | None:
     try:
         decoded = jwt.decode(token, public, algorithms=[ALGORITHM])
         return msgspec.convert(decoded.claims, _Claims)
-    except (JoseError, ValueError):
+    except (JoseError, ValueError, TypeError, RecursionError):
+        # The last two: what JSON of an unexpected shape or depth does to the library, whoever made it.
         return None
 
 
