@@ -62,4 +62,5 @@ def _describe(body: Body) -> tuple[str, str, str]:
 
 
 def _plain(field: str) -> str:
-    return "".join(" " if character == "," or ord(character) < 32 else character for character in field)
+    """Without commas, and without anything that ends a line or reorders it in some reader."""
+    return "".join(character if character.isprintable() and character != "," else " " for character in field)
