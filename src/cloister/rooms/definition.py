@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Literal
 
@@ -9,9 +10,14 @@ from cloister.errors import DefinitionInvalid, VerificationError
 from cloister.formats.encoding import Email, Hex32, Record, canonical, decode_canonical, normal_email, sha256
 from cloister.rooms.nodes import Node, PythonNode, RawDataNode, check_nodes
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 MAX_BYTES = 16 * 1024 * 1024
 MAX_NODES = 1000
 MAX_PARTICIPANTS = 1000
+MAX_ISSUERS = 16
+MAX_KEYS = 64
+"""Of one issuer, and pinned for one participant."""
+MAX_TITLE = 256
 
 
 class Participant(Record, frozen=True, kw_only=True):
@@ -117,6 +123,8 @@ def check_definition(definition: Definition) -> None:
     """
     if not definition.title.strip():
         raise DefinitionInvalid("The room has no name. Give it one.")
+    if len(definition.title) > MAX_TITLE or _CONTROL.search(definition.title):
+        raise DefinitionInvalid(f"The room's name has control characters or is longer than {MAX_TITLE} characters.")
     if len(definition.nodes) > MAX_NODES:
         raise DefinitionInvalid(f"The room has {len(definition.nodes)} nodes; {MAX_NODES} are the most.")
     if len(definition.participants) > MAX_PARTICIPANTS:
@@ -129,6 +137,7 @@ def check_definition(definition: Definition) -> None:
         if isinstance(node, PythonNode) and definition.image(node.image) is None:
             raise DefinitionInvalid(f"The node {node.id!r} runs in an image that the room doesn't list.")
     _check_participants(definition)
+    _check_issuers(definition)
 
 
 def _check_participants(definition: Definition) -> None:
@@ -148,15 +157,28 @@ def _check_participants(definition: Definition) -> None:
         for node in participant.analyst_of:
             if isinstance(by_id[node], RawDataNode):
                 raise DefinitionInvalid(f"{participant.user} can't be analyst of {node!r}: it is a data node.")
+        _unique(participant.keys, f"key of {participant.user}")
+        if len(participant.keys) > MAX_KEYS:
+            raise DefinitionInvalid(f"{participant.user} has more than {MAX_KEYS} pinned keys.")
         if definition.pins_required and not participant.keys:
             raise DefinitionInvalid(f"The room requires pinned keys, and {participant.user} has none.")
     if definition.participant(definition.owner) is None or definition.owner != normal_email(definition.owner):
         raise DefinitionInvalid(f"The owner {definition.owner!r} is not among the participants.")
+
+
+def _check_issuers(definition: Definition) -> None:
     if not definition.pins_required and not definition.issuers:
         raise DefinitionInvalid(
             "The room names no issuer of identities and requires no pinned keys: nobody could enter."
         )
     _unique((issuer.name for issuer in definition.issuers), "issuer")
+    if len(definition.issuers) > MAX_ISSUERS:
+        raise DefinitionInvalid(f"The room names {len(definition.issuers)} issuers; {MAX_ISSUERS} are the most.")
+    for issuer in definition.issuers:
+        if not issuer.name.strip() or len(issuer.name) > MAX_TITLE or _CONTROL.search(issuer.name):
+            raise DefinitionInvalid("An issuer's name is empty, too long, or has control characters.")
+        if not 1 <= len(issuer.keys) <= MAX_KEYS:
+            raise DefinitionInvalid(f"The issuer {issuer.name!r} needs 1 to {MAX_KEYS} keys.")
 
 
 def _unique(values: Iterable[str], what: str) -> None:

@@ -154,8 +154,10 @@ def _check_python(node: PythonNode, mounted: Sequence[str]) -> None:
     if clash := paths & folders:
         raise DefinitionInvalid(f"{min(clash)!r} of {node.id!r} is an additional file and a folder of others.")
     limits = node.limits
-    if min(limits.memory_bytes, limits.pids, limits.wall_seconds, limits.output_files) < 1 or limits.cpus <= 0:
+    if min(limits.memory_bytes, limits.pids, limits.wall_seconds, limits.output_files) < 1:
         raise DefinitionInvalid(f"A limit of {node.id!r} is zero or less. Leave it out to get the default.")
+    if not 0.01 <= limits.cpus <= 1024:
+        raise DefinitionInvalid(f"The processor cores of {node.id!r} must be between 0.01 and 1024.")
     if min(limits.output_bytes, limits.scratch_bytes, limits.log_bytes) < 0:
         raise DefinitionInvalid(f"A limit of {node.id!r} is less than zero. Leave it out to get the default.")
 
