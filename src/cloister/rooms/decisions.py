@@ -68,7 +68,7 @@ def remove(state: RoomState, node: str, request: str) -> list[Body]:
     Raises:
         Refused: ``conflict``, where there is none.
     """
-    if state.removals.get(node) == request:
+    if (node, request) in state.removals:
         return []
     there = state.attached.get(node)
     if there is None:

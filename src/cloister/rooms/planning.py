@@ -20,12 +20,14 @@ class Step:
     """Digest of (room, node definition, input digests or absent, image measurement)."""
 
 
-def leaves(definition: Definition, node_id: str) -> frozenset[str]:
-    """Ids of the data nodes that a node reads, directly or by way of others."""
+def derived(definition: Definition, data_node: str) -> frozenset[str]:
+    """Ids of the computations that read a data node, directly or by way of others."""
     by_id = _by_id(definition)
-    if node_id not in by_id:
-        return frozenset()
-    return frozenset(node for node in topological_order(by_id, [node_id]) if isinstance(by_id[node], RawDataNode))
+    found = {data_node}
+    for node_id in topological_order(by_id, list(by_id)):
+        if not found.isdisjoint(dependencies(by_id[node_id])):
+            found.add(node_id)
+    return frozenset(found - {data_node})
 
 
 def plan(definition: Definition, room: str, target: str, attached: Mapping[str, str]) -> list[Step]:

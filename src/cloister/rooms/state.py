@@ -24,7 +24,7 @@ from cloister.rooms.events import (
     RunVoided,
     Stopped,
 )
-from cloister.rooms.planning import leaves
+from cloister.rooms.planning import derived
 
 
 class RunStatus(Enum):
@@ -69,8 +69,9 @@ class RoomState:
     attached: dict[str, str] = field(default_factory=dict)
     """Data node to the manifest digest of its dataset."""
     attached_by: dict[str, str] = field(default_factory=dict)
-    removals: dict[str, str] = field(default_factory=dict)
-    """Data node to the id of the request that last removed its dataset."""
+    removals: set[tuple[str, str]] = field(default_factory=set)
+    """Data node and id of every request that has removed a dataset from it: one that comes late, after a new dataset
+    has been attached, must not remove that."""
     runs: dict[str, Run] = field(default_factory=dict)
     results: dict[str, str] = field(default_factory=dict)
     """Cache key to the run whose result can be used."""
@@ -93,11 +94,13 @@ class RoomState:
             case DatasetRemoved(node=node, request=request):
                 self.attached.pop(node, None)
                 self.attached_by.pop(node, None)
-                self.removals[node] = request
+                self.removals.add((node, request))
                 self._withdraw(node)
             case RunStarted(run=run, node=node, cache_key=cache_key):
-                self.runs[run] = Run(run, node, cache_key, event.actor)
-                self.running[cache_key] = run
+                known = self.runs.get(run)
+                if known is None or known.status in (RunStatus.FAILED, RunStatus.VOIDED):
+                    self.runs[run] = Run(run, node, cache_key, event.actor)
+                    self.running[cache_key] = run
             case RunFinished() | RunFailed() | RunVoided():
                 self._end(index, event, event.body)
             case Stopped():
@@ -125,11 +128,12 @@ class RoomState:
         """Nothing that was derived from a removed dataset can be had any more."""
         if self.definition is None:
             return
-        for cache_key, run_id in list(self.results.items()):
-            run = self.runs[run_id]
-            if data_node in leaves(self.definition, run.node):
+        gone = derived(self.definition, data_node)
+        for run in self.runs.values():
+            if run.status is RunStatus.FINISHED and run.node in gone:
                 run.status = RunStatus.WITHDRAWN
-                del self.results[cache_key]
+                if self.results.get(run.cache_key) == run.id:
+                    del self.results[run.cache_key]
 
 
 def fold(events: Iterable[Event]) -> RoomState:
