@@ -166,9 +166,7 @@ def configuration(
         open_files: the most files that one process may raise its limit to; at most what the worker itself may.
         swap_limit: whether this kernel can limit swap.
     """
-    ids = [
-        {"containerID": inside, "hostID": first_host_id + inside, "size": 1} for inside in (0, SCRIPT_UID)
-    ]
+    ids = [{"containerID": inside, "hostID": first_host_id + inside, "size": 1} for inside in (0, SCRIPT_UID)]
     everything = {**environment(limits), **extra_environment}
     return {
         "ociVersion": "1.0.2",
@@ -181,9 +179,7 @@ def configuration(
             "args": ["/bin/sh", "-c", _WAIT_THEN_TINI, "sh", *argv],
             "env": [f"{name}={value}" for name, value in everything.items()],
             "cwd": "/tmp",  # noqa: S108
-            "capabilities": {
-                kind: [] for kind in ("bounding", "effective", "inheritable", "permitted", "ambient")
-            },
+            "capabilities": {kind: [] for kind in ("bounding", "effective", "inheritable", "permitted", "ambient")},
             "noNewPrivileges": True,
             # Where the machine itself runs out of memory, computations go first.
             "oomScoreAdj": 900,
@@ -194,10 +190,7 @@ def configuration(
             ],
         },
         "linux": {
-            "namespaces": [
-                {"type": kind}
-                for kind in ("user", "mount", "pid", "network", "ipc", "uts", "cgroup")
-            ],
+            "namespaces": [{"type": kind} for kind in ("user", "mount", "pid", "network", "ipc", "uts", "cgroup")],
             "uidMappings": ids,
             "gidMappings": ids,
             "cgroupsPath": cgroup,

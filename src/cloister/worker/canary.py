@@ -1,18 +1,26 @@
-"""Runs inside a container to see whether its walls stand; see probe.py. Prints what it saw, then takes too much memory."""
+"""Runs inside a container to see whether its walls stand; see probe.py.
+
+Prints what it saw, then takes more memory than it may have.
+"""
+
+# It attempts things: how tidily does not matter, how fast does.
+# ruff: noqa: PTH123, PTH208, S108, SIM115
 
 import ctypes
 import json
 import os
 import socket
+from collections.abc import Callable
 
 while os.read(0, 1) not in (b"\n", b""):
     pass
 
 libc = ctypes.CDLL(None, use_errno=True)
-got, missed = [], []
+got: list[str] = []
+missed: list[str] = []
 
 
-def attempt(what, action):
+def attempt(what: str, action: Callable[[], object]) -> None:
     try:
         result = action()
     except OSError:
@@ -21,7 +29,7 @@ def attempt(what, action):
         got.append(what)
 
 
-def forks():
+def forks() -> int:
     """How many children it gets."""
     count = 0
     read, write = os.pipe()

@@ -3,9 +3,9 @@
 Threat: a runtime that says "done" although it left a limit out. Before the job's code may run, the limits of its
 very process are read back from the kernel; only then does the launcher inside get its `go`.
 
-Threat: a worker that dies (`kill -9`) and leaves a container running without a wall-time limit. Before `go` the launcher
-notices that its worker is gone; after it, the kernel kills tini, and with it the container, when its parent dies: this
-process, which adopts it. What remains on disk and in mounts is swept by the next worker.
+Threat: a worker that dies (`kill -9`) and leaves a container running without a wall-time limit. Before `go` the
+launcher notices that its worker is gone; after it, the kernel kills tini, and with it the container, when its parent
+dies: this process, which adopts it. What remains on disk and in mounts is swept by the next worker.
 
 Threat: a container that does not want to end. It is killed from outside its process namespace, where no handler
 counts.
@@ -48,7 +48,7 @@ _START_SECONDS = 60.0
 _TICK_SECONDS = 0.1
 _CHUNK = 256 * 1024
 _OPEN_FILES = 65_536
-# Host numbers that no distribution gives to users, systemd's containers or its dynamic services (uid ranges of systemd).
+# Host numbers that nobody gives to users, services or other containers: a gap in systemd's list, uid ranges.
 _FIRST_HOST_ID, _HOST_ID_RANGES, _IDS_PER_RANGE = 0x70000000, 4094, 65536
 
 
@@ -343,9 +343,7 @@ def _follow(
                 return "memory"
 
 
-def _limit(
-    stopped: Stop | None, exit_code: int, facts: cgroups.Facts, places: bundle.Places
-) -> LimitName | None:
+def _limit(stopped: Stop | None, exit_code: int, facts: cgroups.Facts, places: bundle.Places) -> LimitName | None:
     """Which limit ended it, or explains its failure.
 
     A full /output is named even where the script went on as if nothing were: its result would be incomplete.

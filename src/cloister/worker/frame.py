@@ -21,6 +21,7 @@ from cloister.worker import bundle, linux
 from cloister.worker.scratch import PAGE, mount_memory
 
 _QUIET = linux.MS_NOSUID | linux.MS_NODEV
+_FOLDER_MODE = 0o755
 _DATA = _QUIET | linux.MS_NOEXEC
 
 
@@ -51,17 +52,17 @@ def seal_inputs(folder: Path) -> None:
     Raises:
         SandboxUnavailable: something else lies there; the staging is at fault, not the script.
     """
-    os.chmod(folder, 0o755)
+    folder.chmod(_FOLDER_MODE)
     for current, folders, files, descriptor in os.fwalk(folder, follow_symlinks=False):
         for name in folders + files:
             mode = os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mode
             if stat.S_ISDIR(mode):
-                os.chmod(name, 0o755, dir_fd=descriptor)
+                os.chmod(name, _FOLDER_MODE, dir_fd=descriptor)
             elif stat.S_ISREG(mode):
                 os.chmod(name, 0o444, dir_fd=descriptor)
             else:
                 raise SandboxUnavailable(
-                    f"{Path(current, name)} is neither a file nor a folder, so it can't be an input; stage it as a file."
+                    f"{Path(current, name)} is neither a file nor a folder, so it can't be an input."
                 )
 
 

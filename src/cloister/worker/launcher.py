@@ -9,12 +9,16 @@ class names to the worker, which believes none of it without checking.
 Usage: launcher.py SCRIPT REPORT_DESCRIPTOR
 """
 
+# It imports little, since what it imports the script finds imported already.
+# ruff: noqa: PTH120, PTH123, S102
+
 import os
 import sys
+from types import ModuleType, TracebackType
 
 
-def _frames(traceback, limit=1000):
-    found = []
+def _frames(traceback: TracebackType | None, limit: int = 1000) -> list[dict[str, str | int]]:
+    found: list[dict[str, str | int]] = []
     while traceback is not None and len(found) < limit:
         code = traceback.tb_frame.f_code
         found.append({"file": code.co_filename, "line": traceback.tb_lineno or 1, "function": code.co_name})
@@ -22,7 +26,7 @@ def _frames(traceback, limit=1000):
     return found
 
 
-def _report(descriptor, error, traceback):
+def _report(descriptor: int, error: BaseException, traceback: TracebackType | None) -> None:
     import json
 
     frames = _frames(traceback)
@@ -38,7 +42,7 @@ def _report(descriptor, error, traceback):
         pass
 
 
-def _show(error, traceback):
+def _show(error: BaseException, traceback: TracebackType | None) -> None:
     """Print it as the interpreter would, through the hook that the script may have set."""
     error.__traceback__ = traceback
     try:
@@ -47,7 +51,7 @@ def _show(error, traceback):
         sys.__excepthook__(type(error), error, traceback)
 
 
-def _wait_for_go():
+def _wait_for_go() -> None:
     line = b""
     while not line.endswith(b"\n"):
         byte = os.read(0, 1)
@@ -65,7 +69,7 @@ def _wait_for_go():
         os._exit(125)
 
 
-def _main(script, descriptor):
+def _main(script: str, descriptor: int) -> None:
     _wait_for_go()
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
@@ -74,13 +78,11 @@ def _main(script, descriptor):
 
     import importlib
     from importlib.machinery import SourceFileLoader
-    from types import ModuleType
 
     main = ModuleType("__main__")
     main.__file__ = script
     main.__loader__ = SourceFileLoader("__main__", script)
-    main.__builtins__ = sys.modules["builtins"]
-    main.__cached__ = None
+    main.__dict__.update(__builtins__=sys.modules["builtins"], __cached__=None)
     sys.modules["__main__"] = main
     sys.argv = [script]
     sys.path[0] = os.path.dirname(script)
@@ -96,7 +98,7 @@ def _main(script, descriptor):
         raise
     except BaseException as error:
         # The first frame is this function's own; a syntax error has no other.
-        traceback = error.__traceback__.tb_next
+        traceback = error.__traceback__ and error.__traceback__.tb_next
         _report(descriptor, error, traceback)
         _show(error, traceback)
         sys.exit(130 if isinstance(error, KeyboardInterrupt) else 1)

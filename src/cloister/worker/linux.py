@@ -68,9 +68,7 @@ def open_beneath(directory: int, path: bytes, flags: int) -> int:
         0,
         RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
     )
-    result = _libc.syscall(
-        ctypes.c_long(_SYS_OPENAT2), ctypes.c_int(directory), path, how, ctypes.c_size_t(len(how))
-    )
+    result = _libc.syscall(ctypes.c_long(_SYS_OPENAT2), ctypes.c_int(directory), path, how, ctypes.c_size_t(len(how)))
     return _check(result, "open below a folder")
 
 

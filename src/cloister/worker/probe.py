@@ -8,7 +8,6 @@ fail, and then takes more memory than it may have.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import os
 import shutil
@@ -93,19 +92,25 @@ def check(runtime: Runtime, image_root: Path, directory: Path = DEFAULT_DIRECTOR
     Raises:
         SandboxUnavailable: the runtime doesn't run it, or doesn't stop it.
     """
-    job = Job(
+    with (
+        Sandbox(runtime, directory) as sandbox,
+        sandbox.memory_folder(MIB, 10) as folder,
+        sandbox.run(_canary_job(image_root, folder)) as outcome,
+    ):
+        faults = _faults(outcome)
+    if faults:
+        raise SandboxUnavailable("; ".join(faults))
+
+
+def _canary_job(image_root: Path, input_folder: Path) -> Job:
+    return Job(
         argv=["/usr/bin/python3", "-I", "-S", bundle.LAUNCHER],
         image_root=image_root,
-        input_folder=Path("/"),
+        input_folder=input_folder,
         code={},
         launcher=_CANARY.read_text(),
         limits=_LIMITS,
     )
-    with Sandbox(runtime, directory) as sandbox, sandbox.memory_folder(MIB, 10) as folder:
-        with sandbox.run(dataclasses.replace(job, input_folder=folder)) as outcome:
-            faults = _faults(outcome)
-    if faults:
-        raise SandboxUnavailable("; ".join(faults))
 
 
 def _faults(outcome: Outcome) -> list[str]:

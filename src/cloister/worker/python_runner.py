@@ -1,6 +1,6 @@
 """Run one Python computation: from script, inputs and limits to a zip, or to an error that is safe to show.
 
-    runtime = Runtime.detect(image.root)
+    runtime = probe.detect(image.root)
     with Sandbox(runtime) as sandbox:                                   # once per worker
         with sandbox.memory_folder(size_bytes, files) as folder:        # once per task
             ...                                                         # decrypt the inputs into it
@@ -11,18 +11,31 @@
                 else:
                     for chunk in run.result():                          # the zip, streamed
                         ...
+
+Threat: an error that carries data to somebody who may only see results. Unless the room's definition enables logs, an
+error names a limit, or places and classes that its reader knows from the definition or the image; see failure.py.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cloister.rooms.limits import Limits
-from cloister.worker.container import Outcome, Sandbox
+from cloister.worker import bundle, frame
+from cloister.worker.collector import collect
+from cloister.worker.container import REPORT_DESCRIPTOR, Job, LimitName, Outcome, Sandbox
+from cloister.worker.failure import safe_traceback
+
+LOG_NAME = "container.log"
+
+_LAUNCHER = Path(__file__).with_name("launcher.py")
+_PYTHON = "/usr/bin/python3"
+# What Python makes of a process or thread that it was refused.
+_REFUSAL_ERRORS = ("BlockingIOError", "RuntimeError", "OSError", "BrokenProcessPool", "Exception")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +44,7 @@ class PythonTask:
 
     script: str
     input_folder: Path
-    """Seen read-only at /input. Regular files and folders only."""
+    """Seen read-only at /input. Regular files and folders only; gets an empty folder `code`, and is made readable."""
     image_root: Path
     limits: Limits
     files: Mapping[str, str] = field(default_factory=dict)
@@ -44,7 +57,10 @@ class PythonTask:
 class PythonRun:
     """How it went."""
 
+    task: PythonTask
     outcome: Outcome
+    limit: LimitName | None
+    """The limit that ended it, or that its failure comes from."""
     error: str | None
     """None where the script succeeded; else a text that holds nothing of the data unless logs on error are enabled."""
 
@@ -54,15 +70,91 @@ class PythonRun:
         Raises:
             EnclaveError: at the call, before the first chunk: something in /output can't be collected. Safe to show.
         """
-        raise NotImplementedError
+        extra = {LOG_NAME: self.outcome.log} if self.task.enable_logs_on_success else {}
+        return collect(self.outcome.output, self.task.limits, extra)
 
 
-def run_python(
-    sandbox: Sandbox, task: PythonTask, cancelled: threading.Event | None = None
-) -> AbstractContextManager[PythonRun]:
+@contextmanager
+def run_python(sandbox: Sandbox, task: PythonTask, cancelled: threading.Event | None = None) -> Iterator[PythonRun]:
     """Run `task` in a container of its own; read the result before the context ends.
 
     Raises:
-        SandboxUnavailable: the container could not be started safely.
+        DefinitionInvalid: a name of an additional file isn't allowed.
+        SandboxUnavailable: the container could not be started safely. The script has not run.
     """
-    raise NotImplementedError
+    name = script_name(task.files)
+    code_folder = frame.code_target(task.input_folder)
+    job = Job(
+        argv=[_PYTHON, bundle.LAUNCHER, f"{code_folder}/{name}", str(REPORT_DESCRIPTOR)],
+        image_root=task.image_root,
+        input_folder=task.input_folder,
+        code={**{path: text.encode() for path, text in task.files.items()}, name: task.script.encode()},
+        launcher=_LAUNCHER.read_text(),
+        limits=task.limits,
+    )
+    sources = {f"{code_folder}/{path}": text for path, text in {**task.files, name: task.script}.items()}
+    with sandbox.run(job, cancelled) as outcome:
+        yield _conclude(task, outcome, sources)
+
+
+def script_name(files: Mapping[str, str]) -> str:
+    """A name for the script beside the additional files: main.py, unless one of them has it."""
+    taken = {path.partition("/")[0] for path in files}
+    names = ("main.py", "script.py", *(f"script{number}.py" for number in range(2, len(taken) + 3)))
+    return next(name for name in names if name not in taken)
+
+
+def _conclude(task: PythonTask, outcome: Outcome, sources: Mapping[str, str]) -> PythonRun:
+    limit = outcome.limit
+    traceback = None
+    if outcome.exit_code != 0 and limit is None and not outcome.cancelled:
+        traceback = safe_traceback(outcome.report, sources, task.image_root)
+        if outcome.refused_processes and (traceback is None or _last_name(traceback) in _REFUSAL_ERRORS):
+            limit = "pids"
+    error = _error(task, outcome, limit, traceback)
+    if error is not None and task.enable_logs_on_error and not outcome.cancelled:
+        log = printable(outcome.log)
+        error = f"{error}\n\nWhat it printed:\n{log}" if log else f"{error}\n\nIt printed nothing."
+    return PythonRun(task=task, outcome=outcome, limit=limit, error=error)
+
+
+def _error(task: PythonTask, outcome: Outcome, limit: LimitName | None, traceback: str | None) -> str | None:
+    if outcome.cancelled:
+        return "The computation was withdrawn before it ended."
+    if limit is not None:
+        return limit_text(limit, task.limits)
+    if outcome.exit_code == 0:
+        return None
+    if traceback is not None:
+        return f"The script failed.\n{traceback}"
+    if outcome.exit_code > 128:
+        return "The script crashed, or was ended by a signal. Its output was not collected."
+    # Which code is the script's to choose: a byte of data for every run.
+    return "The script exited with a non-zero code. Its output was not collected."
+
+
+def _last_name(traceback: str) -> str:
+    """The class at the end of a safe traceback, without its module."""
+    return traceback.rpartition("\n")[2].partition(":")[0].rpartition(".")[2]
+
+
+def limit_text(limit: LimitName, limits: Limits) -> str:
+    """The error for exceeding a limit: its name, its value, what to do."""
+    values: dict[LimitName, str] = {
+        "memory": f"{limits.memory_bytes} bytes, with the files in /output, /tmp and /scratch",
+        "pids": f"{limits.pids} processes and threads",
+        "wall time": f"{limits.wall_seconds} seconds",
+        "output size": f"{limits.output_bytes} bytes in /output",
+        "output files": f"{limits.output_files} files and folders in /output",
+        "scratch": f"{limits.scratch_bytes} bytes in /tmp and /scratch",
+    }
+    return (
+        f"The computation exceeded its limit on {limit} ({values[limit]}). "
+        "Change the script to need less, or publish a room that allows more."
+    )
+
+
+def printable(log: bytes) -> str:
+    """A log as text that can be shown in a terminal: no control characters but line ends and tabs."""
+    text = log.decode(errors="replace")
+    return "".join(sign if sign in "\n\t" or sign.isprintable() else "\ufffd" for sign in text).strip()

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from cloister.errors import SandboxUnavailable
 
+
 @dataclass(frozen=True)
 class Runtime:
     """An OCI runtime on this machine; `probe.detect` gives one that can be relied on."""
@@ -35,16 +36,12 @@ class Runtime:
         if found is None:
             raise SandboxUnavailable(f"{name}: not installed")
         try:
-            told = subprocess.run(
-                [found, "--version"], capture_output=True, text=True, timeout=10, check=True
-            ).stdout
+            told = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=10, check=True).stdout
         except (OSError, subprocess.SubprocessError) as error:
             raise SandboxUnavailable(f"{name}: does not run ({error})") from error
         return cls(Path(found), told.splitlines()[0].strip() if told else "unknown")
 
-    def start(
-        self, name: str, *, bundle: Path, state: Path, descriptors: Sequence[int], timeout_seconds: float
-    ) -> int:
+    def start(self, name: str, *, bundle: Path, state: Path, descriptors: Sequence[int], timeout_seconds: float) -> int:
         """Start a container that goes on by itself, and say its first process, which is then ours to wait for.
 
         Args:
@@ -64,9 +61,7 @@ class Runtime:
             self.path,
             command,
             {"PATH": os.defpath},
-            file_actions=[
-                (os.POSIX_SPAWN_DUP2, descriptor, number) for number, descriptor in enumerate(descriptors)
-            ],
+            file_actions=[(os.POSIX_SPAWN_DUP2, descriptor, number) for number, descriptor in enumerate(descriptors)],
             setpgroup=0,
             setsigmask=[],
             setsigdef=[signal.SIGPIPE, signal.SIGINT, signal.SIGTERM],

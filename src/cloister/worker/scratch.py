@@ -75,9 +75,7 @@ class Directory:
             _check_passable(base)
             self.path, self._lock = _locked_folder(base)
         except PermissionError as error:
-            raise SandboxUnavailable(
-                f"{base} can't be used ({error.strerror}); start the worker as root."
-            ) from error
+            raise SandboxUnavailable(f"{base} can't be used ({error.strerror}); start the worker as root.") from error
 
     def new_folder(self, name: str | None = None) -> Path:
         """A fresh folder in it, passable by any user."""
@@ -147,7 +145,8 @@ def mount_points(mountinfo: str, below: Path) -> list[Path]:
         point = Path(os.fsdecode(text))
         if point == below or below in point.parents:
             found.append(point)
-    return sorted(reversed(found), key=lambda point: len(point.parts), reverse=True)
+    # Reversed stably: of two mounts at one place, the later, which hides the other, comes first.
+    return sorted(found, key=lambda point: len(point.parts))[::-1]
 
 
 def clear(folder: Path) -> None:
