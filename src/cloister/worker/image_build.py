@@ -41,6 +41,15 @@ _LEFT_OUT = (
     "usr/share/doc/*/[!c]*", "usr/share/info", "usr/share/locale", "usr/share/man",
 )  # fmt: skip
 
+_NEWS = {
+    "I: running apt-get update...": "reading Debian's package lists",
+    "I: downloading packages with apt...": "downloading Debian packages",
+    "I: extracting archives...": "unpacking them",
+    "I: installing essential packages...": "installing them",
+    "I: creating tarball...": "collecting the tree",
+}
+"""What mmdebstrap says, in words for somebody who waits."""
+
 _NEVER_UNPACKED = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*")
 _SITE_PACKAGES = "usr/local/lib/python{version}/dist-packages"
 
@@ -212,9 +221,9 @@ def _run(
     ) as process:
         assert process.stdout
         for line in process.stdout:
-            last.append(line.rstrip())
-            if progress and line.startswith("I: ") and line.rstrip().endswith("..."):
-                progress(line[3:].rstrip().removesuffix("..."))
+            last.append(line.rstrip()[:200])
+            if progress and (news := _NEWS.get(line.rstrip())):
+                progress(news)
     if process.returncode not in accept:
         words = "\n  ".join(line for line in last if line)
         raise ImageUnavailable(f"{command[0]} failed (exit code {process.returncode}):\n  {words}")

@@ -111,7 +111,11 @@ def build_image(
                 shutil.rmtree(stale, ignore_errors=True)  # of a build that was killed: the lock is ours
             work = Path(tempfile.mkdtemp(prefix=".build-", dir=store))
             try:
-                return _build(store, recipe, work, progress)
+                tree = work / "tree"
+                tree.mkdir()
+                build_tree(recipe, tree, mirror=os.environ.get("CLOISTER_DEBIAN_MIRROR"), progress=progress)
+                progress("measuring and writing it")
+                return add_tree(tree, recipe, store=store)
             finally:
                 shutil.rmtree(work, ignore_errors=True)
     except OSError as error:
@@ -188,44 +192,48 @@ def _read(place: Path) -> Image | None:
         ) from error
 
 
-def _build(store: Path, recipe: Recipe, work: Path, progress: Progress) -> Image:
-    work.chmod(0o755)  # mmdebstrap may run as another user
-    tree = work / "tree"
-    tree.mkdir()
-    build_tree(recipe, tree, mirror=os.environ.get("CLOISTER_DEBIAN_MIRROR"), progress=progress)
-    progress("measuring it")
+def add_tree(tree: Path, recipe: Recipe, *, store: Path) -> Image:
+    """Take the folder ``tree``, which lies in ``store`` too and is used up, into the store as ``recipe``'s image.
+
+    As an erofs file where this process may mount one, else unpacked.
+    """
     measurement = measure_tree(tree)
-    progress("writing it")
-    ready = work / "ready"
-    ready.mkdir()
-    file = ready / "rootfs.erofs"
-    pack_erofs(tree, file, measurement=measurement)
-    format_: Literal["erofs", "directory"] = "erofs"
-    size = file.stat().st_size
-    if not can_mount(file, work / "trial"):
-        format_ = "directory"
-        file.unlink()
-        tree.rename(ready / "rootfs")
-        size = sum(path.lstat().st_size for path in (ready / "rootfs").rglob("*"))
-    image = Image(
-        name=recipe.name,
-        measurement=measurement,
-        recipe=recipe.digest,
-        format=format_,
-        size=size,
-        built_at=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
-    (ready / "image.json").write_bytes(msgspec.json.encode(image))
-    place = store / "measurements" / measurement
-    place.parent.mkdir(exist_ok=True)
-    if place.exists():  # the same tree again, or a damaged one: users of the old file keep it open
-        place.rename(work / "replaced")
-    ready.rename(place)
-    link = _link(store, recipe)
-    link.parent.mkdir(exist_ok=True)
-    (work / "link").symlink_to(Path("..") / "measurements" / measurement)
-    (work / "link").rename(link)
-    return image
+    work = Path(tempfile.mkdtemp(prefix=".build-", dir=store))
+    try:
+        ready = work / "ready"
+        ready.mkdir()
+        file = ready / "rootfs.erofs"
+        pack_erofs(tree, file, measurement=measurement)
+        format_: Literal["erofs", "directory"] = "erofs"
+        size = file.stat().st_size
+        if can_mount(file, work / "trial"):
+            shutil.rmtree(tree)
+        else:
+            format_ = "directory"
+            file.unlink()
+            tree.rename(ready / "rootfs")
+            size = sum(path.lstat().st_size for path in (ready / "rootfs").rglob("*"))
+        image = Image(
+            name=recipe.name,
+            measurement=measurement,
+            recipe=recipe.digest,
+            format=format_,
+            size=size,
+            built_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        (ready / "image.json").write_bytes(msgspec.json.encode(image))
+        place = store / "measurements" / measurement
+        place.parent.mkdir(exist_ok=True)
+        if place.exists():  # the same tree again, or a damaged one: users of the old file keep it open
+            place.rename(work / "replaced")
+        ready.rename(place)
+        link = _link(store, recipe)
+        link.parent.mkdir(exist_ok=True)
+        (work / "link").symlink_to(Path("..") / "measurements" / measurement)
+        (work / "link").rename(link)
+        return image
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def _runtime_folder(store: Path) -> Path:
