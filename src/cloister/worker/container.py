@@ -40,7 +40,7 @@ from cloister.worker.runtime import Runtime
 LimitName = Literal["memory", "pids", "wall time", "output size", "output files", "scratch"]
 Stop = Literal["memory", "wall time", "cancelled"]
 
-DEFAULT_DIRECTORY = Path("/run/cloister")
+DEFAULT_DIRECTORY = Path("/run/cloister/sandboxes")
 REPORT_DESCRIPTOR = 3
 """The launcher's file descriptor for reports."""
 
@@ -143,7 +143,8 @@ class Sandbox:
             SandboxUnavailable: the container could not be started, or not with every limit enforced. The job's
                 code has not run.
         """
-        folder = self._directory.new_folder()
+        first_host_id = _FIRST_HOST_ID + _IDS_PER_RANGE * secrets.randbelow(_HOST_ID_RANGES)
+        folder = self._directory.new_folder(for_group=first_host_id)
         name = f"{_group_prefix(self._directory.path)}{folder.name}"
         where = cgroups.hierarchies()
         try:
@@ -160,7 +161,7 @@ class Sandbox:
                 extra_environment=job.environment,
                 places=places,
                 limits=job.limits,
-                first_host_id=_FIRST_HOST_ID + _IDS_PER_RANGE * secrets.randbelow(_HOST_ID_RANGES),
+                first_host_id=first_host_id,
                 cgroup=f"/{name}",
                 machine=linux.machine(),
                 open_files=min(_OPEN_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1]),

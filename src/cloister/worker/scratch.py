@@ -4,6 +4,9 @@ Threat: plaintext that outlives its task, on a disk, in swap, or in a mount that
 Folders are tmpfs mounted `noswap`, limited in bytes and in files. A kernel older than 6.4 doesn't know `noswap`; it
 will do only while it has no swap space at all.
 
+Threat: another user of the machine who reads along. Folders can be entered by root, and by the group that the
+container's root is mapped to, which is nobody else's.
+
 Everything lies below one directory per worker, which the worker holds locked while it lives. So a later one
 can tell what is nobody's any more, and remove it.
 """
@@ -14,6 +17,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -24,6 +28,7 @@ from cloister.errors import SandboxUnavailable
 from cloister.worker import linux
 
 PAGE = 4096
+_NAME = re.compile("[0-9a-f]{16}")
 
 
 def has_swap(proc_swaps: str) -> bool:
@@ -61,7 +66,7 @@ def mount_memory(target: Path, *, size_bytes: int, files: int, mode: int, flags:
 class Directory:
     """One worker's own folder below `base`, locked while it lives.
 
-    The folders on the way to it can be passed, not listed, by any user: the container's own user has to.
+    Any user can pass the way to it, though not list it: a container's mapped root has to.
     """
 
     def __init__(self, base: Path) -> None:
@@ -77,11 +82,16 @@ class Directory:
         except PermissionError as error:
             raise SandboxUnavailable(f"{base} can't be used ({error.strerror}); start the worker as root.") from error
 
-    def new_folder(self, name: str | None = None) -> Path:
-        """A fresh folder in it, passable by any user."""
-        folder = self.path / (name or secrets.token_hex(8))
-        folder.mkdir(mode=0o711)
-        folder.chmod(0o711)
+    def new_folder(self, for_group: int | None = None) -> Path:
+        """A fresh folder in it that root may enter; and the group, if given, may pass.
+
+        No other user can, although the machine's mount table tells everybody its name.
+        """
+        folder = self.path / secrets.token_hex(8)
+        folder.mkdir(mode=0o700)
+        if for_group is not None:
+            os.chown(folder, 0, for_group)
+            folder.chmod(0o710)
         return folder
 
     @contextmanager
@@ -89,9 +99,11 @@ class Directory:
         """See `Sandbox.memory_folder`."""
         folder = self.new_folder()
         try:
+            inner = folder / "files"
+            inner.mkdir()
             flags = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
-            mount_memory(folder, size_bytes=size_bytes, files=files, mode=0o755, flags=flags)
-            yield folder
+            mount_memory(inner, size_bytes=size_bytes, files=files, mode=0o755, flags=flags)
+            yield inner
         finally:
             clear(folder)
 
@@ -132,7 +144,7 @@ def _check_passable(base: Path) -> None:
         if not folder.stat().st_mode & 0o001:
             raise SandboxUnavailable(
                 f"{folder} can't be passed by other users, so no container could reach {base}. "
-                "Use the default, /run/cloister."
+                "Use the default, /run/cloister/sandboxes."
             )
 
 
@@ -163,7 +175,7 @@ def abandoned(base: Path) -> Iterator[Path]:
     if not base.is_dir():
         return
     for folder in sorted(base.iterdir()):
-        lock = _try_lock(folder)
+        lock = _try_lock(folder) if _NAME.fullmatch(folder.name) else None
         if lock is None:
             continue
         try:
