@@ -1,0 +1,75 @@
+"""The command line: `cloister ...`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from cloister.errors import CloisterError
+from cloister.version import VERSION
+
+COMMANDS = {
+    "up": ("cloister.cli.up", "Start everything on this machine: hub, enclave, workers."),
+    "user": ("cloister.cli.user", "Add users and revoke their tokens."),
+    "demo": ("cloister.cli.demo", "Run a clean room from start to end, and look on."),
+    "image": ("cloister.cli.image", "Build and list the images that computations run in."),
+    "hub": ("cloister.cli.hub", "Start a hub alone."),
+    "enclave": ("cloister.cli.enclave", "Start an enclave alone."),
+    "worker": ("cloister.cli.worker", "Start a worker alone."),
+}
+"""Name to module and one line of help. A command's module, and what it needs, is loaded when it is used."""
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        try:
+            module = importlib.import_module(COMMANDS[cmd_name][0])
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("cloister"):
+                raise
+            raise click.ClickException(
+                f"`cloister {cmd_name}` needs the parts that run servers. Install them: pip install 'cloister[server]'."
+            ) from None
+        command = getattr(module, cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(VERSION, prog_name="cloister")
+def cloister() -> None:
+    """Compute on data that nobody may see.
+
+    \b
+    To try it out:   cloister demo
+    To start:        cloister up --data DIR
+    To add a user:   cloister user add alice@example.com --data DIR
+
+    Scripts then find the hub by CLOISTER_URL, and log in with the token that `user add` prints. What they
+    look like stands in the README.
+    """
+
+
+def main() -> None:
+    """Entry point: errors that Cloister raises on purpose end with their message, not with a traceback."""
+    try:
+        cloister.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except CloisterError as error:
+        click.echo(f"cloister: {error}", err=True)
+        sys.exit(1)

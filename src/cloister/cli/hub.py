@@ -1,0 +1,50 @@
+"""`cloister hub`: the hub, alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cloister.cli.options import FILE, FOLDER
+from cloister.cli.process import inherited_socket, keep_lock, notify_ready
+from cloister.hub.server import serve
+from cloister.hub.settings import HubSettings
+
+
+@click.command()
+@click.option("--data", type=FOLDER, required=True, help="Its folder.")
+@click.option("--enclave-url", required=True, help="Where the enclave answers, e.g. http://10.0.0.2:7801.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8642, show_default=True, help="Port to listen on; 0 takes a free one.")
+@click.option("--tls-cert", type=FILE, help="Certificate chain, PEM.")
+@click.option("--tls-key", type=FILE, help="Its private key, PEM.")
+@click.option("--insecure-http", is_flag=True, help="Serve plain HTTP beyond this machine, behind a proxy with TLS.")
+@click.option("--listen-fd", type=int, hidden=True)
+@click.option("--lock-fd", type=int, hidden=True)
+def hub(
+    data: Path,
+    enclave_url: str,
+    host: str,
+    port: int,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    insecure_http: bool,
+    listen_fd: int | None,
+    lock_fd: int | None,
+) -> None:
+    """Start a hub: accounts, encrypted blobs, and the relay to the enclave.
+
+    It sees ciphertext only. Clients speak to it; workers too, with a token of their own.
+    """
+    keep_lock(lock_fd)
+    serve(
+        HubSettings(data=data, enclave_url=enclave_url),
+        sockets=None if listen_fd is None else [inherited_socket(listen_fd)],
+        host=host,
+        port=port,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        insecure_http_ok=insecure_http,
+        on_ready=lambda _url: notify_ready(),
+    )

@@ -1,0 +1,41 @@
+"""What every server process does the same way: say that it is ready, log, inherit sockets."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+
+
+def notify_ready() -> None:
+    """Tells whoever started this process that it serves: sd_notify(3), where NOTIFY_SOCKET says to."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as notify:
+        notify.sendto(b"READY=1", address)
+
+
+def inherited_socket(descriptor: int) -> socket.socket:
+    """A listening socket that the parent process has opened."""
+    os.set_inheritable(descriptor, False)
+    return socket.socket(fileno=descriptor)
+
+
+def keep_lock(descriptor: int | None) -> None:
+    """Keeps the installation's lock, which the parent holds, for as long as this process lives, and from its own
+    children."""
+    if descriptor is not None:
+        os.set_inheritable(descriptor, False)
+
+
+def log_to_stderr() -> None:
+    """One line an event, to standard error."""
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s", force=True
+    )
+    for quiet in ("httpx", "httpcore", "alembic", "uvicorn"):
+        logging.getLogger(quiet).setLevel(logging.WARNING)

@@ -1,0 +1,243 @@
+"""`cloister up`: hub, enclave and workers on one machine, each its own process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import fcntl
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from cloister.cli.layout import Layout
+from cloister.cli.options import FILE, FOLDER
+from cloister.cli.process import log_to_stderr
+from cloister.engines.local import LocalEngine, stop
+from cloister.errors import CloisterError
+from cloister.hub import accounts
+from cloister.hub.server import bind
+
+LOCK_SECONDS = 15.0
+"""How long to wait for an installation on the same folder that is just ending."""
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+@click.command()
+@click.option("--data", type=FOLDER, required=True, help="Where everything is kept.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address that clients reach the hub at.")
+@click.option("--port", default=8642, show_default=True, help="Its port; 0 takes a free one.")
+@click.option(
+    "--workers", type=click.IntRange(1, 64), help="How many computations run at a time.  [default: one a core]"
+)
+@click.option("--tls-cert", type=FILE, help="Certificate chain, PEM.")
+@click.option("--tls-key", type=FILE, help="Its private key, PEM.")
+@click.option("--insecure-http", is_flag=True, help="Serve plain HTTP beyond this machine, behind a proxy with TLS.")
+def up(
+    data: Path,
+    host: str,
+    port: int,
+    workers: int | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    insecure_http: bool,
+) -> None:
+    """Start hub, enclave and workers, and print `ready URL` once computations can be run.
+
+    Runs until it gets SIGTERM or SIGINT (Ctrl-C). Started again on the same folder, it has lost nothing.
+
+    This machine has no trusted execution environment that Cloister would use yet: the enclave runs as software,
+    and whoever operates this machine can read everything. Clients must say that they know
+    (CLOISTER_TRUST_SOFTWARE_ENCLAVE=1).
+    """
+    log_to_stderr()
+    tls = [*(("--tls-cert", str(tls_cert)) if tls_cert else ()), *(("--tls-key", str(tls_key)) if tls_key else ())]
+    extra = [*tls, *(("--insecure-http",) if insecure_http else ())]
+    layout = Layout(data)
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _locked(layout) as lock, bind(host, port) as front, bind("127.0.0.1", 0) as back:
+        # The hub speaks TLS with whoever reaches it; workers on this machine do too, by the same door.
+        shown = f"{'https' if tls_cert else 'http'}://{_address(front)}"
+        supervisor = Supervisor(layout, lock, front, back, shown, workers or os.cpu_count() or 1, tls_cert, extra)
+        asyncio.run(supervisor.run())
+
+
+@dataclass
+class Supervisor:
+    """Starts the parts and waits: for a signal, or for the hub or the enclave to end, which ends everything."""
+
+    layout: Layout
+    lock: int
+    front: socket.socket
+    back: socket.socket
+    url: str
+    workers: int
+    tls_cert: Path | None
+    hub_options: Sequence[str]
+
+    async def run(self) -> None:
+        """Until a signal comes.
+
+        Raises:
+            CloisterError: a part has ended by itself.
+        """
+        loop = asyncio.get_running_loop()
+        ending = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, ending.set)
+        with tempfile.TemporaryDirectory(prefix="cloister-") as folder:
+            parts = asyncio.create_task(self._parts(Path(folder)))
+            signalled = asyncio.create_task(ending.wait())
+            await asyncio.wait({parts, signalled}, return_when=asyncio.FIRST_COMPLETED)
+            signalled.cancel()
+            parts.cancel()
+            try:
+                await parts
+            except asyncio.CancelledError:
+                pass
+            except BaseExceptionGroup as group:
+                raise _first(group) from None
+
+    async def _parts(self, folder: Path) -> None:
+        ready = Readiness(folder)
+        settings = self.layout.hub_settings()
+        with contextlib.suppress(CloisterError):
+            accounts.revoke_worker_tokens(settings, "local")
+        token = accounts.add_worker(settings, "local")
+        enclave_url = f"http://{_address(self.back)}"
+        async with contextlib.AsyncExitStack() as running, asyncio.TaskGroup() as group:
+            enclave = await self._start(
+                ["enclave", "--data", str(self.layout.enclave)], listen=self.back, notify=ready.expect("enclave")
+            )
+            running.push_async_callback(stop, enclave)
+            hub = await self._start(
+                ["hub", "--data", str(settings.data), "--enclave-url", enclave_url, *self.hub_options],
+                listen=self.front,
+                notify=ready.expect("hub"),
+            )
+            running.push_async_callback(stop, hub)
+            group.create_task(_watch(enclave, "enclave"))
+            group.create_task(_watch(hub, "hub"))
+            await ready.of("enclave")
+            await ready.of("hub")
+            notify = ready.expect("worker")
+            command = ["worker", "--hub", self.url]
+            if self.tls_cert is not None:
+                command += ["--hub-cert", str(self.tls_cert)]
+            engine = LocalEngine(lambda: self._start(command, notify=notify, token=token), self.workers)
+            group.create_task(engine.run())
+            await ready.of("worker")
+            print(f"ready {self.url}", flush=True)
+
+    async def _start(
+        self,
+        command: Sequence[str],
+        *,
+        notify: Path,
+        listen: socket.socket | None = None,
+        token: str | None = None,
+    ) -> asyncio.subprocess.Process:
+        """Starts a part. It ends with this process, and holds the lock of the folder until then."""
+        environment = {**os.environ, "NOTIFY_SOCKET": str(notify)}
+        descriptors = [self.lock]
+        options = ["--lock-fd", str(self.lock)]
+        if listen is not None:
+            descriptors.append(listen.fileno())
+            options += ["--listen-fd", str(listen.fileno())]
+        if token is not None:
+            environment["CLOISTER_WORKER_TOKEN"] = token
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "cloister.cli",
+            *command,
+            *options,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=sys.stderr,
+            pass_fds=descriptors,
+            env=environment,
+            start_new_session=True,  # Ctrl-C is for this process, which ends the others in order
+            preexec_fn=_end_with_parent,
+        )
+
+
+class Readiness:
+    """Where parts say that they serve: one datagram socket each, as systemd has it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._events: dict[str, asyncio.Event] = {}
+
+    def expect(self, part: str) -> Path:
+        """The path to give the part as NOTIFY_SOCKET."""
+        path = self._folder / part
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+        listening.bind(str(path))
+        event = self._events[part] = asyncio.Event()
+
+        def heard() -> None:
+            if b"READY=1" in listening.recv(4096):
+                event.set()
+
+        asyncio.get_running_loop().add_reader(listening, heard)
+        return path
+
+    async def of(self, part: str) -> None:
+        """Until the part has said so."""
+        await self._events[part].wait()
+
+
+async def _watch(process: asyncio.subprocess.Process, part: str) -> None:
+    code = await process.wait()
+    raise CloisterError(f"The {part} has ended (exit code {code}). Its messages say why. Start `cloister up` again.")
+
+
+@contextlib.contextmanager
+def _locked(layout: Layout) -> Iterator[int]:
+    """Holds the lock of the folder; waits a while for an installation that is just ending."""
+    descriptor = os.open(layout.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _wait_for_lock(descriptor, layout.data)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _wait_for_lock(descriptor: int, data: Path) -> None:
+    def too_long(*_: object) -> None:
+        raise CloisterError(f"Another `cloister up` is running on {data}. Stop it first, or use another folder.")
+
+    before: Callable[..., object] | int | None = signal.signal(signal.SIGALRM, too_long)
+    signal.setitimer(signal.ITIMER_REAL, LOCK_SECONDS)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _end_with_parent() -> None:
+    """In the child, before exec: SIGTERM when the parent dies, however it dies."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _address(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What went wrong first: the rest follows from it."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,73 @@
+"""Workers as processes on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from cloister.errors import CloisterError
+
+log = logging.getLogger("cloister.engine")
+
+Start = Callable[[], Awaitable[asyncio.subprocess.Process]]
+QUICK = 5.0
+"""Seconds; a worker that ends sooner than that after its start did not get to work."""
+MAX_QUICK_ENDS = 3
+STOP_SECONDS = 10.0
+
+
+class WorkersKeepFailing(CloisterError):
+    """Workers end as soon as they are started."""
+
+
+class LocalEngine:
+    """Keeps a number of workers running: one that ends, however it ends, is followed by another.
+
+    Args:
+        start: starts one worker process.
+        workers: how many there are to be. Each runs one computation at a time.
+    """
+
+    def __init__(self, start: Start, workers: int) -> None:
+        self._start = start
+        self._workers = workers
+
+    async def run(self) -> None:
+        """Runs until cancelled, then stops all workers.
+
+        Raises:
+            WorkersKeepFailing: see there.
+        """
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._workers):
+                group.create_task(self._keep())
+
+    async def _keep(self) -> None:
+        quick_ends = 0
+        while True:
+            started = time.monotonic()
+            process = await self._start()
+            try:
+                code = await process.wait()
+            except asyncio.CancelledError:
+                await stop(process)
+                raise
+            quick_ends = quick_ends + 1 if time.monotonic() - started < QUICK else 0
+            if quick_ends == MAX_QUICK_ENDS:
+                raise WorkersKeepFailing("Workers end as soon as they start. Their messages above say why.")
+            log.warning("a worker has ended (exit code %s); starting another", code)
+
+
+async def stop(process: asyncio.subprocess.Process) -> None:
+    """Asks a process to end (SIGTERM), and ends it (SIGKILL) where it doesn't within `STOP_SECONDS`."""
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), STOP_SECONDS)
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
