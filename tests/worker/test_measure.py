@@ -30,12 +30,15 @@ def tree(tmp_path: Path) -> Path:
 def test_the_canonical_description_is_as_documented(tree: Path) -> None:
     empty = hashlib.sha256(b"").hexdigest()
     script = hashlib.sha256(b"#!/bin/sh\n").hexdigest()
-    text = (
-        'cloister-image-v1\n["bin","link","usr/bin"]\n["usr","dev",493]\n'.replace("dev", "dir")
-        + f'["usr-note é","file",420,"{empty}"]\n'
-        '["usr/bin","dir",493]\n'
-        f'["usr/bin/run","file",493,"{script}"]\n'
-    )
+    lines = [
+        "cloister-image-v1",
+        '["bin","link","usr/bin"]',
+        '["usr","dir",493]',
+        f'["usr-note é","file",420,"{empty}"]',
+        '["usr/bin","dir",493]',
+        f'["usr/bin/run","file",493,"{script}"]',
+    ]
+    text = "".join(line + "\n" for line in lines)
     assert measure_tree(tree) == hashlib.sha256(text.encode()).hexdigest()
 
 
