@@ -15,6 +15,7 @@
     │   │   └── RollbackDetected    the enclave has forgotten events that this client has seen
     │   └── ReceiptInvalid          a receipt does not vouch for this result
     ├── DefinitionInvalid           a room's definition breaks a rule (also a ValueError)
+    ├── TimedOut                    waited for as long as the caller said (also a TimeoutError)
     ├── Refused                     the enclave's own "no", before it is put on the wire
     ├── SandboxUnavailable          this machine can't run a container safely
     └── ImageUnavailable            a worker image can't be built, found or mounted
@@ -87,6 +88,10 @@ class ReceiptInvalid(VerificationError):
 
 class DefinitionInvalid(CloisterError, ValueError):
     """A room's definition breaks a rule; the message names the rule and the node."""
+
+
+class TimedOut(CloisterError, TimeoutError):
+    """What was waited for did not come in the time that the caller gave. It goes on all the same."""
 
 
 class Refused(CloisterError):

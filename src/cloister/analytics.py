@@ -1,0 +1,23 @@
+"""Building clean rooms: the builder, the node definitions, and the nodes of published rooms."""
+
+from cloister.sdk.builder import AnalyticsDcrBuilder, AnalyticsDcrDefinition
+from cloister.sdk.dcr import AnalyticsDcr
+from cloister.sdk.definitions import (
+    FileContent,
+    NodeDefinition,
+    PythonComputeNodeDefinition,
+    RawDataNodeDefinition,
+)
+from cloister.sdk.nodes import PythonComputeNode, RawDataNode
+
+__all__ = [
+    "AnalyticsDcr",
+    "AnalyticsDcrBuilder",
+    "AnalyticsDcrDefinition",
+    "FileContent",
+    "NodeDefinition",
+    "PythonComputeNode",
+    "PythonComputeNodeDefinition",
+    "RawDataNode",
+    "RawDataNodeDefinition",
+]

@@ -1,0 +1,255 @@
+"""Putting a room together, before anything is sent."""
+
+# ruff: noqa: ARG002 - the documented interface has parameters that mean nothing here
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+
+from cloister.errors import DefinitionInvalid
+from cloister.formats.encoding import Email, normal_email
+from cloister.rooms.definition import Definition, ImageReference, Issuer, Participant, Reference, check_definition
+from cloister.rooms.nodes import PythonNode
+from cloister.sdk.definitions import NodeDefinition
+from cloister.sdk.high_level import high_level, permissions
+
+if TYPE_CHECKING:
+    from cloister.sdk.client import Client
+
+
+class AnalyticsDcrDefinition:
+    """A room that is ready to be published. It has no id yet: that comes with the enclave that it is bound to."""
+
+    def __init__(
+        self,
+        *,
+        title: str,
+        description: str,
+        owner: str,
+        participants: Sequence[Participant],
+        nodes: Sequence[NodeDefinition],
+    ) -> None:
+        """Raises:
+        DefinitionInvalid: naming the first rule that is broken.
+        """
+        self._title = title
+        self._description = description
+        self._owner = owner
+        self._participants = tuple(participants)
+        self._nodes = tuple(nodes)
+        # What only the enclave and the hub know is stood in for; the rules speak of the rest.
+        unknown = Reference(evidence="unknown", measurement="00" * 32)
+        self._draft = self.complete(
+            nonce="00" * 32,
+            issuer=Issuer(name="unknown", keys=()),
+            enclave=unknown,
+            worker=unknown,
+            images=[ImageReference(name=name, measurement="00" * 32) for name in self.images],
+        )
+
+    @property
+    def name(self) -> str:
+        """The room's title."""
+        return self._title
+
+    @property
+    def description(self) -> str:
+        """What the room is for."""
+        return self._description
+
+    @property
+    def owner(self) -> str:
+        """Who may stop the room."""
+        return self._owner
+
+    @property
+    def node_definitions(self) -> list[NodeDefinition]:
+        """In the order of adding."""
+        return list(self._nodes)
+
+    @property
+    def images(self) -> list[str]:
+        """Names of the images that its computations run in."""
+        return sorted({node.record.image for node in self._nodes if isinstance(node.record, PythonNode)})
+
+    @property
+    def permissions(self) -> list[dict[str, Any]]:
+        """Each participant's roles."""
+        return _permissions(self._participants, self._owner)
+
+    @property
+    def high_level(self) -> dict[str, Any]:
+        """The definition as nested JSON values."""
+        return high_level(self._draft)
+
+    def _get_high_level_representation(self) -> dict[str, Any]:
+        return self.high_level
+
+    def complete(
+        self,
+        *,
+        nonce: str,
+        issuer: Issuer,
+        enclave: Reference,
+        worker: Reference,
+        images: Iterable[ImageReference],
+    ) -> Definition:
+        """The definition that is published.
+
+        Raises:
+            DefinitionInvalid: naming the first rule that is broken.
+        """
+        definition = Definition(
+            nonce=nonce,
+            title=self._title,
+            description=self._description,
+            owner=self._owner,
+            participants=self._participants,
+            nodes=tuple(node.record for node in self._nodes),
+            issuers=(issuer,),
+            enclave=enclave,
+            worker=worker,
+            images=tuple(images),
+        )
+        check_definition(definition)
+        return definition
+
+
+class AnalyticsDcrBuilder:
+    """Collects what a room is made of. Every method returns the builder."""
+
+    def __init__(self, *, client: Client, enclave_specs: object | None = None) -> None:
+        """``enclave_specs`` is accepted for older scripts: which enclave it will be is proven when publishing."""
+        self.client = client
+        self._name: str | None = None
+        self._description = ""
+        self._owner: str | None = None
+        self._nodes: list[NodeDefinition] = []
+        self._participants: dict[str, Participant] = {}
+
+    @property
+    def name(self) -> str | None:
+        """The room's title, once it is known."""
+        return self._name
+
+    @property
+    def owner(self) -> str | None:
+        """Who may stop the room, once that is known."""
+        return self._owner
+
+    @property
+    def node_definitions(self) -> list[NodeDefinition]:
+        """What was added so far, in that order."""
+        return list(self._nodes)
+
+    @property
+    def permissions(self) -> list[dict[str, Any]]:
+        """Each participant's roles, so far."""
+        return _permissions(self._participants.values(), self._owner)
+
+    def with_name(self, name: str) -> Self:
+        """Sets the room's title."""
+        self._name = name
+        return self
+
+    def with_description(self, description: str) -> Self:
+        """Says what the room is for."""
+        self._description = description
+        return self
+
+    def with_owner(self, user_email: str) -> Self:
+        """Sets who publishes the room and may stop it. That gives no right to data or results.
+
+        Raises:
+            DefinitionInvalid: that is not an email address.
+        """
+        self._owner = _email(user_email)
+        return self
+
+    def add_node_definition(self, definition: NodeDefinition) -> Self:
+        """Adds a data node or a computation. The order is free."""
+        if not isinstance(definition, NodeDefinition):
+            raise DefinitionInvalid(
+                f"{type(definition).__name__} is not a node definition. Use those of the analytics module."
+            )
+        self._nodes.append(definition)
+        return self
+
+    def add_node_definitions(self, definitions: Iterable[NodeDefinition]) -> Self:
+        """Adds several."""
+        for definition in definitions:
+            self.add_node_definition(definition)
+        return self
+
+    def add_participant(
+        self, user_email: str, *, analyst_of: Iterable[str] = (), data_owner_of: Iterable[str] = ()
+    ) -> Self:
+        """Adds a user with their roles, by the ids of nodes.
+
+        Raises:
+            DefinitionInvalid: that is not an email address, or the user is there already.
+        """
+        email = _email(user_email)
+        if email in self._participants:
+            raise DefinitionInvalid(f"The participant {email} was added before. Name all roles in one call.")
+        self._participants[email] = Participant(
+            user=email, analyst_of=_roles(analyst_of), data_owner_of=_roles(data_owner_of)
+        )
+        return self
+
+    def with_auto_merge(self) -> Self:
+        """Accepted for older scripts; rooms are immutable here."""
+        return self
+
+    def with_development_mode(self) -> Self:
+        """Accepted for older scripts; nothing is run here that wasn't published."""
+        return self
+
+    def with_airlock(self) -> Self:
+        """Accepted for older scripts; no computation has a way out but its result."""
+        return self
+
+    def build(self) -> AnalyticsDcrDefinition:
+        """Checks everything.
+
+        Raises:
+            DefinitionInvalid: naming the first rule that is broken, and where.
+        """
+        if self._name is None:
+            raise DefinitionInvalid("The room has no name. Call with_name().")
+        if self._owner is None:
+            raise DefinitionInvalid("The room has no owner. Call with_owner() with your own email.")
+        return AnalyticsDcrDefinition(
+            title=self._name,
+            description=self._description,
+            owner=self._owner,
+            participants=_with_owner(self._participants, self._owner),
+            nodes=self._nodes,
+        )
+
+
+def _with_owner(participants: dict[str, Participant], owner: str) -> list[Participant]:
+    entries = list(participants.values())
+    return entries if owner in participants else [Participant(user=owner), *entries]
+
+
+def _permissions(participants: Iterable[Participant], owner: str | None) -> list[dict[str, Any]]:
+    return [
+        {"user": entry.user, "permissions": permissions(entry, manager=entry.user == owner)} for entry in participants
+    ]
+
+
+def _email(text: str) -> str:
+    try:
+        return msgspec.convert(normal_email(text), Email)
+    except (msgspec.ValidationError, AttributeError):
+        raise DefinitionInvalid(f"{str(text)[:64]!a} is not an email address.") from None
+
+
+def _roles(nodes: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(nodes, str):
+        raise DefinitionInvalid(f"Roles are given as a list of node ids: write [{nodes!r}].")
+    return tuple(nodes)

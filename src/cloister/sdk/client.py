@@ -1,0 +1,251 @@
+"""The client: one user at one hub."""
+
+# ruff: noqa: ARG001, ARG002 - the documented interface has parameters that mean nothing here
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import ssl
+from types import TracebackType
+from typing import Any, Self
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from cloister.errors import BadRequestError, NotFoundError, ServerError
+from cloister.protocol import (
+    Describe,
+    Description,
+    Done,
+    PublishRoom,
+    ReadStatus,
+    Request,
+    RetrieveRoom,
+    RoomContent,
+    RoomStatus,
+)
+from cloister.rooms.definition import Definition, Issuer, read_definition
+from cloister.sdk import settings
+from cloister.sdk.builder import AnalyticsDcrDefinition
+from cloister.sdk.channel import Channel
+from cloister.sdk.checkpoints import CheckpointMemory
+from cloister.sdk.dcr import AnalyticsDcr, check_room
+from cloister.sdk.device import open_device_key
+from cloister.sdk.folder import StateFolder
+from cloister.sdk.hub import Hub, RoomEntry
+from cloister.sdk.link import Identity, RoomLink
+from cloister.sdk.nodes import RoomContext
+from cloister.sdk.patience import Patience
+
+
+def create_client(
+    user_email: str,
+    api_token: str,
+    *,
+    client_id: str | None = None,
+    api_host: str | None = None,
+    api_port: int | None = None,
+    api_use_tls: bool | None = None,
+    request_timeout: float | None = None,
+    unsafe_disable_known_root_ca_check: bool = False,
+    trust_software_enclave: bool | None = None,
+) -> Client:
+    """A client for the hub that the arguments or the environment name. Connects when it is first used.
+
+    Args:
+        client_id: accepted for older scripts.
+        api_host, api_port, api_use_tls: where the hub is. Without them: ``CLOISTER_URL``, or ``DECENTRIQ_HOST``,
+            ``DECENTRIQ_PORT`` and ``DECENTRIQ_USE_TLS``.
+        request_timeout: seconds for each single read and write; waiting for a result has its own.
+        unsafe_disable_known_root_ca_check: trust the authorities that this machine trusts, a company's own among
+            them, instead of the public ones. Certificates are checked all the same.
+        trust_software_enclave: accept an enclave that runs outside any trusted execution environment, where nothing
+            protects the data from its operator. Without it: whether ``CLOISTER_TRUST_SOFTWARE_ENCLAVE`` is 1.
+
+    Raises:
+        CloisterError: nothing says where the hub is, or the arguments can't be used.
+    """
+    environ = os.environ
+    url = settings.hub_url(environ, host=api_host, port=api_port, use_tls=api_use_tls)
+    tls = ssl.create_default_context() if unsafe_disable_known_root_ca_check else None
+    folder = StateFolder(settings.state_folder(environ))
+    if trust_software_enclave is None:
+        trust_software_enclave = settings.software_allowed(environ)
+    return Client(
+        user_email,
+        Hub(url, api_token, timeout=request_timeout, tls=tls),
+        folder=folder,
+        device=open_device_key(folder, url, user_email, passphrase=environ.get("CLOISTER_DEVICE_PASSPHRASE")),
+        allow_software=trust_software_enclave,
+    )
+
+
+class Client:
+    """One user at one hub. Threads may share it. See `create_client`."""
+
+    def __init__(
+        self,
+        user_email: str,
+        hub: Hub,
+        *,
+        folder: StateFolder,
+        device: Ed25519PrivateKey,
+        allow_software: bool,
+        patience: Patience = Patience(),  # noqa: B008 - immutable
+    ) -> None:
+        self._hub = hub
+        self._patience = patience
+        self._channel = Channel(hub, allow_software=allow_software, patience=patience)
+        self._identity = Identity(hub, user_email, device)
+        self._checkpoints = CheckpointMemory(folder)
+
+    @property
+    def user_email(self) -> str:
+        """Whose client it is."""
+        return self._identity.email
+
+    @property
+    def device_key(self) -> str:
+        """This machine's public device key (hex), as rooms show it."""
+        return self._identity.device_key.hex()
+
+    def publish_analytics_dcr(
+        self, definition: AnalyticsDcrDefinition, *, enclave_specs: object | None = None
+    ) -> AnalyticsDcr:
+        """Publishes a room and lets its participants find it. Nothing in it can be changed afterwards.
+
+        ``enclave_specs`` is accepted for older scripts: the room is bound to the enclave that has proven itself here.
+
+        Raises:
+            BadRequestError: you are not the room's owner.
+            DefinitionInvalid: a rule is broken.
+            EvidenceRejected: the enclave is not proven. Nothing was sent to it.
+        """
+        if definition.owner != self.user_email:
+            raise BadRequestError(
+                f"The room's owner is {definition.owner}, and you are {self.user_email}. Only the owner can publish a "
+                "room: call with_owner() with your own email."
+            )
+        complete = self._complete(definition)
+        content, room = complete.canonical(), complete.id()
+        # Read it as every other participant will.
+        read_definition(content, room=room)
+        link = self._link(room)
+        check_room(complete, link)
+        link.ask(PublishRoom(definition=content), Done)
+        self._patience.run(lambda: self._hub.enter_room(room, [entry.user for entry in complete.participants]))
+        return self._open(complete, link)
+
+    def retrieve_analytics_dcr(self, dcr_id: str, enclave_specs: object | None = None) -> AnalyticsDcr:
+        """A room that you are a participant of.
+
+        Raises:
+            NotFoundError: there is no such room, or you are not one of its participants.
+            DefinitionInvalid: the definition is not the one that the id stands for.
+            EvidenceRejected: the room's enclave is not the one that is there.
+        """
+        if len(dcr_id) != 64 or not set(dcr_id) <= set("0123456789abcdef"):
+            raise NotFoundError("That is not the id of a room: ids are 64 lower-case hexadecimal digits.")
+        link = self._link(dcr_id)
+        content = link.ask(RetrieveRoom(), RoomContent).body.definition
+        definition = read_definition(content, room=dcr_id)
+        check_room(definition, link)
+        return self._open(definition, link)
+
+    def get_data_room_descriptions(self, *, exclude_stopped_dcrs: bool = False) -> list[dict[str, Any]]:
+        """The rooms that invite you, the newest first. The hub knows their ids; the rest comes from the enclave.
+
+        Rooms that the enclave doesn't have are left out.
+        """
+        described = (self._describe(entry) for entry in self._patience.run(self._hub.rooms))
+        return [room for room in described if room is not None and not (exclude_stopped_dcrs and room["isStopped"])]
+
+    def get_data_room_description(self, data_room_id: str) -> dict[str, Any] | None:
+        """One of `get_data_room_descriptions`, or None."""
+        entries = self._patience.run(self._hub.rooms)
+        return next((self._describe(entry) for entry in entries if entry.id == data_room_id), None)
+
+    def close(self) -> None:
+        """Ends all connections."""
+        self._hub.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Client({self.user_email!r}, {self._hub.url!r})"
+
+    def _complete(self, definition: AnalyticsDcrDefinition) -> Definition:
+        """The definition with all that the enclave and the hub add to it."""
+        described = self._channel.ask(Request(body=Describe()), None).answer.body
+        if not isinstance(described, Description):
+            raise ServerError("The enclave does not say which images it offers. Update the client.")
+        offered = {image.name: image for image in described.images}
+        if missing := [name for name in definition.images if name not in offered]:
+            raise ServerError(
+                f"No worker offers the image {missing[0]!r} now. Ask the operator to start one that does."
+            )
+        return definition.complete(
+            nonce=os.urandom(32).hex(),
+            issuer=self._issuer(),
+            enclave=described.enclave,
+            worker=described.worker,
+            images=[offered[name] for name in definition.images],
+        )
+
+    def _issuer(self) -> Issuer:
+        """The hub as an issuer of identities: whom the room will believe who is who."""
+        published = self._patience.run(self._hub.issuer_keys)
+        keys = [key for key in published.keys if (key.kty, key.crv) == ("OKP", "Ed25519")]
+        if not keys:
+            raise ServerError("The hub shows no keys that it signs identities with. Tell its operator.")
+        return Issuer(
+            name=published.issuer or f"cloister-hub:{keys[0].kid}",
+            keys=tuple(_ed25519(key.x) for key in keys),
+        )
+
+    def _describe(self, entry: RoomEntry) -> dict[str, Any] | None:
+        # Only reading: what is told here needs no agreement on the enclave beyond that it has proven itself.
+        link = self._link(entry.id)
+        try:
+            definition = read_definition(link.ask(RetrieveRoom(), RoomContent).body.definition, room=entry.id)
+            status = link.ask(ReadStatus(), RoomStatus).body
+        except NotFoundError:
+            return None
+        return {
+            "id": entry.id,
+            "title": definition.title,
+            "driverAttestationHash": definition.enclave.measurement,
+            "isStopped": status.stopped,
+            "createdAt": entry.created_at,
+            "updatedAt": entry.created_at,
+            "owner": {"email": definition.owner},
+            "kind": "DATA_SCIENCE",
+        }
+
+    def _link(self, room: str) -> RoomLink:
+        return RoomLink(self._channel, self._identity, self._checkpoints, room)
+
+    def _open(self, definition: Definition, link: RoomLink) -> AnalyticsDcr:
+        return AnalyticsDcr(self, RoomContext(definition, link, self._hub, self._patience))
+
+
+def _ed25519(x: str) -> str:
+    """The ``x`` member of a JWK as hex.
+
+    Raises:
+        ServerError: it is not 32 bytes in base64url.
+    """
+    try:
+        raw = base64.urlsafe_b64decode(x + "=" * (-len(x) % 4))
+    except (binascii.Error, ValueError):
+        raw = b""
+    if len(raw) != 32:
+        raise ServerError("The hub shows a key for identities that is none. Tell its operator.")
+    return raw.hex()

@@ -1,0 +1,136 @@
+"""A published room, as one of its participants sees it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cloister.errors import EvidenceRejected, LogTampered
+from cloister.formats.encoding import decode_canonical
+from cloister.formats.merkle import MerkleTree, leaf_hash
+from cloister.protocol import Done, Log, ReadLog, ReadStatus, RoomStatus, StopRoom
+from cloister.rooms.audit import audit_text
+from cloister.rooms.definition import Definition
+from cloister.rooms.events import Event
+from cloister.sdk.definitions import NodeDefinition, definition_of
+from cloister.sdk.high_level import high_level
+from cloister.sdk.link import RoomLink
+from cloister.sdk.nodes import PythonComputeNode, RawDataNode, RoomContext, node_of
+from cloister.trust import software
+
+if TYPE_CHECKING:
+    from cloister.sdk.client import Client
+
+
+class AnalyticsDcr:
+    """A data clean room."""
+
+    def __init__(self, client: Client, context: RoomContext) -> None:
+        self._client = client
+        self._context = context
+        self._nodes = {record.name: node_of(context, record) for record in context.definition.nodes}
+
+    @property
+    def client(self) -> Client:
+        """Who looks at it."""
+        return self._client
+
+    @property
+    def id(self) -> str:
+        """SHA-256 of the definition."""
+        return self._context.link.room
+
+    @property
+    def definition(self) -> Definition:
+        """All that the participants have agreed to."""
+        return self._context.definition
+
+    @property
+    def name(self) -> str:
+        """The room's title."""
+        return self._context.definition.title
+
+    @property
+    def description(self) -> str:
+        """What the room is for."""
+        return self._context.definition.description
+
+    @property
+    def owner(self) -> str:
+        """Who may stop the room."""
+        return self._context.definition.owner
+
+    @property
+    def node_definitions(self) -> list[NodeDefinition]:
+        """All nodes as they were published, in that order."""
+        return [definition_of(record) for record in self._context.definition.nodes]
+
+    @property
+    def high_level(self) -> dict[str, Any]:
+        """The definition as nested JSON values."""
+        return high_level(self._context.definition)
+
+    def _get_high_level_representation(self) -> dict[str, Any]:
+        return self.high_level
+
+    def participants(self) -> list[str]:
+        """Everybody's email."""
+        return [entry.user for entry in self._context.definition.participants]
+
+    def get_node(self, name: str) -> RawDataNode | PythonComputeNode | None:
+        """The node of that name, or None."""
+        return self._nodes.get(name)
+
+    def bound_keys(self) -> dict[str, list[str]]:
+        """The device keys (hex) that speak for each participant: look before you attach data."""
+        keys: dict[str, list[str]] = {}
+        for bound in self.status().keys:
+            keys.setdefault(bound.user, []).append(bound.key)
+        return keys
+
+    def status(self) -> RoomStatus:
+        """Whether it was stopped, which data nodes have data, and whose keys are bound."""
+        return self._context.link.ask(ReadStatus(), RoomStatus).body
+
+    def retrieve_audit_log(self) -> str:
+        """Everything that has happened in the room, one event a line, five comma-separated fields.
+
+        Raises:
+            LogTampered: the events are not the ones that the enclave has signed.
+        """
+        told = self._context.link.ask(ReadLog(), Log)
+        root = MerkleTree(map(leaf_hash, told.body.events)).root()
+        if len(told.body.events) != told.checkpoint.size or root != told.checkpoint.root:
+            raise LogTampered("The audit log is not the one that its checkpoint was signed for. Ask the operator why.")
+        return audit_text(decode_canonical(data, Event, what="an event") for data in told.body.events)
+
+    def stop(self) -> None:
+        """Ends the room: nothing can be attached, run or fetched any more.
+
+        Raises:
+            AuthorizationError: only the owner may.
+        """
+        self._context.link.ask(StopRoom(), Done)
+
+    def __repr__(self) -> str:
+        return f"AnalyticsDcr(id={self.id!r}, name={self.name!r})"
+
+
+def check_room(definition: Definition, link: RoomLink) -> None:
+    """Checks that the room promises no less than this user has allowed, and binds the link to its enclave.
+
+    Raises:
+        EvidenceRejected: its enclave is another one, or its workers run unprotected and that was not allowed.
+    """
+    # 1. The enclave that has proven itself is the one that all participants have agreed on.
+    link.enclave = definition.enclave
+    if link.channel.trusted().reference != definition.enclave:
+        raise EvidenceRejected(
+            "The room names another enclave than the one that is there now. Its data can't be used by this one: ask "
+            "the operator for the version that the room was made for, or publish the room anew."
+        )
+    # 2. Workers without protection need the same consent as an enclave without it.
+    if definition.worker.evidence == software.TYPE and not link.channel.allow_software:
+        raise EvidenceRejected(
+            "The room's computations would run outside a trusted execution environment: nothing would protect the "
+            "data from the operator of the machine. If that is what you want, set CLOISTER_TRUST_SOFTWARE_ENCLAVE=1."
+        )

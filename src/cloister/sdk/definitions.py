@@ -1,0 +1,201 @@
+"""Nodes as a script defines them, before the room is published: thin faces of the records that rooms are made of."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from cloister.errors import DefinitionInvalid
+from cloister.rooms.nodes import Node, PythonNode, RawDataNode, TextFile
+
+PYTHON_IMAGE = "python"
+"""The image that Python computations run in."""
+_OUTPUT = "/output"
+
+
+class FileContent:
+    """A static text file that a computation finds at ``/input/code/<name>``; the name may have folders."""
+
+    def __init__(self, name: str, content: str | bytes) -> None:
+        """Raises:
+        DefinitionInvalid: the content is not text in UTF-8.
+        """
+        self.name = name
+        self.content = _text(content, f"The additional file {name!r}")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, FileContent):
+            return NotImplemented
+        return (self.name, self.content) == (other.name, other.content)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.content))
+
+    def __repr__(self) -> str:
+        return f"FileContent(name={self.name!r})"
+
+
+class NodeDefinition(ABC):
+    """What a room's node is to be. Two definitions that say the same are equal."""
+
+    @property
+    @abstractmethod
+    def record(self) -> Node:
+        """The node as the room's definition holds it."""
+
+    @property
+    def id(self) -> str:
+        """By which dependencies and roles refer to it."""
+        return self.record.id
+
+    @property
+    def name(self) -> str:
+        """By which people and mount paths refer to it."""
+        return self.record.name
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, NodeDefinition):
+            return NotImplemented
+        return self.record == other.record
+
+    def __hash__(self) -> int:
+        return hash(self.record)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(name={self.name!r}, id={self.id!r})"
+
+
+class RawDataNodeDefinition(NodeDefinition):
+    """A place for one file of any content, mounted at ``/input/<name>``."""
+
+    def __init__(self, name: str, is_required: bool, id: str | None = None) -> None:  # noqa: A002 - documented name
+        """
+        Args:
+            is_required: whether computations that depend on it wait for its data.
+            id: the name, unless given.
+        """
+        self._record = RawDataNode(id=name if id is None else id, name=name, required=is_required)
+
+    @property
+    def record(self) -> RawDataNode:
+        return self._record
+
+    @property
+    def is_required(self) -> bool:
+        """Whether computations that depend on it wait for its data."""
+        return self._record.required
+
+
+class PythonComputeNodeDefinition(NodeDefinition):
+    """A Python script that reads ``/input`` and writes ``/output``."""
+
+    def __init__(
+        self,
+        name: str,
+        script: str | bytes,
+        additional_files: Sequence[FileContent] | None = None,
+        dependencies: Sequence[str] | None = None,
+        enable_logs_on_error: bool = False,
+        enable_logs_on_success: bool = False,
+        output: str = _OUTPUT,
+        id: str | None = None,  # noqa: A002 - documented name
+        custom_environment: str | None = None,
+        proxy_configuration: object | None = None,
+    ) -> None:
+        """
+        Args:
+            additional_files: static texts, mounted below ``/input/code``.
+            dependencies: ids of the nodes that the script reads.
+            enable_logs_on_error: whether the analyst sees the console of a failed run.
+            enable_logs_on_success: whether the result holds the console as ``container.log``.
+            output: always ``/output``.
+            id: the name, unless given.
+
+        Raises:
+            DefinitionInvalid: the script is not UTF-8, or something is asked for that isn't there.
+        """
+        if output.rstrip("/") != _OUTPUT:
+            raise DefinitionInvalid(f"The computation {name!r} must write to {_OUTPUT}: leave 'output' out.")
+        if custom_environment is not None or proxy_configuration is not None:
+            raise DefinitionInvalid(
+                f"The computation {name!r} asks for a custom environment or a network connection. This version has "
+                "neither: use the libraries of the image, and mount what else is needed."
+            )
+        self._record = PythonNode(
+            id=name if id is None else id,
+            name=name,
+            script=_text(script, f"The script of {name!r}"),
+            files=tuple(TextFile(name=file.name, content=file.content) for file in additional_files or ()),
+            dependencies=_ids(dependencies, name),
+            logs_on_error=enable_logs_on_error,
+            logs_on_success=enable_logs_on_success,
+            image=PYTHON_IMAGE,
+        )
+
+    @property
+    def record(self) -> PythonNode:
+        return self._record
+
+    @property
+    def script(self) -> str:
+        """The script's text."""
+        return self._record.script
+
+    @property
+    def additional_files(self) -> list[FileContent]:
+        """Static texts, mounted below ``/input/code``."""
+        return [FileContent(file.name, file.content) for file in self._record.files]
+
+    @property
+    def dependencies(self) -> list[str]:
+        """Ids of the nodes that the script reads."""
+        return list(self._record.dependencies)
+
+    @property
+    def enable_logs_on_error(self) -> bool:
+        """Whether the analyst sees the console of a failed run."""
+        return self._record.logs_on_error
+
+    @property
+    def enable_logs_on_success(self) -> bool:
+        """Whether the result holds the console as ``container.log``."""
+        return self._record.logs_on_success
+
+    @property
+    def output(self) -> str:
+        """Where the script writes."""
+        return _OUTPUT
+
+
+def definition_of(node: Node) -> NodeDefinition:
+    """The face of a node of a published room."""
+    match node:
+        case RawDataNode():
+            return RawDataNodeDefinition(node.name, node.required, node.id)
+        case PythonNode():
+            return PythonComputeNodeDefinition(
+                node.name,
+                node.script,
+                [FileContent(file.name, file.content) for file in node.files],
+                list(node.dependencies),
+                node.logs_on_error,
+                node.logs_on_success,
+                id=node.id,
+            )
+
+
+def _text(content: str | bytes, what: str) -> str:
+    if isinstance(content, str):
+        return content
+    try:
+        return bytes(content).decode()
+    except UnicodeDecodeError as error:
+        raise DefinitionInvalid(
+            f"{what} is not text in UTF-8 (byte {error.start} can't be read). Save it as UTF-8 and try again."
+        ) from None
+
+
+def _ids(dependencies: Sequence[str] | None, name: str) -> tuple[str, ...]:
+    if isinstance(dependencies, str):
+        raise DefinitionInvalid(f"The dependencies of {name!r} must be a list of ids: write [{dependencies!r}].")
+    return tuple(dependencies or ())

@@ -1,0 +1,289 @@
+"""The hub as a client sees it: one method for each operation that is used, and its errors as exceptions.
+
+Nothing that comes from here is trusted. It is verified by whoever asked for it.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+import httpx
+import msgspec
+
+from cloister.errors import ApiError, AuthorizationError, BadRequestError, NotFoundError, ServerError, VerificationError
+from cloister.formats.dataset import PART_CIPHERTEXT_SIZE
+from cloister.formats.encoding import Hex32, decode, sha256
+from cloister.sdk.patience import NEVER, Deadline, Unavailable
+from cloister.sdk.settings import is_loopback
+from cloister.version import VERSION
+
+T = TypeVar("T")
+
+DEFAULT_TIMEOUT = 60.0
+"""Seconds for connecting, and for each single read and write."""
+_CONNECT_TIMEOUT = 10.0
+_LONGEST_SILENCE = 300.0
+"""Seconds after which a waiting client takes the other side for gone, and asks again."""
+_ANSWER_LIMIT = 16 * 1024 * 1024
+_ERROR_LIMIT = 64 * 1024
+
+
+class StaleKeys(Unavailable):
+    """The message was sealed to keys that the enclave no longer has."""
+
+
+class _ErrorDetail(msgspec.Struct):
+    code: str
+    message: str
+
+
+class _ErrorBody(msgspec.Struct):
+    error: _ErrorDetail
+
+
+class _Identity(msgspec.Struct):
+    token: str
+
+
+class _Account(msgspec.Struct):
+    email: str
+
+
+class JsonWebKey(msgspec.Struct, frozen=True):
+    """The members of a JWK (RFC 7517) that Ed25519 keys have."""
+
+    kty: str
+    kid: str
+    crv: str = ""
+    x: str = ""
+
+
+class KeySet(msgspec.Struct, frozen=True):
+    """A JWKS, and the name of the issuer whose keys they are."""
+
+    keys: tuple[JsonWebKey, ...]
+    issuer: str = ""
+
+
+class RoomEntry(msgspec.Struct, frozen=True):
+    """What the hub knows of a room that invites the caller."""
+
+    id: Hex32
+    created_at: str
+    owner: str
+
+
+class Hub:
+    """A hub, spoken to as one user. Threads may share it; connections are kept and used again."""
+
+    def __init__(
+        self, url: str, api_token: str, *, timeout: float | None = None, tls: ssl.SSLContext | None = None
+    ) -> None:
+        """``timeout``: seconds for each single read and write. ``tls``: where not the usual authorities are to be
+        trusted; ``SSL_CERT_FILE`` is honoured without it."""
+        self.url = url
+        self._timeout = timeout or DEFAULT_TIMEOUT
+        host = httpx.URL(url).host
+        # A proxy has no business between this machine and itself.
+        mounts = {f"all://{f'[{host}]' if ':' in host else host}": None} if is_loopback(host) else None
+        if not api_token.isascii() or not api_token.isprintable() or not api_token.strip():
+            raise AuthorizationError("That is not an API token. Get one from whoever runs the hub.")
+        self._http = httpx.Client(
+            base_url=url,
+            headers={"Authorization": f"Bearer {api_token.strip()}", "User-Agent": f"cloister/{VERSION}"},
+            timeout=httpx.Timeout(self._timeout, connect=min(_CONNECT_TIMEOUT, self._timeout), pool=None),
+            verify=tls or True,
+            mounts=mounts,
+        )
+
+    def __repr__(self) -> str:
+        return f"Hub({self.url!r})"
+
+    def close(self) -> None:
+        """Ends all connections."""
+        self._http.close()
+
+    # --- accounts and identity --------------------------------------------------------------------------------------
+
+    def account(self) -> str:
+        """The email that the API token belongs to."""
+        return self._json("GET", "/v1/me", _Account).email
+
+    def identity(self, device_key: bytes) -> str:
+        """A token that binds the device key (32 bytes) to the account."""
+        return self._json("POST", "/v1/identity", _Identity, json={"device_key": device_key.hex()}).token
+
+    def issuer_keys(self) -> KeySet:
+        """The keys that the hub signs identities with."""
+        return self._json("GET", "/.well-known/jwks.json", KeySet)
+
+    # --- rooms ------------------------------------------------------------------------------------------------------
+
+    def enter_room(self, room: str, participants: list[str]) -> None:
+        """Lets the participants find the room."""
+        self._read("PUT", f"/v1/rooms/{room}", json={"participants": participants})
+
+    def rooms(self) -> tuple[RoomEntry, ...]:
+        """The rooms that invite the account."""
+        return self._json("GET", "/v1/rooms", tuple[RoomEntry, ...])
+
+    # --- blobs ------------------------------------------------------------------------------------------------------
+
+    def put_part(self, blob: str, index: int, ciphertext: bytes) -> None:
+        """Stores one part; storing the same again is no error."""
+        digest = base64.b64encode(sha256(ciphertext)).decode()
+        headers = {"Content-Digest": f"sha-256=:{digest}:", "Content-Type": "application/octet-stream"}
+        self._read("PUT", f"/v1/blobs/{blob}/parts/{index}", content=ciphertext, headers=headers)
+
+    def complete_blob(self, blob: str, parts: int) -> None:
+        """Says that all parts are there; nothing can be changed afterwards."""
+        self._read("POST", f"/v1/blobs/{blob}/complete", json={"parts": parts})
+
+    def get_part(self, blob: str, index: int) -> bytes:
+        """The bytes of one part, as the hub has them."""
+        return self._read("GET", f"/v1/blobs/{blob}/parts/{index}", limit=PART_CIPHERTEXT_SIZE)
+
+    def delete_blob(self, blob: str) -> None:
+        """Deletes a blob that this account has uploaded."""
+        self._read("DELETE", f"/v1/blobs/{blob}")
+
+    # --- relay ------------------------------------------------------------------------------------------------------
+
+    def evidence(self, nonce: bytes) -> bytes:
+        """What the enclave shows for this nonce (32 bytes)."""
+        return self._read("GET", "/v1/enclave/evidence", params={"nonce": nonce.hex()})
+
+    def enclave_keys(self) -> bytes:
+        """The enclave's keys of this hour."""
+        return self._read("GET", "/v1/enclave/keys")
+
+    @contextlib.contextmanager
+    def relay(self, message: bytes, *, wait: bool = False, deadline: Deadline = NEVER) -> Iterator[Iterator[bytes]]:
+        """Sends a sealed message; inside the block the answer's bytes arrive as they come.
+
+        Args:
+            wait: whether silence is to be expected: minutes then, instead of the usual timeout.
+            deadline: when to break off a read that is still waiting.
+
+        Raises:
+            Unavailable: nobody is there, or the answer broke off.
+        """
+        silence = _LONGEST_SILENCE if wait else self._timeout
+        left = deadline.remaining()
+        timeout = httpx.Timeout(self._timeout, read=silence if left is None else min(silence, left + 0.001), pool=None)
+        headers = {"Content-Type": "application/octet-stream", "Accept-Encoding": "identity"}
+        with (
+            _translated(),
+            self._http.stream(
+                "POST", "/v1/enclave/messages", content=message, headers=headers, timeout=timeout
+            ) as response,
+        ):
+            _check(response)
+            with _broken_off(response, deadline):
+                yield response.iter_raw()
+
+    # --- plumbing ---------------------------------------------------------------------------------------------------
+
+    def _json(self, method: str, path: str, kind: type[T], **options: Any) -> T:
+        data = self._read(method, path, **options)
+        try:
+            return decode(data, kind, what="an answer of a hub")
+        except VerificationError as error:
+            raise ServerError(f"{error} Is {self.url} a Cloister hub?") from None
+
+    def _read(self, method: str, path: str, *, limit: int = _ANSWER_LIMIT, **options: Any) -> bytes:
+        with _translated(), self._http.stream(method, path, **options) as response:
+            _check(response)
+            return _limited(response, limit)
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """Turns what the HTTP library raises into this package's errors.
+
+    The library's exceptions hold the request with its token, so they are let go of, not chained.
+    """
+    reason: str | None = None
+    try:
+        yield
+    except httpx.TimeoutException:
+        reason = "it did not answer in time"
+    except httpx.ConnectError as error:
+        reason = f"no connection ({error})"
+    except (httpx.TransportError, httpx.StreamError) as error:
+        reason = f"the connection broke ({type(error).__name__})"
+    except httpx.DecodingError:
+        reason = "its answer is garbled"
+    if reason is not None:
+        raise Unavailable(
+            f"The hub could not be reached: {reason}. Check CLOISTER_URL and the network, and that the hub runs."
+        )
+
+
+@contextlib.contextmanager
+def _broken_off(response: httpx.Response, deadline: Deadline) -> Iterator[None]:
+    """Ends a read that still waits at the deadline: the HTTP library limits single reads, not whole answers."""
+    left = deadline.remaining()
+    if left is None:
+        yield
+        return
+    connection = response.extensions["network_stream"].get_extra_info("socket")
+
+    def end() -> None:
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+    timer = threading.Timer(left, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _check(response: httpx.Response) -> None:
+    """Raises what a status other than success stands for."""
+    if response.is_success:
+        return
+    status = response.status_code
+    if response.is_redirect:
+        raise BadRequestError("The hub's address has moved. Set CLOISTER_URL to the new one.")
+    code, message = _error_of(_limited(response, _ERROR_LIMIT), status)
+    if status == 409 and code == "stale_keys":
+        raise StaleKeys(message)
+    if status == 429 or status >= 500:
+        raise Unavailable(message, retry_after=_retry_after(response.headers))
+    raise _ERRORS.get(status, BadRequestError)(message)
+
+
+_ERRORS: Mapping[int, type[ApiError]] = {401: AuthorizationError, 403: AuthorizationError, 404: NotFoundError}
+
+
+def _error_of(body: bytes, status: int) -> tuple[str, str]:
+    try:
+        detail = msgspec.json.decode(body, type=_ErrorBody).error
+    except (msgspec.MsgspecError, ValueError):
+        return "", f"The hub answered with status {status} and no explanation. Is CLOISTER_URL that of a hub?"
+    return detail.code, detail.message
+
+
+def _retry_after(headers: httpx.Headers) -> float:
+    value = headers.get("retry-after", "")
+    return float(value) if value.isascii() and value.isdigit() and len(value) < 6 else 0.0
+
+
+def _limited(response: httpx.Response, limit: int) -> bytes:
+    """The body, if it is not longer than ``limit`` bytes."""
+    body = bytearray()
+    for chunk in response.iter_bytes():
+        body += chunk
+        if len(body) > limit:
+            raise VerificationError("The hub's answer is longer than it can be. It was not read to its end.")
+    return bytes(body)

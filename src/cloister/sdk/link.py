@@ -1,0 +1,141 @@
+"""Requests about one room: who asks, and that the room's log only ever grows."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from cloister.errors import AuthorizationError, BadRequestError, LogTampered, NotFoundError, VerificationError
+from cloister.formats.checkpoint import Checkpoint
+from cloister.formats.encoding import Email, normal_email
+from cloister.protocol import PublishRoom, Request, RoomBody
+from cloister.rooms.definition import Reference
+from cloister.sdk.channel import Channel, Progressed, Trusted
+from cloister.sdk.checkpoints import CheckpointMemory
+from cloister.sdk.hub import Hub
+from cloister.sdk.patience import NEVER, Deadline
+
+T = TypeVar("T")
+
+
+class Identity:
+    """Who asks: a user, their device key, and the identity tokens that bind it."""
+
+    def __init__(self, hub: Hub, email: str, device: Ed25519PrivateKey) -> None:
+        """Raises:
+        BadRequestError: that is not an email address.
+        """
+        try:
+            self.email = msgspec.convert(normal_email(email), Email)
+        except msgspec.ValidationError:
+            raise BadRequestError(f"{email[:64]!a} is not an email address.") from None
+        self.device = device
+        self._hub = hub
+        self._lock = threading.Lock()
+        self._checked = False
+
+    @property
+    def device_key(self) -> bytes:
+        """The public half of the device key, 32 bytes."""
+        return self.device.public_key().public_bytes_raw()
+
+    def token(self) -> str:
+        """A fresh identity token.
+
+        Raises:
+            AuthorizationError: the API token is not valid, or somebody else's.
+        """
+        with self._lock:
+            if not self._checked:
+                account = normal_email(self._hub.account())
+                if account != self.email:
+                    raise AuthorizationError(
+                        f"The API token belongs to {account}, not to {self.email}. Use that user's own token."
+                    )
+                self._checked = True
+        return self._hub.identity(self.device_key)
+
+
+@dataclass(frozen=True)
+class Told(Generic[T]):
+    """What an answer about a room says, and what was checked with it."""
+
+    body: T
+    checkpoint: Checkpoint
+    trusted: Trusted
+
+
+class RoomLink:
+    """Requests about one room, as one user. Threads may share it."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        identity: Identity,
+        checkpoints: CheckpointMemory,
+        room: str,
+        *,
+        enclave: Reference | None = None,
+    ) -> None:
+        """``enclave``: the one that the room's definition names, where that is known already."""
+        self.room = room
+        self.enclave = enclave
+        self.channel = channel
+        self.identity = identity
+        self._checkpoints = checkpoints
+        self._bound = False
+
+    def ask(
+        self,
+        body: RoomBody | PublishRoom,
+        kind: type[T],
+        *,
+        wait: bool = False,
+        deadline: Deadline = NEVER,
+        progressed: Progressed | None = None,
+    ) -> Told[T]:
+        """Asks, and checks that the room's log extends all that this machine has seen of it.
+
+        The first request of a process carries an identity token, in case that the device key is not bound in this
+        room yet; so does one more try after a room claims not to know the asker.
+
+        Raises:
+            NotFoundError: no such room, or not a participant of it.
+            LogTampered, RollbackDetected: as `CheckpointMemory.accept`.
+            VerificationError, EnclaveError, ApiError, TimedOut: as `Channel.ask`.
+        """
+        if not self._bound:
+            return self._ask(body, kind, self.identity.token(), wait, deadline, progressed)
+        try:
+            return self._ask(body, kind, None, wait, deadline, progressed)
+        except NotFoundError:
+            return self._ask(body, kind, self.identity.token(), wait, deadline, progressed)
+
+    def _ask(
+        self,
+        body: RoomBody | PublishRoom,
+        kind: type[T],
+        token: str | None,
+        wait: bool,
+        deadline: Deadline,
+        progressed: Progressed | None,
+    ) -> Told[T]:
+        seen = self._checkpoints.newest(self.room)
+        request = Request(body=body, room=self.room, user=self.identity.email, token=token, seen=seen.size)
+        reply = self.channel.ask(
+            request, self.identity.device, enclave=self.enclave, wait=wait, deadline=deadline, progressed=progressed
+        )
+        answer, signing = reply.answer, reply.trusted.keys.signing
+        # 1. The log is the one that was seen before, or longer.
+        if answer.checkpoint is None:
+            raise LogTampered("The enclave's answer lacks the checkpoint of the room's log. Ask the operator why.")
+        checkpoint = self._checkpoints.accept(seen, answer.checkpoint, signing, answer.consistency)
+        self._bound = True
+        # 2. The answer is of the kind that was asked for.
+        if not isinstance(answer.body, kind):
+            raise VerificationError("The enclave answered something else than was asked. Update the client.")
+        return Told(answer.body, checkpoint, reply.trusted)

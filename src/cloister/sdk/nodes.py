@@ -1,0 +1,218 @@
+"""Nodes of a published room: where data is attached, and where results come from."""
+
+# ruff: noqa: ARG002 - the documented interface has parameters that mean nothing here
+
+from __future__ import annotations
+
+import os
+import zipfile
+from dataclasses import dataclass
+from typing import IO
+
+from cloister.errors import BadRequestError, EnclaveError
+from cloister.protocol import AttachDataset, AwaitJob, Done, FetchResult, RemoveDataset, Result, RunComputation
+from cloister.rooms import nodes as records
+from cloister.rooms.definition import Definition
+from cloister.sdk.definitions import NodeDefinition, definition_of
+from cloister.sdk.hub import Hub
+from cloister.sdk.key import Key
+from cloister.sdk.link import RoomLink
+from cloister.sdk.patience import Deadline, Patience
+from cloister.sdk.results import check_receipt, fetch_result
+from cloister.sdk.transfers import Data, upload
+
+
+@dataclass(frozen=True)
+class RoomContext:
+    """What the nodes of one room share."""
+
+    definition: Definition
+    link: RoomLink
+    hub: Hub
+    patience: Patience
+
+
+class DataNode:
+    """A place for one dataset."""
+
+    def __init__(self, context: RoomContext, record: records.RawDataNode) -> None:
+        self._context = context
+        self._record = record
+
+    @property
+    def id(self) -> str:
+        """By which dependencies and roles refer to it."""
+        return self._record.id
+
+    @property
+    def name(self) -> str:
+        """By which people and mount paths refer to it."""
+        return self._record.name
+
+    @property
+    def is_required(self) -> bool:
+        """Whether computations that depend on it wait for its data."""
+        return self._record.required
+
+    @property
+    def definition(self) -> NodeDefinition:
+        """As it was published."""
+        return definition_of(self._record)
+
+    def upload_and_publish_dataset(
+        self,
+        data: Data,
+        key: Key,
+        name: str,
+        description: str = "",
+        *,
+        secret_store_options: object | None = None,
+    ) -> None:
+        """Encrypts a dataset, stores it with the hub and attaches it here.
+
+        Args:
+            data: a file opened with ``open(path, "rb")``, bytes, or a path.
+            key: decrypts it; only the enclave gets it.
+            name: the file's name, for people. Neither it nor the description leaves this machine.
+            secret_store_options: accepted for older scripts; keys are not kept for later by this version.
+
+        Raises:
+            AuthorizationError: you are not data owner of this node.
+            BadRequestError: there is a dataset already, or the room was stopped.
+        """
+        if not isinstance(key, Key):
+            raise BadRequestError("The key must be a Key. Make a fresh one with Key().")
+        # Nothing of the data is sent, not even encrypted, before the enclave has proven itself.
+        self._context.link.channel.trusted()
+        manifest = upload(self._context.hub, data, key, patience=self._context.patience)
+        self._context.link.ask(AttachDataset(node=self.id, manifest=manifest, key=key.material), Done)
+
+    def remove_published_dataset(self) -> None:
+        """Takes the dataset away, with every result that was derived from it.
+
+        Raises:
+            AuthorizationError: you are not data owner of this node.
+            BadRequestError: there is none.
+        """
+        self._context.link.ask(RemoveDataset(node=self.id, request=os.urandom(32).hex()), Done)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(name={self.name!r}, id={self.id!r})"
+
+
+class RawDataNode(DataNode):
+    """A place for one file of any content."""
+
+
+class ComputeNode:
+    """A computation."""
+
+    def __init__(self, context: RoomContext, record: records.ComputeNode) -> None:
+        self._context = context
+        self._record = record
+        self._job: str | None = None
+        self._receipt: bytes | None = None
+
+    @property
+    def id(self) -> str:
+        """By which dependencies and roles refer to it."""
+        return self._record.id
+
+    @property
+    def name(self) -> str:
+        """By which people and mount paths refer to it."""
+        return self._record.name
+
+    @property
+    def definition(self) -> NodeDefinition:
+        """As it was published."""
+        return definition_of(self._record)
+
+    @property
+    def job_id(self) -> str | None:
+        """Of the last run that was started here; None where there was none."""
+        return self._job
+
+    @property
+    def receipt(self) -> bytes | None:
+        """The enclave's signed statement about the last result that was fetched here (DSSE JSON, to be shared)."""
+        return self._receipt
+
+    def run_computation(self) -> None:
+        """Starts the computation and all that it needs, and doesn't wait for it.
+
+        Raises:
+            AuthorizationError: you are not analyst of this node.
+            BadRequestError: data that it needs is missing, or the room was stopped.
+        """
+        job = os.urandom(32).hex()
+        self._context.link.ask(RunComputation(node=self.id, job=job), Done)
+        self._job = job
+
+    def get_results_as_bytes(self, interval: float = 5, timeout: float | None = None) -> bytes:
+        """Waits for the run that `run_computation` has started, and returns its result.
+
+        Args:
+            interval: accepted for older scripts; a result arrives when it is there.
+            timeout: seconds to wait for its end; None for as long as it takes.
+
+        Raises:
+            BadRequestError: nothing was run, or the run ended without a result.
+            EnclaveError: the computation failed; the message says how.
+            TimedOut: it takes longer. It goes on; ask again later.
+            VerificationError: what came is not the result that the receipt vouches for.
+        """
+        with self._result(timeout)[0] as file:
+            return file.read()
+
+    def run_computation_and_get_results_as_bytes(self, interval: float = 5, timeout: float | None = None) -> bytes:
+        """`run_computation`, then `get_results_as_bytes`."""
+        self.run_computation()
+        return self.get_results_as_bytes(interval, timeout)
+
+    def _result(self, timeout: float | None) -> tuple[IO[bytes], str]:
+        """The file and its name."""
+        job, context = self._job, self._context
+        if job is None:
+            raise BadRequestError(f"The computation {self.name!r} was not run here. Call run_computation() first.")
+        context.link.ask(AwaitJob(node=self.id, job=job), Done, wait=True, deadline=Deadline.after(timeout))
+        told = context.link.ask(FetchResult(node=self.id, job=job), Result)
+        check_receipt(told.body, context.definition, context.link.room, self._record, told.trusted, told.checkpoint)
+        file = fetch_result(context.hub, told.body, patience=context.patience)
+        self._receipt = told.body.receipt
+        return file, told.body.name
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(name={self.name!r}, id={self.id!r})"
+
+
+class PythonComputeNode(ComputeNode):
+    """A Python script; its result is a zip of what it wrote to ``/output``."""
+
+    def get_results_as_zip(self, interval: float = 5, timeout: float | None = None) -> zipfile.ZipFile:
+        """Like `get_results_as_bytes`, as an open archive called ``<computation's name>.zip``."""
+        file, name = self._result(timeout)
+        try:
+            archive = zipfile.ZipFile(file)
+        except zipfile.BadZipFile:
+            file.close()
+            raise EnclaveError(f"The result of {self.name!r} is not a zip file. Tell the operator.") from None
+        archive.filename = name
+        return archive
+
+    def run_computation_and_get_results_as_zip(
+        self, interval: float = 5, timeout: float | None = None
+    ) -> zipfile.ZipFile | None:
+        """`run_computation`, then `get_results_as_zip`. There is always a result, or an error; None is what the
+        documented signature says."""
+        self.run_computation()
+        return self.get_results_as_zip(interval, timeout)
+
+
+def node_of(context: RoomContext, record: records.Node) -> RawDataNode | PythonComputeNode:
+    """The node to work with."""
+    match record:
+        case records.RawDataNode():
+            return RawDataNode(context, record)
+        case records.PythonNode():
+            return PythonComputeNode(context, record)

@@ -1,0 +1,90 @@
+"""A result, from the enclave's answer to the file: nothing is handed out that the receipt doesn't vouch for."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import tempfile
+from typing import IO, cast
+
+from cloister.errors import DecryptionFailed, LogTampered, ReceiptInvalid
+from cloister.formats.checkpoint import Checkpoint, verify_checkpoint
+from cloister.formats.receipt import Attested, ReceiptBody, verify_receipt
+from cloister.protocol import Result
+from cloister.rooms.definition import Definition, Reference
+from cloister.rooms.nodes import ComputeNode, RawDataNode, dependencies
+from cloister.rooms.planning import node_digest
+from cloister.sdk.channel import Trusted
+from cloister.sdk.hub import Hub
+from cloister.sdk.patience import Patience
+from cloister.sdk.transfers import download
+
+_IN_MEMORY = 32 * 1024 * 1024
+"""Bytes; larger results go to a temporary file that has no name."""
+
+
+def check_receipt(
+    result: Result, definition: Definition, room: str, node: ComputeNode, trusted: Trusted, log: Checkpoint
+) -> ReceiptBody:
+    """Checks that a result is what the room's definition promises.
+
+    Args:
+        trusted: the enclave that answered.
+        log: the checkpoint that the answer came with, verified.
+
+    Raises:
+        ReceiptInvalid: naming what does not hold.
+    """
+    signing = trusted.keys.signing
+    # 1. The enclave has signed it, for this result.
+    body = verify_receipt(result.receipt, signing, result=result.manifest.digest())
+    # 2. It was computed in this room, by this very computation, in the image that was agreed to.
+    image = definition.image(node.image)
+    agreed = (room, node.id, node_digest(node).hex(), node.image, image.measurement if image else "")
+    if (body.room, body.node, body.definition, body.image, body.image_measurement) != agreed:
+        raise ReceiptInvalid("The receipt is about another computation than the one that was asked for.")
+    # 3. By the enclave that has proven itself, and a worker as the room demands it.
+    if body.enclave != trusted.attested or not _is(definition.worker, body.worker):
+        raise ReceiptInvalid("The result was computed by other software than the room's definition names.")
+    # 4. From the inputs that the computation has; only an optional data node may have been empty.
+    if [each.node for each in body.inputs] != list(dependencies(node)):
+        raise ReceiptInvalid("The result was computed from other inputs than the room's definition names.")
+    for each in body.inputs:
+        source = definition.node(each.node)
+        if each.manifest is None and not (isinstance(source, RawDataNode) and not source.required):
+            raise ReceiptInvalid(f"The result was computed without {each.node!r}, which it needs.")
+    # 5. The room's log tells of it.
+    try:
+        then = verify_checkpoint(body.checkpoint, signing, room=room)
+    except LogTampered as error:
+        raise ReceiptInvalid(str(error)) from None
+    if not body.log_index < then.size <= log.size or (then.size == log.size and then.root != log.root):
+        raise ReceiptInvalid("The receipt speaks of another log than the one that the room has.")
+    return body
+
+
+def fetch_result(hub: Hub, result: Result, *, patience: Patience) -> IO[bytes]:
+    """Downloads and decrypts a result whose receipt was checked.
+
+    Returns:
+        An open file, at its start; it disappears when it is closed.
+
+    Raises:
+        DecryptionFailed: what the hub has is not this result.
+        ApiError: the hub refused, or stayed away.
+    """
+    file = cast(IO[bytes], tempfile.SpooledTemporaryFile(_IN_MEMORY, prefix="cloister-"))  # noqa: SIM115
+    try:
+        digest = download(hub, result.manifest, result.key, file, patience=patience)
+        # The enclave had this from the worker: proof for the analyst alone that both mean the same plaintext.
+        if not hmac.compare_digest(hmac.digest(result.key, digest, hashlib.sha256), result.commitment):
+            raise DecryptionFailed("The result is not the one that the worker committed to. Run the computation again.")
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _is(reference: Reference, attested: Attested) -> bool:
+    return (reference.evidence, reference.measurement) == (attested.evidence, attested.measurement)
