@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -147,7 +147,7 @@ class Executor:
         while len(self._jobs) > MAX_JOBS:
             self._jobs.popitem(last=False)
 
-    async def watch(self, room: Room, node: str, user: str, job: str) -> AsyncIterator[Progress]:
+    async def watch(self, room: Room, node: str, user: str, job: str) -> AsyncGenerator[Progress]:
         """Tells each change of a job, and ends once the result of ``node`` can be fetched.
 
         Raises:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ from cloister.trust.evidence import ENCLAVE_LABEL, NONCE_SIZE, EvidenceSource, S
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+HEARTBEAT = 20.0
+"""Seconds of silence in an answer after which a sign of life is sent."""
 
 
 @dataclass(frozen=True)
@@ -115,23 +117,41 @@ class Application:
 
     async def _stream(self, opened: OpenedRequest, send: Send) -> None:
         frames = self._service.answer(opened)
+        sealed = seal_frames(frames, opened.exchange)
         try:
-            async for data in seal_frames(frames, opened.exchange):
+            async for data in sealed:
                 await send({"type": "http.response.body", "body": data, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         except Exception as error:
             # The place, never the message: it may hold what a request said. The stream ends without its last frame.
             log.error("a request failed: %s", place(error))
         finally:
-            await frames.aclose()  # type: ignore[attr-defined]
+            await sealed.aclose()
+            await frames.aclose()
 
 
-async def seal_frames(frames: AsyncIterator[Frame], exchange: Exchange) -> AsyncIterator[bytes]:
-    """The frames of an answer as they are sent."""
+async def seal_frames(frames: AsyncIterator[Frame], exchange: Exchange) -> AsyncGenerator[bytes]:
+    """The frames of an answer as they are sent.
+
+    While an answer takes its time an empty `Progress` goes out now and then: so both ends, and whatever lies between,
+    can tell silence from death.
+    """
     index = 0
-    async for frame in frames:
-        yield exchange.seal_frame(index, msgspec.json.encode(frame), last=not isinstance(frame, Progress))
-        index += 1
+    following: asyncio.Future[Frame] = asyncio.ensure_future(anext(frames))
+    try:
+        while True:
+            done, _ = await asyncio.wait({following}, timeout=HEARTBEAT)
+            frame = following.result() if done else Progress()
+            last = not isinstance(frame, Progress)
+            yield exchange.seal_frame(index, msgspec.json.encode(frame), last=last)
+            if last:
+                return
+            index += 1
+            if done:
+                following = asyncio.ensure_future(anext(frames))
+    finally:
+        following.cancel()
+        await asyncio.wait({following})
 
 
 def create_application(settings: EnclaveSettings, *, clock: Callable[[], int] | None = None) -> Application:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -88,12 +89,13 @@ class Service:
         self._rooms: dict[str, Room] = {}
         self._opening = asyncio.Lock()
 
-    async def answer(self, opened: OpenedRequest) -> AsyncIterator[Frame]:
+    async def answer(self, opened: OpenedRequest) -> AsyncGenerator[Frame]:
         """The frames that answer one request; the last is an `Answer` or a `Refusal`."""
         try:
             request = decode(opened.payload, Request, what="a request")
-            async for frame in self._dispatch(request, opened.device):
-                yield frame
+            async with aclosing(self._dispatch(request, opened.device)) as frames:
+                async for frame in frames:
+                    yield frame
         except Refused as error:
             yield refusal(error)
         except DefinitionInvalid as error:
@@ -103,20 +105,22 @@ class Service:
         except VerificationError as error:
             yield refusal(Refused("rejected", str(error)))
 
-    async def _dispatch(self, request: Request, device: bytes | None) -> AsyncIterator[Frame]:
+    async def _dispatch(self, request: Request, device: bytes | None) -> AsyncGenerator[Frame]:
         match request.body:
             case Describe():
                 yield Answer(body=self._describe())
             case GetNonce():
                 yield Answer(body=Nonce(nonce=self._workers.nonce()))
             case PullTask() as body:
-                async for frame in self._workers.pull(body):
-                    yield frame
+                async with aclosing(self._workers.pull(body)) as frames:
+                    async for frame in frames:
+                        yield frame
             case PublishRoom(definition=definition):
                 yield await self._publish(request, device, definition)
             case body:
-                async for frame in self._in_room(request, device, body):
-                    yield frame
+                async with aclosing(self._in_room(request, device, body)) as frames:
+                    async for frame in frames:
+                        yield frame
 
     def _describe(self) -> Description:
         return Description(enclave=self._reference, worker=self._workers.references[0], images=self._workers.images)
@@ -221,7 +225,7 @@ class Service:
 
     # --- requests about a room ---
 
-    async def _in_room(self, request: Request, device: bytes | None, body: RoomBody) -> AsyncIterator[Frame]:
+    async def _in_room(self, request: Request, device: bytes | None, body: RoomBody) -> AsyncGenerator[Frame]:
         if request.room is None:
             raise Refused("bad_request", "The request does not say which room it is about.")
         room = await self._open(request.room)
@@ -229,8 +233,9 @@ class Service:
         node = getattr(body, "node", None)
         authorise(published(room.state), ACTIONS[type(body)], user, node)
         if isinstance(body, AwaitJob):
-            async for progress in self._executor.watch(room, body.node, user, body.job):
-                yield progress
+            async with aclosing(self._executor.watch(room, body.node, user, body.job)) as changes:
+                async for progress in changes:
+                    yield progress
             yield self._answer(room, request, Done())
             return
         async with room.lock:

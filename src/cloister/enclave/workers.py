@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass, field
 
 import msgspec
@@ -203,7 +203,7 @@ class Workers:
             self._nonces.popitem(last=False)
         return nonce
 
-    async def pull(self, request: PullTask) -> AsyncIterator[Frame]:
+    async def pull(self, request: PullTask) -> AsyncGenerator[Frame]:
         """Serves one worker with one task; see `PullTask`. Closing the iterator early means that the worker is lost.
 
         Raises:

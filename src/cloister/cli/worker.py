@@ -1,0 +1,66 @@
+"""`cloister worker`: one worker, alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import ssl
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from cloister.cli.options import FILE
+from cloister.cli.process import keep_lock, log_to_stderr, notify_ready
+from cloister.errors import CloisterError
+from cloister.sdk.channel import Channel
+from cloister.sdk.hub import Hub
+from cloister.sdk.patience import Patience
+from cloister.trust.evidence import SoftwareSource
+from cloister.worker.agent import Agent
+from cloister.worker.container import Sandbox
+from cloister.worker.images import current_images, open_image
+from cloister.worker.probe import detect
+
+
+@click.command()
+@click.option("--hub", "hub_url", required=True, help="Address of the hub, e.g. https://hub.example.org.")
+@click.option("--hub-cert", type=FILE, help="Trust this certificate of the hub, whatever name it bears.")
+@click.option("--lock-fd", type=int, hidden=True)
+def worker(hub_url: str, hub_cert: Path | None, lock_fd: int | None) -> None:
+    """Start a worker: it pulls one task after the other and runs each in a sealed container.
+
+    Its token for the hub is read from the environment, CLOISTER_WORKER_TOKEN.
+    """
+    keep_lock(lock_fd)
+    log_to_stderr()
+    token = os.environ.pop("CLOISTER_WORKER_TOKEN", "")
+    if not token:
+        raise CloisterError("CLOISTER_WORKER_TOKEN is not set. Start workers by `cloister up`.")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)
+    hub = Hub(hub_url, token, tls=_only(hub_cert))
+    # A worker of software evidence works for an enclave of software evidence; it holds no secrets before that.
+    channel = Channel(hub, allow_software=True, patience=Patience(pauses=()))
+    images = [open_image(name) for name in current_images()]
+    if not images:
+        raise CloisterError("There is no worker image on this machine. Build one: cloister image build python")
+    try:
+        with Sandbox(detect(images[0].root)) as sandbox:
+            Agent(hub, channel, SoftwareSource("worker"), sandbox, images, notify_ready).run()
+    finally:
+        for image in images:
+            image.close()
+
+
+def _only(certificate: Path | None) -> ssl.SSLContext | None:
+    """Trust in one certificate, by whatever name the hub is reached on this machine."""
+    if certificate is None:
+        return None
+    context = ssl.create_default_context(cafile=str(certificate))
+    context.check_hostname = False
+    return context
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)

@@ -1,0 +1,165 @@
+"""The worker's life: prove itself, pull one task, do it, report, forget; and again."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from cloister.errors import ApiError, CloisterError
+from cloister.formats.encoding import decode, sha256
+from cloister.formats.sealed import SealingKey, open_task, seal_report
+from cloister.protocol import (
+    Accepted,
+    GetNonce,
+    Nonce,
+    Progress,
+    PullTask,
+    Report,
+    Request,
+    SealedTask,
+    Task,
+    Unable,
+)
+from cloister.rooms.definition import ImageReference
+from cloister.sdk.channel import Channel
+from cloister.sdk.hub import Hub
+from cloister.sdk.patience import Patience, Unavailable
+from cloister.trust.evidence import WORKER_LABEL, EvidenceSource, report_data
+from cloister.worker.container import Sandbox
+from cloister.worker.images import OpenImage
+from cloister.worker.task import perform
+
+log = logging.getLogger("cloister.worker")
+PAUSES = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
+"""Seconds between attempts while the hub or the enclave is away; the last one goes on."""
+
+
+class Agent:
+    """One worker process. Does one task at a time.
+
+    Args:
+        channel: to the enclave, without patience of its own: a broken connection is a lost lease.
+        on_accepted: called whenever the enclave has accepted this worker's evidence.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        channel: Channel,
+        source: EvidenceSource,
+        sandbox: Sandbox,
+        images: Sequence[OpenImage],
+        on_accepted: Callable[[], None],
+    ) -> None:
+        self._hub = hub
+        self._channel = channel
+        self._source = source
+        self._sandbox = sandbox
+        self._images = {image.measurement: image for image in images}
+        self._offer = tuple(ImageReference(name=image.name, measurement=image.measurement) for image in images)
+        self._on_accepted = on_accepted
+        self._pause = threading.Event()
+
+    def run(self) -> None:
+        """Works until an exception that isn't Cloister's ends it, as the signal handlers' does.
+
+        Raises:
+            CloisterError: the enclave does not prove what it is, or does not accept this worker: trying again would
+                not help.
+        """
+        failures = 0
+        while True:
+            try:
+                self.work()
+                failures = 0
+            except Unavailable as error:
+                log.warning("waiting for the hub and the enclave: %s", error)
+                self._pause.wait(PAUSES[min(failures, len(PAUSES) - 1)])
+                failures += 1
+
+    def work(self) -> None:
+        """Pulls one task and sees it through."""
+        nonce = self._channel.ask(Request(body=GetNonce()), None).answer.body
+        if not isinstance(nonce, Nonce):
+            raise CloisterError("The enclave speaks another version of the protocol. Update the worker.")
+        # A fresh key for each task: what is sealed to it can't be opened once the task is over.
+        key = SealingKey()
+        evidence = self._source.produce(report_data(WORKER_LABEL, nonce.nonce, sha256(key.public)))
+        pull = PullTask(evidence=evidence, nonce=nonce.nonce, key=key.public, images=self._offer)
+        lease = _Lease(self, key)
+        try:
+            self._channel.ask(Request(body=pull), None, wait=True, progressed=lease.hear)
+        except ApiError as error:
+            if not lease.has_task:
+                raise
+            # The lease is lost or the task withdrawn; the next pull tells whether the enclave is there.
+            log.info("a task was taken back: %s", error)
+        finally:
+            lease.end()
+
+    def accepted(self) -> None:
+        """The enclave takes this worker for what it says."""
+        self._on_accepted()
+
+    def perform(self, sealed: SealedTask, key: SealingKey, cancelled: threading.Event) -> None:
+        """Does a task and reports it, in a thread of its own."""
+        task = decode(open_task(sealed.sealed, key), Task, what="a task")
+        patience = Patience(sleep=lambda seconds: _sleep(cancelled, seconds))
+        try:
+            outcome = perform(task, self._hub, self._sandbox, self._images, patience, cancelled)
+        except Exception as error:
+            # Its message may hold what the script or the data said: the type alone is told.
+            log.error("a task failed: %s", type(error).__name__)
+            outcome = Unable(message="The worker failed.")
+        if cancelled.is_set():
+            return
+        payload = msgspec.json.encode(Report(outcome=outcome))
+        message = seal_report(bytes.fromhex(task.id), sealed.sealed, task.report_key, payload)
+        try:
+            patience.run(lambda: self._send(message))
+        except ApiError as error:
+            log.warning("a report was not taken: %s", error)
+
+    def _send(self, message: bytes) -> None:
+        with self._hub.relay(message) as chunks:
+            for _ in chunks:
+                pass
+
+
+class _Lease:
+    """What is heard while a task is pulled and done. `end` is called however it ends."""
+
+    def __init__(self, agent: Agent, key: SealingKey) -> None:
+        self._agent = agent
+        self._key = key
+        self._cancelled = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def has_task(self) -> bool:
+        """Whether a task has come."""
+        return self._thread is not None
+
+    def hear(self, progress: Progress) -> None:
+        """A frame has come; the stream is read on while the task is done, so that its end is noticed."""
+        match progress.body:
+            case Accepted():
+                self._agent.accepted()
+            case SealedTask() as sealed if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._agent.perform, args=(sealed, self._key, self._cancelled), name="task"
+                )
+                self._thread.start()
+
+    def end(self) -> None:
+        """The enclave has the report, or doesn't want it: nothing of the task goes on after this."""
+        self._cancelled.set()
+        if self._thread is not None:
+            self._thread.join()
+
+
+def _sleep(cancelled: threading.Event, seconds: float) -> None:
+    cancelled.wait(seconds)

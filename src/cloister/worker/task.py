@@ -1,0 +1,164 @@
+"""One task from start to end: fetch, run, encrypt, report. Everything it held is gone when it returns."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import hmac
+import shutil
+import threading
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from cloister.errors import DecryptionFailed, EnclaveError, SandboxUnavailable, ServerError, VerificationError
+from cloister.formats.dataset import check_key
+from cloister.protocol import Failed, Finished, Task, TaskInput, Unable
+from cloister.sdk.hub import Hub
+from cloister.sdk.patience import Patience
+from cloister.sdk.key import Key
+from cloister.sdk.transfers import PARALLEL, download
+from cloister.sdk.transfers import _upload as upload
+from cloister.worker.container import Sandbox
+from cloister.worker.images import OpenImage
+from cloister.worker.python_runner import PythonTask, printable, run_python
+
+PAGE = 4096
+MAX_INPUT_FILES = 1_000_000
+
+
+class InputInvalid(Exception):
+    """An input can't be handed to the script. The message is safe: it names the input, nothing of its content."""
+
+
+def perform(
+    task: Task,
+    hub: Hub,
+    sandbox: Sandbox,
+    images: Mapping[str, OpenImage],
+    patience: Patience,
+    cancelled: threading.Event,
+) -> Finished | Failed | Unable:
+    """Carries out a task.
+
+    Args:
+        images: by measurement.
+        cancelled: set where the task is not wanted any more; whatever is returned then is of no interest.
+    """
+    image = images.get(task.image.measurement)
+    if image is None:
+        return Unable(message="The image is not on this worker.")
+    try:
+        with contextlib.ExitStack() as held:
+            folder = stage(task.inputs, hub, sandbox, patience, held)
+            python = PythonTask(
+                script=task.script,
+                input_folder=folder,
+                image_root=image.root,
+                limits=task.limits,
+                files={file.name: file.content for file in task.files},
+                enable_logs_on_success=task.logs_on_success,
+            )
+            run = held.enter_context(run_python(sandbox, python, cancelled))
+            if run.error is not None:
+                return Failed(message=run.error, log=printable(run.outcome.log) if task.logs_on_error else "")
+            return _store(task, run.result(), hub, patience)
+    except InputInvalid as error:
+        return Failed(message=str(error))
+    except EnclaveError as error:
+        return Failed(message=error.message)
+    except (SandboxUnavailable, ServerError) as error:
+        return Unable(message=str(error))
+
+
+def _store(task: Task, chunks: Iterator[bytes], hub: Hub, patience: Patience) -> Finished:
+    """Encrypts the result while it is made and stored."""
+    digest = hashlib.sha256()
+
+    def hashed() -> Iterator[bytes]:
+        for chunk in chunks:
+            digest.update(chunk)
+            yield chunk
+
+    manifest = upload(hub, hashed(), Key(task.result_key), task.result, patience, PARALLEL)
+    return Finished(manifest=manifest, commitment=hmac.digest(task.result_key, digest.digest(), "sha256"))
+
+
+def stage(
+    inputs: tuple[TaskInput, ...],
+    hub: Hub,
+    sandbox: Sandbox,
+    patience: Patience,
+    held: contextlib.ExitStack,
+) -> Path:
+    """Fetches and decrypts all inputs into a folder in memory: files as they are, results unpacked into folders.
+
+    Raises:
+        InputInvalid: an input is not what was attached, or too large for this worker.
+    """
+    archives = {}
+    size = files = 0
+    for each in inputs:
+        if each.kind == "zip":
+            archives[each.mount] = _fetch_archive(each, hub, sandbox, patience, held)
+            members = archives[each.mount].infolist()
+            size += sum(_pages(member.file_size) for member in members)
+            files += sum(member.filename.count("/") + 1 for member in members) + 1
+        else:
+            size += _pages(each.manifest.size)
+            files += 1
+    if files > MAX_INPUT_FILES:
+        raise InputInvalid(f"The inputs have more than {MAX_INPUT_FILES} files.")
+    folder = held.enter_context(sandbox.memory_folder(size + PAGE, files + 1))
+    for each in inputs:
+        with _named(each):
+            if each.kind == "zip":
+                _unpack(archives[each.mount], folder / each.mount)
+            else:
+                with (folder / each.mount).open("xb") as file:
+                    download(hub, each.manifest, each.key, file, patience=patience)
+    return folder
+
+
+def _fetch_archive(
+    each: TaskInput, hub: Hub, sandbox: Sandbox, patience: Patience, held: contextlib.ExitStack
+) -> zipfile.ZipFile:
+    place = held.enter_context(sandbox.memory_folder(_pages(each.manifest.size) + PAGE, 2))
+    with _named(each):
+        file = held.enter_context((place / "archive").open("x+b"))
+        download(hub, each.manifest, each.key, file, patience=patience)
+        return held.enter_context(zipfile.ZipFile(file))
+
+
+def _unpack(archive: zipfile.ZipFile, folder: Path) -> None:
+    """The collector of another worker made the archive; it is unpacked as if it hadn't."""
+    folder.mkdir()
+    for member in archive.infolist():
+        parts = member.filename.split("/")
+        if member.is_dir() or not all(part not in ("", ".", "..") for part in parts) or "\0" in member.filename:
+            raise InputInvalid("a name in it isn't one that results have")
+        target = folder.joinpath(*parts)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with archive.open(member) as source, target.open("xb") as file:
+            shutil.copyfileobj(source, file, 1024 * 1024)
+
+
+@contextlib.contextmanager
+def _named(each: TaskInput) -> Iterator[None]:
+    """Turns what can be wrong with one input into an error that names it."""
+    try:
+        check_key(each.key, each.manifest)
+        yield
+    except (DecryptionFailed, VerificationError, zipfile.BadZipFile, InputInvalid) as error:
+        raise InputInvalid(
+            f"The input {each.mount!r} is not what was attached: {error} Remove it, upload it again and attach that."
+        ) from None
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise InputInvalid(f"The input {each.mount!r} does not fit into this worker's memory.") from None
+
+
+def _pages(size: int) -> int:
+    return -(-size // PAGE) * PAGE
