@@ -1,35 +1,4 @@
-"""Cloister's SDK under the name that existing scripts import. See `cloister`."""
+"""Cloister's SDK under the documented name. Everything here is `cloister`'s; see there."""
 
-from cloister import (
-    ApiError,
-    AuthorizationError,
-    BadRequestError,
-    Client,
-    CloisterError,
-    DefinitionInvalid,
-    EnclaveError,
-    Key,
-    NotFoundError,
-    ServerError,
-    TimedOut,
-    VerificationError,
-    __version__,
-    create_client,
-)
-
-__all__ = [
-    "ApiError",
-    "AuthorizationError",
-    "BadRequestError",
-    "Client",
-    "CloisterError",
-    "DefinitionInvalid",
-    "EnclaveError",
-    "Key",
-    "NotFoundError",
-    "ServerError",
-    "TimedOut",
-    "VerificationError",
-    "__version__",
-    "create_client",
-]
+from cloister import *
+from cloister import __all__ as __all__

@@ -1,25 +1,4 @@
-"""Cloister's builder and nodes under the name that existing scripts import. See `cloister.analytics`."""
+"""`cloister.analytics` under the documented name."""
 
-from cloister.analytics import (
-    AnalyticsDcr,
-    AnalyticsDcrBuilder,
-    AnalyticsDcrDefinition,
-    FileContent,
-    NodeDefinition,
-    PythonComputeNode,
-    PythonComputeNodeDefinition,
-    RawDataNode,
-    RawDataNodeDefinition,
-)
-
-__all__ = [
-    "AnalyticsDcr",
-    "AnalyticsDcrBuilder",
-    "AnalyticsDcrDefinition",
-    "FileContent",
-    "NodeDefinition",
-    "PythonComputeNode",
-    "PythonComputeNodeDefinition",
-    "RawDataNode",
-    "RawDataNodeDefinition",
-]
+from cloister.analytics import *
+from cloister.analytics import __all__ as __all__
