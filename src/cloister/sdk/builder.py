@@ -44,7 +44,7 @@ class AnalyticsDcrDefinition:
         unknown = Reference(evidence="unknown", measurement="00" * 32)
         self._draft = self.complete(
             nonce="00" * 32,
-            issuer=Issuer(name="unknown", keys=()),
+            issuer=Issuer(name="unknown", keys=("00" * 32,)),
             enclave=unknown,
             worker=unknown,
             images=[ImageReference(name=name, measurement="00" * 32) for name in self.images],
