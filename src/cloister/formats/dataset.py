@@ -136,7 +136,7 @@ def decrypt_part(key: bytes, manifest: Manifest, index: int, ciphertext: bytes) 
 def encrypt_stream(stream: BinaryIO | Iterable[bytes], key: bytes, dataset: str) -> Iterator[tuple[int, bytes, int]]:
     """Cuts a stream into parts and encrypts them, one at a time.
 
-    Yields ``(index, ciphertext, plaintext bytes in it)``. Holds at most two parts.
+    Yields ``(index, ciphertext, plaintext bytes in it)``. Holds up to six parts (48 MiB), however much data there is.
     """
     chunks = cut(stream)
     current = next(chunks, b"")
