@@ -57,44 +57,46 @@ class _Relayed(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._hub.relayed.hold(self._principal_id):
-            passing = asyncio.create_task(self._pass_on(scope, receive, send))
-            leaving = asyncio.create_task(self._until_client_leaves(receive))
-            closing = asyncio.create_task(self._hub.closing.wait())
-            tasks = (passing, leaving, closing)
-            try:
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.wait(tasks)
-            if not passing.cancelled():
-                passing.result()
-            elif not leaving.cancelled():
-                leaving.result()
-            elif not self._started:
-                raise unavailable("The hub is stopping. Try again in a moment.")
+            whole = await self._pass_on_while_both_are_there(scope, receive, send)
+        # After the slot is free, so that whoever has the whole answer can use the slot again.
+        if whole:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _pass_on_while_both_are_there(self, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Whether the enclave's answer was passed on up to its end; that end itself is not sent yet."""
+        passing = asyncio.create_task(self._pass_on(scope, receive, send))
+        leaving = asyncio.create_task(self._until_client_leaves(receive))
+        closing = asyncio.create_task(self._hub.closing.wait())
+        tasks = (passing, leaving, closing)
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+        if not passing.cancelled():
+            return passing.result()
+        if not leaving.cancelled():
+            leaving.result()
+        elif not self._started:
+            raise unavailable("The hub is stopping. Try again in a moment.")
+        return False
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> bool:
         idle = self._hub.settings.idle_seconds
         answer = await self._hub.upstream.send(self._request(scope, receive))
         try:
             self._started = True
-            head = {
-                "type": "http.response.start",
-                "status": answer.status_code,
-                "headers": _head(answer),
-            }
-            await send(head)
+            await send({"type": "http.response.start", "status": answer.status_code, "headers": _head(answer)})
             async for frame in answer.aiter_raw():
-                message = {"type": "http.response.body", "body": frame, "more_body": True}
-                await send_in_time(send, message, idle)
+                await send_in_time(send, {"type": "http.response.body", "body": frame, "more_body": True}, idle)
         except httpx.HTTPError as error:
             # The client notices by the missing end of the body: the server closes the connection.
             logger.warning("the enclave ended an answer before its end: %s", type(error).__name__)
-            return
+            return False
         finally:
             await answer.aclose()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        return True
 
     def _request(self, scope: Scope, receive: Receive) -> httpx.Request:
         if self._method == "GET":
@@ -144,7 +146,7 @@ async def get_keys(principal: AnyPrincipal, hub: Hub) -> Response:
     "/messages",
     summary="Send a sealed message",
     response_class=Response,
-    responses={200: {"description": "Sealed frames, as they come.", "content": _SEALED}} | responses(408, 409, 413),
+    responses=responses(408, 409, 413) | _FRAMES,
     openapi_extra={"requestBody": {"required": True, "content": _SEALED}},
 )
 async def post_message(request: Request, principal: AnyPrincipal, hub: Hub) -> Response:
