@@ -14,6 +14,8 @@ from cloister.rooms.limits import Limits
 _NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9_ -]{0,126}[A-Za-z0-9])?\Z")
 _ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_. -]{0,126}[A-Za-z0-9])?\Z")
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]{0,126}\Z")
+MAX_DEPENDENCIES = 10_000
+"""Of all computations together: what planning a room costs is the enclave's time, and all rooms share it."""
 CODE_FOLDER = "code"
 """The folder below /input where additional files lie; no dependency may be called that beside them."""
 
@@ -84,6 +86,9 @@ def check_nodes(nodes: Sequence[Node]) -> None:
             raise DefinitionInvalid(f"Two nodes are called {node.name!r}. Give each its own name.")
         by_id[node.id] = node
         names.add(node.name)
+    edges = sum(len(dependencies(node)) for node in nodes)
+    if edges > MAX_DEPENDENCIES:
+        raise DefinitionInvalid(f"The computations list {edges} dependencies; {MAX_DEPENDENCIES} are the most.")
     for node in nodes:
         _check_references(node, by_id)
         if isinstance(node, PythonNode):
