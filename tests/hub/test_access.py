@@ -275,7 +275,7 @@ def test_an_operation_that_does_not_exist_is_closed_too(house: House) -> None:
 def test_credentials_of_another_form_are_401(house: House, header: str) -> None:
     token = house.clients["owner"].headers["authorization"].split()[1]
     value = header.format(token=token, unpadded=token.rstrip("="))
-    answer = house.clients["nobody"].get("/v1/me", headers={"Authorization": value.encode("latin-1")})
+    answer = house.clients["nobody"].get("/v1/me", headers=[(b"Authorization", value.encode("latin-1"))])
     assert answer.status_code == 401
 
 

@@ -17,6 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cloister.hub.problems import error_response
 
+_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+
 logger = logging.getLogger("cloister.hub")
 
 
@@ -96,7 +98,7 @@ def _log_line(scope: Scope, status: int, seconds: float) -> None:
     principal = scope.get("state", {}).get("principal")
     logger.info(
         "%s %s %s %.1fms %s",
-        scope["method"] if scope["method"].isalpha() else "-",
+        scope["method"] if scope["method"] in _METHODS else "-",
         path,
         status or "gone",
         seconds * 1000,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from cloister.errors import CloisterError
+
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
@@ -69,7 +71,15 @@ class HubSettings:
         return self.data / "hub-issuer.txt"
 
     def prepare_folder(self) -> None:
-        """Make the data folder and the database's file, closed to other users, if they aren't there."""
-        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if self.database_url is None:
-            self.sqlite_file.touch(mode=0o600)
+        """Make the data folder and the database's file, closed to other users, if they aren't there.
+
+        Raises `CloisterError` where that can't be done.
+        """
+        try:
+            self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self.database_url is None:
+                self.sqlite_file.touch(mode=0o600)
+        except OSError as error:
+            raise CloisterError(
+                f"The hub can't use the folder {self.data}: {error.strerror}. Name one that this user may write to."
+            ) from error
