@@ -186,6 +186,37 @@ class ComputeNode:
         return f"{type(self).__name__}(name={self.name!r}, id={self.id!r})"
 
 
+class ResultArchive(zipfile.ZipFile):
+    """A zip that owns the temporary file it lies in: closing it, or letting go of it, ends both."""
+
+    def close(self) -> None:
+        file = self.fp
+        super().close()
+        if file is not None:
+            file.close()
+
+
+class ResultArchive(zipfile.ZipFile):
+    """A result. It owns the temporary file that it lies in: closed, or forgotten, it is gone."""
+
+    def __init__(self, file: IO[bytes], name: str) -> None:
+        """Raises:
+        zipfile.BadZipFile: it is none.
+        """
+        self._result_file = file
+        try:
+            super().__init__(file)
+        except BaseException:
+            file.close()
+            raise
+        self.filename = name
+
+    def close(self) -> None:
+        """Ends reading."""
+        super().close()
+        self._result_file.close()
+
+
 class PythonComputeNode(ComputeNode):
     """A Python script; its result is a zip of what it wrote to ``/output``."""
 
@@ -193,7 +224,7 @@ class PythonComputeNode(ComputeNode):
         """Like `get_results_as_bytes`, as an open archive called ``<computation's name>.zip``."""
         file, name = self._result(timeout)
         try:
-            archive = zipfile.ZipFile(file)
+            archive = ResultArchive(file)
         except zipfile.BadZipFile:
             file.close()
             raise EnclaveError(f"The result of {self.name!r} is not a zip file. Tell the operator.") from None

@@ -1,0 +1,154 @@
+"""A whole Cloister, started as its users start it: real processes, real containers, real files."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from cloister.cli.layout import Layout
+from cloister.hub import accounts
+from cloister.sdk.client import Client
+from cloister.sdk.dcr import AnalyticsDcr
+from cloister.sdk.device import open_device_key
+from cloister.sdk.folder import StateFolder
+from cloister.sdk.hub import Hub
+from cloister.sdk.key import Key
+from cloister.sdk.nodes import PythonComputeNode, RawDataNode
+
+START_SECONDS = 60
+STOP_SECONDS = 30
+
+
+@dataclass
+class Installation:
+    """`cloister up` on a folder, and the clients of its users, each with a state folder (a machine) of their own."""
+
+    data: Path
+    homes: Path
+    options: Sequence[str] = ("--workers", "1")
+    url: str = ""
+    port: int = 0
+    process: subprocess.Popen[str] | None = None
+    log: list[str] = field(default_factory=list)
+    """Everything it wrote to standard error."""
+    output: list[str] = field(default_factory=list)
+    """Everything it wrote to standard output."""
+    _readers: list[threading.Thread] = field(default_factory=list)
+    _clients: list[Client] = field(default_factory=list)
+
+    def start(self) -> Installation:
+        """Starts it and waits until it says that it is ready; on the same port every time."""
+        ready = threading.Event()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "cloister.cli", "up", "--data", self.data, "--port", str(self.port), *self.options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        self._readers = [
+            threading.Thread(target=_drain, args=(self.process.stdout, self.output, ready), daemon=True),
+            threading.Thread(target=_drain, args=(self.process.stderr, self.log, None), daemon=True),
+        ]
+        for reader in self._readers:
+            reader.start()
+        if not ready.wait(START_SECONDS) or not self.output or not self.output[-1].startswith("ready "):
+            self.stop()
+            raise AssertionError("not ready:\n" + "".join(self.log[-40:]))
+        self.url = self.output[-1].removeprefix("ready ").strip()
+        self.port = int(self.url.rpartition(":")[2])
+        return self
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Ends it with a signal and waits until every process of it is gone; its exit code."""
+        assert self.process is not None
+        while self._clients:
+            self._clients.pop().close()
+        family = [self.process.pid, *(child.pid for child in self._children())]
+        if self.process.poll() is None:
+            os.kill(self.process.pid, number)
+        code = self.process.wait(STOP_SECONDS)
+        _, alive = psutil.wait_procs([psutil.Process(pid) for pid in family if psutil.pid_exists(pid)], STOP_SECONDS)
+        assert not alive, f"still there: {alive}"
+        for reader in self._readers:
+            reader.join(STOP_SECONDS)
+        for stream in (self.process.stdout, self.process.stderr):
+            assert stream is not None
+            stream.close()
+        return code
+
+    def part(self, name: str) -> psutil.Process:
+        """The process of one part: ``hub``, ``enclave`` or ``worker`` (the first)."""
+        return next(child for child in self._children() if name in child.cmdline()[3:4])
+
+    def _children(self) -> list[psutil.Process]:
+        assert self.process is not None
+        try:
+            return psutil.Process(self.process.pid).children()
+        except psutil.NoSuchProcess:
+            return []
+
+    def token(self, email: str) -> str:
+        """A fresh API token of a user, who is made if not there."""
+        return accounts.add_user(Layout(self.data).hub_settings(), email)
+
+    def client(self, email: str, *, machine: str | None = None, token: str | None = None) -> Client:
+        """A client of that user, on a machine of their own."""
+        folder = StateFolder(self.homes / (machine or email))
+        client = Client(
+            email,
+            Hub(self.url, token or self.token(email)),
+            folder=folder,
+            device=open_device_key(folder, self.url, email, passphrase=None),
+            allow_software=True,
+        )
+        self._clients.append(client)
+        return client
+
+
+def _drain(stream: IO[str], lines: list[str], ready: threading.Event | None) -> None:
+    for line in stream:
+        lines.append(line)
+        if ready is not None:
+            ready.set()
+    if ready is not None:
+        ready.set()
+
+
+def data_node(room: AnalyticsDcr, node: str) -> RawDataNode:
+    """A data node of a published room."""
+    found = room.get_node(node)
+    assert isinstance(found, RawDataNode)
+    return found
+
+
+def compute_node(room: AnalyticsDcr, node: str) -> PythonComputeNode:
+    """A computation of a published room."""
+    found = room.get_node(node)
+    assert isinstance(found, PythonComputeNode)
+    return found
+
+
+def attach(room: AnalyticsDcr, node: str, data: bytes, key: Key | None = None) -> None:
+    """Encrypts, uploads and attaches a dataset."""
+    data_node(room, node).upload_and_publish_dataset(io.BytesIO(data), key or Key(), f"{node}.csv")
+
+
+def run(room: AnalyticsDcr, node: str) -> zipfile.ZipFile:
+    """Runs a computation and fetches its result."""
+    result = compute_node(room, node).run_computation_and_get_results_as_zip()
+    assert result is not None
+    return result
