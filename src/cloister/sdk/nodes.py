@@ -196,27 +196,6 @@ class ResultArchive(zipfile.ZipFile):
             file.close()
 
 
-class ResultArchive(zipfile.ZipFile):
-    """A result. It owns the temporary file that it lies in: closed, or forgotten, it is gone."""
-
-    def __init__(self, file: IO[bytes], name: str) -> None:
-        """Raises:
-        zipfile.BadZipFile: it is none.
-        """
-        self._result_file = file
-        try:
-            super().__init__(file)
-        except BaseException:
-            file.close()
-            raise
-        self.filename = name
-
-    def close(self) -> None:
-        """Ends reading."""
-        super().close()
-        self._result_file.close()
-
-
 class PythonComputeNode(ComputeNode):
     """A Python script; its result is a zip of what it wrote to ``/output``."""
 

@@ -1,0 +1,285 @@
+"""A small enclave for the client's tests: real keys, seals, logs and receipts; computations are Python functions.
+
+It decides little (the real one is tested elsewhere) and can be told to misbehave.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import io
+import os
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from cloister.errors import Refused, VerificationError
+from cloister.formats.checkpoint import Checkpoint, sign_checkpoint
+from cloister.formats.dataset import Manifest, Part, check_key, check_manifest, decrypt_stream, encrypt_stream
+from cloister.formats.dataset import make_manifest as manifest_of
+from cloister.formats.encoding import canonical, sha256
+from cloister.formats.merkle import MerkleTree
+from cloister.formats.receipt import Attested, Input, ReceiptBody, sign_receipt
+from cloister.formats.sealed import EnclaveKeys, Exchange, OpenedRequest, SealingKey, SignedKeys, sign_keys
+from cloister.protocol import (
+    Answer,
+    AttachDataset,
+    Attached,
+    AwaitJob,
+    BoundKey,
+    Describe,
+    Description,
+    Done,
+    EnclaveEvidence,
+    FetchResult,
+    Frame,
+    Log,
+    Progress,
+    PublishRoom,
+    ReadLog,
+    ReadStatus,
+    RemoveDataset,
+    Request,
+    Result,
+    RetrieveRoom,
+    RoomContent,
+    RoomStatus,
+    RunComputation,
+    StopRoom,
+    refusal,
+)
+from cloister.rooms import decisions
+from cloister.rooms.definition import Definition, ImageReference, Reference, read_definition
+from cloister.rooms.events import (
+    Body,
+    Event,
+    KeyBound,
+    LogRead,
+    Published,
+    ResultFetched,
+    RunFinished,
+    RunStarted,
+)
+from cloister.rooms.nodes import PythonNode, dependencies
+from cloister.rooms.permissions import NO_SUCH_ROOM
+from cloister.rooms.planning import node_digest, plan, run_id
+from cloister.rooms.state import RoomState, fold
+from cloister.trust import software
+from cloister.trust.evidence import ENCLAVE_LABEL, Evidence, SoftwareSource, report_data
+
+IMAGE = ImageReference(name="python", measurement=hashlib.sha256(b"image").hexdigest())
+WORKER = Reference(evidence=software.TYPE, measurement=software.measurement("worker"))
+
+Compute = Callable[[dict[str, bytes]], dict[str, bytes]]
+"""Inputs by name to output files by name."""
+
+
+def uppercase(inputs: dict[str, bytes]) -> dict[str, bytes]:
+    """The computation unless a test wants another."""
+    return {"uppercase.txt": b"".join(inputs.values()).upper()}
+
+
+@dataclass
+class PeerRoom:
+    """A room's log and the secrets beside it."""
+
+    id: str
+    events: list[bytes] = field(default_factory=list)
+    datasets: dict[str, tuple[Manifest, bytes]] = field(default_factory=dict)
+    results: dict[str, Result] = field(default_factory=dict)
+
+    @property
+    def state(self) -> RoomState:
+        return fold(msgspec.json.decode(data, type=Event) for data in self.events)
+
+    @property
+    def definition(self) -> Definition:
+        definition = self.state.definition
+        assert definition is not None
+        return definition
+
+    def tree(self) -> MerkleTree:
+        tree = MerkleTree()
+        for data in self.events:
+            tree.append(data)
+        return tree
+
+    def append(self, actor: str, body: Body) -> None:
+        self.events.append(canonical(Event(time=1_700_000_000_000 + len(self.events), actor=actor, body=body)))
+
+
+class PeerEnclave:
+    """Answers requests from memory. Attributes that start with ``on_`` are how tests make it misbehave."""
+
+    def __init__(self, blobs: dict[str, dict[int, bytes]]) -> None:
+        self.blobs = blobs
+        self.signing = Ed25519PrivateKey.generate()
+        self.rooms: dict[str, PeerRoom] = {}
+        self.images: tuple[ImageReference, ...] = (IMAGE,)
+        self.compute: Compute = uppercase
+        self.finish = threading.Event()
+        """Computations end when this is set."""
+        self.finish.set()
+        self.source = SoftwareSource("enclave")
+        self.on_answer: Callable[[Request, Answer], Answer] = lambda request, answer: answer
+        self.on_receipt: Callable[[ReceiptBody], ReceiptBody] = lambda body: body
+        self.renew()
+
+    # --- keys and evidence ---
+
+    @property
+    def public(self) -> bytes:
+        return self.signing.public_key().public_bytes_raw()
+
+    def renew(self) -> None:
+        """New sealing keys, as every hour."""
+        self.sealing = SealingKey()
+        self.keys = EnclaveKeys(signing=self.public, sealing=self.sealing.public)
+
+    def signed_keys(self) -> SignedKeys:
+        return sign_keys(self.keys, self.signing)
+
+    def evidence(self, nonce: bytes) -> EnclaveEvidence:
+        document: Evidence = self.source.produce(report_data(ENCLAVE_LABEL, nonce, self.keys.digest()))
+        return EnclaveEvidence(evidence=document, keys=self.signed_keys())
+
+    # --- answers ---
+
+    def respond(self, opened: OpenedRequest) -> Iterator[bytes]:
+        """The sealed frames."""
+        yield from seal(self.frames(opened), opened.exchange)
+
+    def frames(self, opened: OpenedRequest) -> Iterator[Frame]:
+        try:
+            request = msgspec.json.decode(opened.payload, type=Request)
+            yield from self._dispatch(request, opened.device)
+        except Refused as error:
+            yield refusal(error)
+        except VerificationError as error:
+            yield refusal(Refused("rejected", str(error)))
+
+    def _dispatch(self, request: Request, device: bytes | None) -> Iterator[Frame]:
+        body = request.body
+        if isinstance(body, Describe):
+            yield Answer(body=Description(enclave=self.source.reference, worker=WORKER, images=self.images))
+            return
+        if isinstance(body, PublishRoom):
+            definition = read_definition(body.definition)
+            room = self.rooms.setdefault(definition.id(), PeerRoom(definition.id()))
+            if not room.events:
+                room.append(definition.owner, Published(definition=definition))
+        found = self.rooms.get(request.room or "")
+        user = request.user
+        if found is None or user is None or device is None:
+            raise Refused("not_found", NO_SUCH_ROOM)
+        if device.hex() not in found.state.keys.get(user, ()):
+            if request.token != f"{user} has {device.hex()}" or found.definition.participant(user) is None:
+                raise Refused("not_found", NO_SUCH_ROOM)
+            found.append(user, KeyBound(user=user, key=device.hex(), issuer=found.definition.issuers[0].name))
+        if isinstance(body, AwaitJob):
+            yield Progress(node=body.node, status="running")
+            self.finish.wait()
+            yield Progress(node=body.node, status="finished")
+        yield self.on_answer(request, self._answer(found, request, self._decide(found, user, request)))
+
+    def _answer(self, room: PeerRoom, request: Request, body: Done | RoomContent | RoomStatus | Result | Log) -> Answer:
+        tree = room.tree()
+        note = sign_checkpoint(Checkpoint(room.id, len(tree), tree.root()), self.signing)
+        proof = tree.consistency_proof(request.seen) if request.seen <= len(tree) else []
+        return Answer(body=body, checkpoint=note, consistency=tuple(proof))
+
+    def _decide(self, room: PeerRoom, user: str, request: Request) -> Done | RoomContent | RoomStatus | Result | Log:
+        state = room.state
+        match request.body:
+            case RetrieveRoom():
+                return RoomContent(definition=room.definition.canonical())
+            case ReadStatus():
+                return RoomStatus(
+                    stopped=state.stopped,
+                    attached=tuple(Attached(node=node, manifest=found) for node, found in state.attached.items()),
+                    keys=tuple(BoundKey(user=owner, key=key) for owner, keys in state.keys.items() for key in keys),
+                )
+            case AttachDataset(node=node, manifest=manifest, key=key):
+                check_manifest(manifest)
+                check_key(key, manifest)
+                for event in decisions.attach(state, user, node, manifest.digest()):
+                    room.append(user, event)
+                    room.datasets[node] = (manifest, key)
+            case RemoveDataset(node=node, request=wish):
+                for event in decisions.remove(state, node, wish):
+                    room.append(user, event)
+            case RunComputation(node=node, job=job):
+                self._run(room, user, node, job)
+            case FetchResult(node=node, job=job):
+                result = room.results[job or ""]
+                room.append(user, ResultFetched(run=run_id(job or "", node), node=node))
+                return result
+            case ReadLog():
+                room.append(user, LogRead(size=len(room.events) + 1))
+                return Log(events=tuple(room.events))
+            case StopRoom():
+                for event in decisions.stop(state):
+                    room.append(user, event)
+        return Done()
+
+    def _run(self, room: PeerRoom, user: str, node_id: str, job: str) -> None:
+        if job in room.results:
+            return
+        definition, state = room.definition, room.state
+        step = plan(definition, room.id, node_id, state.attached)[-1]
+        node = definition.node(node_id)
+        assert isinstance(node, PythonNode)
+        run = run_id(job, node_id)
+        room.append(user, RunStarted(run=run, node=node_id, cache_key=step.cache_key))
+        inputs = {each: self._read(*room.datasets[each]) for each in dependencies(node) if each in room.datasets}
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as writer:
+            for name, content in self.compute(inputs).items():
+                writer.writestr(name, content)
+        key, plaintext = os.urandom(32), archive.getvalue()
+        manifest = self.store(plaintext, key)
+        worker = Attested(evidence=WORKER.evidence, measurement=WORKER.measurement)
+        room.append(user, RunFinished(run=run, node=node_id, manifest=manifest.digest(), worker=worker))
+        tree = room.tree()
+        body = ReceiptBody(
+            room=room.id,
+            node=node_id,
+            definition=node_digest(node).hex(),
+            run=run,
+            inputs=tuple(Input(node=each, manifest=state.attached.get(each)) for each in dependencies(node)),
+            image=IMAGE.name,
+            image_measurement=IMAGE.measurement,
+            enclave=Attested(evidence=software.TYPE, measurement=self.source.reference.measurement),
+            worker=worker,
+            log_index=len(tree) - 1,
+            checkpoint=sign_checkpoint(Checkpoint(room.id, len(tree), tree.root()), self.signing),
+            finished=1_700_000_000_000,
+        )
+        room.results[job] = Result(
+            manifest=manifest,
+            key=key,
+            name=f"{node.name}.zip",
+            receipt=sign_receipt(self.on_receipt(body), manifest.digest(), f"{node.name}.zip", self.signing),
+            commitment=hmac.digest(key, hashlib.sha256(plaintext).digest(), "sha256"),
+        )
+
+    def _read(self, manifest: Manifest, key: bytes) -> bytes:
+        return b"".join(decrypt_stream(key, manifest, lambda index: self.blobs[manifest.dataset][index]))
+
+    def store(self, plaintext: bytes, key: bytes) -> Manifest:
+        """Encrypts something into the blob store."""
+        dataset, parts = os.urandom(32).hex(), []
+        for index, ciphertext, _ in encrypt_stream(io.BytesIO(plaintext), key, dataset):
+            self.blobs.setdefault(dataset, {})[index] = ciphertext
+            parts.append(Part(size=len(ciphertext), sha256=sha256(ciphertext).hex()))
+        return manifest_of(key, dataset, len(plaintext), parts)
+
+
+def seal(frames: Iterator[Frame], exchange: Exchange) -> Iterator[bytes]:
+    """Frames as they are sent."""
+    for index, frame in enumerate(frames):
+        yield exchange.seal_frame(index, msgspec.json.encode(frame), last=not isinstance(frame, Progress))
