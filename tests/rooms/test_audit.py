@@ -1,0 +1,87 @@
+"""The audit log as text: five fields a line, whatever anybody is called."""
+
+from __future__ import annotations
+
+import typing
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloister.formats.receipt import Attested
+from cloister.rooms.audit import audit_line, audit_text
+from cloister.rooms.events import (
+    Body,
+    DatasetAttached,
+    DatasetRemoved,
+    Event,
+    KeyBound,
+    LogRead,
+    Published,
+    ResultFetched,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    RunVoided,
+    Stopped,
+)
+from tests.rooms.examples import ROOM
+
+HEX = "ab" * 32
+WORKER = Attested(evidence="insecure-software", measurement=HEX)
+
+
+def bodies(name: str) -> list[Body]:
+    """One of each kind, with ``name`` wherever there is a name."""
+    return [
+        Published(definition=ROOM),
+        KeyBound(user=name, key=HEX, issuer=name),
+        DatasetAttached(node=name, manifest=HEX),
+        DatasetRemoved(node=name, manifest=HEX, request=HEX),
+        RunStarted(run=HEX, node=name, cache_key=HEX),
+        RunFinished(run=HEX, node=name, manifest=HEX, worker=WORKER),
+        RunFailed(run=HEX, node=name),
+        RunVoided(run=HEX, node=name, reason="room stopped"),
+        ResultFetched(run=HEX, node=name),
+        LogRead(size=5),
+        Stopped(),
+    ]
+
+
+def test_there_is_one_of_each_kind() -> None:
+    assert {type(body) for body in bodies("x")} == set(typing.get_args(Body))
+
+
+@given(st.text(), st.text(), st.integers(0, 2**53 - 1))
+def test_always_five_fields_and_one_line(name: str, actor: str, time: int) -> None:
+    for body in bodies(name):
+        line = audit_line(Event(time=time, actor=actor, body=body))
+        assert len(line.split(",")) == 5
+        assert len(line.splitlines()) == 1
+        assert line.isprintable()
+        assert line.split(",")[0] == str(time)
+    events = [Event(time=time, actor=actor, body=body) for body in bodies(name)]
+    assert len(audit_text(events).splitlines()) == len(events)
+    assert audit_text(events).endswith("\n")
+
+
+@pytest.mark.parametrize("character", [",", "\n", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029", "\u202e"])
+def test_nobody_can_write_a_line_of_their_own(character: str) -> None:
+    name = f"x{character}1700000000000{character}owner@example.org"
+    line = audit_line(Event(time=1, actor="a@b", body=KeyBound(user="a@b", key=HEX, issuer=name)))
+    assert character not in line.replace(",", "", 4)
+    assert line.endswith(HEX)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (DatasetAttached(node="lab", manifest=HEX), f"Dataset has been attached to lab,attach dataset,{HEX}"),
+        (LogRead(size=5), "Audit log has been retrieved,read log,5"),
+        (Stopped(), "Room has been stopped,stop,"),
+        (Published(definition=ROOM), f"Room has been published,publish,{ROOM.id()}"),
+    ],
+)
+def test_lines(body: Any, expected: str) -> None:
+    assert audit_line(Event(time=17, actor="a@b", body=body)) == f"17,a@b,{expected}"
