@@ -121,6 +121,7 @@ class PullTask(Record, frozen=True, kw_only=True, tag_field="type", tag="pull_ta
     key: bytes
     """Fresh X-Wing key; the task is sealed to it."""
     images: tuple[ImageReference, ...]
+    """All that it can run. Of several with the same name the first is the one for new rooms."""
 
 
 WorkerBody = GetNonce | PullTask

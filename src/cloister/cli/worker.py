@@ -19,7 +19,7 @@ from cloister.sdk.patience import Patience
 from cloister.trust.evidence import SoftwareSource
 from cloister.worker.agent import Agent
 from cloister.worker.container import Sandbox
-from cloister.worker.images import current_images, open_image
+from cloister.worker.offer import Offer
 from cloister.worker.probe import detect
 
 
@@ -42,15 +42,14 @@ def worker(hub_url: str, hub_cert: Path | None, lock_fd: int | None) -> None:
     hub = Hub(hub_url, token, tls=_only(hub_cert))
     # A worker of software evidence works for an enclave of software evidence; it holds no secrets before that.
     channel = Channel(hub, allow_software=True, patience=Patience(pauses=()))
-    images = [open_image(name) for name in current_images()]
-    if not images:
-        raise CloisterError("There is no worker image on this machine. Build one: cloister image build python")
+    offer = Offer()
     try:
-        with Sandbox(detect(images[0].root)) as sandbox:
-            Agent(hub, channel, SoftwareSource("worker"), sandbox, images, notify_ready).run()
+        image = offer.open(offer.references[0])
+        with Sandbox(detect(image.root)) as sandbox:
+            Agent(hub, channel, SoftwareSource("worker"), sandbox, offer, notify_ready).run()
     finally:
-        for image in images:
-            image.close()
+        offer.close()
+        hub.close()
 
 
 def _only(certificate: Path | None) -> ssl.SSLContext | None:

@@ -126,7 +126,7 @@ class Workers:
 
     @property
     def images(self) -> tuple[ImageReference, ...]:
-        """The images that accepted workers have offered, by name; the newest of each."""
+        """The images for new rooms: of each name the one that the last accepted worker named first."""
         return tuple(self._offered[name] for name in sorted(self._offered))
 
     # --- from the side of rooms ---
@@ -223,7 +223,7 @@ class Workers:
             references=self.references,
             allow_software=self._allow_software,
         )
-        for image in request.images:
+        for image in reversed(request.images):
             self._offered[image.name] = image
         yield Progress(body=Accepted())
         # 3. One task, sealed to that key.

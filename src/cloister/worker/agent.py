@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import msgspec
 
@@ -23,13 +23,12 @@ from cloister.protocol import (
     Task,
     Unable,
 )
-from cloister.rooms.definition import ImageReference
 from cloister.sdk.channel import Channel
 from cloister.sdk.hub import Hub
 from cloister.sdk.patience import Patience, Unavailable
 from cloister.trust.evidence import WORKER_LABEL, EvidenceSource, report_data
 from cloister.worker.container import Sandbox
-from cloister.worker.images import OpenImage
+from cloister.worker.offer import Offer
 from cloister.worker.task import perform
 
 log = logging.getLogger("cloister.worker")
@@ -51,15 +50,14 @@ class Agent:
         channel: Channel,
         source: EvidenceSource,
         sandbox: Sandbox,
-        images: Sequence[OpenImage],
+        offer: Offer,
         on_accepted: Callable[[], None],
     ) -> None:
         self._hub = hub
         self._channel = channel
         self._source = source
         self._sandbox = sandbox
-        self._images = {image.measurement: image for image in images}
-        self._offer = tuple(ImageReference(name=image.name, measurement=image.measurement) for image in images)
+        self._offer = offer
         self._on_accepted = on_accepted
         self._pause = threading.Event()
 
@@ -88,7 +86,7 @@ class Agent:
         # A fresh key for each task: what is sealed to it can't be opened once the task is over.
         key = SealingKey()
         evidence = self._source.produce(report_data(WORKER_LABEL, nonce.nonce, sha256(key.public)))
-        pull = PullTask(evidence=evidence, nonce=nonce.nonce, key=key.public, images=self._offer)
+        pull = PullTask(evidence=evidence, nonce=nonce.nonce, key=key.public, images=self._offer.references)
         lease = _Lease(self, key)
         try:
             self._channel.ask(Request(body=pull), None, wait=True, progressed=lease.hear)
@@ -109,7 +107,7 @@ class Agent:
         task = decode(open_task(sealed.sealed, key), Task, what="a task")
         patience = Patience(sleep=lambda seconds: _sleep(cancelled, seconds))
         try:
-            outcome = perform(task, self._hub, self._sandbox, self._images, patience, cancelled)
+            outcome = perform(task, self._hub, self._sandbox, self._offer, patience, cancelled)
         except Exception as error:
             # Its message may hold what the script or the data said: the type alone is told.
             log.error("a task failed: %s", type(error).__name__)

@@ -9,19 +9,26 @@ import hmac
 import shutil
 import threading
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
-from cloister.errors import DecryptionFailed, EnclaveError, SandboxUnavailable, ServerError, VerificationError
+from cloister.errors import (
+    DecryptionFailed,
+    EnclaveError,
+    ImageUnavailable,
+    SandboxUnavailable,
+    ServerError,
+    VerificationError,
+)
 from cloister.formats.dataset import check_key
 from cloister.protocol import Failed, Finished, Task, TaskInput, Unable
 from cloister.sdk.hub import Hub
-from cloister.sdk.patience import Patience
 from cloister.sdk.key import Key
+from cloister.sdk.patience import Patience
 from cloister.sdk.transfers import PARALLEL, download
 from cloister.sdk.transfers import _upload as upload
 from cloister.worker.container import Sandbox
-from cloister.worker.images import OpenImage
+from cloister.worker.offer import Offer
 from cloister.worker.python_runner import PythonTask, printable, run_python
 
 PAGE = 4096
@@ -36,20 +43,17 @@ def perform(
     task: Task,
     hub: Hub,
     sandbox: Sandbox,
-    images: Mapping[str, OpenImage],
+    offer: Offer,
     patience: Patience,
     cancelled: threading.Event,
 ) -> Finished | Failed | Unable:
     """Carries out a task.
 
     Args:
-        images: by measurement.
         cancelled: set where the task is not wanted any more; whatever is returned then is of no interest.
     """
-    image = images.get(task.image.measurement)
-    if image is None:
-        return Unable(message="The image is not on this worker.")
     try:
+        image = offer.open(task.image)
         with contextlib.ExitStack() as held:
             folder = stage(task.inputs, hub, sandbox, patience, held)
             python = PythonTask(
@@ -68,7 +72,7 @@ def perform(
         return Failed(message=str(error))
     except EnclaveError as error:
         return Failed(message=error.message)
-    except (SandboxUnavailable, ServerError) as error:
+    except (ImageUnavailable, SandboxUnavailable, ServerError) as error:
         return Unable(message=str(error))
 
 

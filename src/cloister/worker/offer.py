@@ -1,0 +1,41 @@
+"""The images that a worker offers, opened when a task first needs them."""
+
+from __future__ import annotations
+
+from cloister.errors import ImageUnavailable, VerificationError
+from cloister.rooms.definition import ImageReference
+from cloister.worker.images import OpenImage, current_images, list_images, open_image
+
+
+class Offer:
+    """All images on this machine: those of today's recipes first, then older ones, which published rooms still name."""
+
+    def __init__(self) -> None:
+        """Raises:
+        ImageUnavailable: there is none of today's recipes.
+        """
+        current = current_images()
+        if not current:
+            raise ImageUnavailable("There is no worker image on this machine. Build one: cloister image build python")
+        older = [(image.name, image.measurement) for image in list_images()]
+        listed = dict.fromkeys([*sorted(current.items()), *older])
+        self.references = tuple(ImageReference(name=name, measurement=measurement) for name, measurement in listed)
+        self._open: dict[str, OpenImage] = {}
+
+    def open(self, image: ImageReference) -> OpenImage:
+        """The image, verified and there until `close`.
+
+        Raises:
+            ImageUnavailable: it is not on this machine, or not what it was when it was measured.
+        """
+        if image.measurement not in self._open:
+            try:
+                self._open[image.measurement] = open_image(image.measurement)
+            except VerificationError as error:
+                raise ImageUnavailable(str(error)) from None
+        return self._open[image.measurement]
+
+    def close(self) -> None:
+        """Lets go of all of them."""
+        while self._open:
+            self._open.popitem()[1].close()
