@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from cloister.errors import Refused
 from cloister.formats.encoding import canonical, decode_canonical
@@ -46,7 +46,7 @@ users = st.sampled_from([HOSPITAL, LAB])
 data_nodes = st.sampled_from(["patients", "lab"])
 computations = st.sampled_from(sorted(READS))
 digests = st.integers(1, 3).map(lambda value: f"{value:064x}")
-jobs = st.integers(1, 4).map(lambda value: f"{value:064x}")
+jobs = st.integers(1, 8).map(lambda value: f"{value:064x}")
 
 
 @dataclass
@@ -143,6 +143,7 @@ class Life(RuleBasedStateMachine):
                     run.status = "withdrawn"
 
     @rule()
+    @precondition(lambda self: len(self.events) > 12)
     def stop(self) -> None:
         for body in decisions.stop(self.state):
             assert not self.stopped
@@ -173,9 +174,8 @@ class Life(RuleBasedStateMachine):
         return sorted(name for name, run in self.runs.items() if run.status == "running")
 
     @rule(data=st.data(), manifest=digests)
+    @precondition(lambda self: self.running())
     def finish(self, data: st.DataObject, manifest: str) -> None:
-        if not self.running():
-            return
         name = data.draw(st.sampled_from(self.running()))
         run = self.runs[name]
         wanted = RunFinished(run=name, node=run.node, manifest=manifest, worker=WORKER)
@@ -189,10 +189,9 @@ class Life(RuleBasedStateMachine):
         self.append(decision, ENCLAVE)
         run.status = "finished" if decision == wanted else "voided"
 
+    @precondition(lambda self: self.running())
     @rule(data=st.data(), how=st.sampled_from(["failed", "interrupted", "worker lost"]))
     def end(self, data: st.DataObject, how: Literal["failed", "interrupted", "worker lost"]) -> None:
-        if not self.running():
-            return
         name = data.draw(st.sampled_from(self.running()))
         run = self.runs[name]
         if how == "failed":
