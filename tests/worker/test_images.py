@@ -31,7 +31,7 @@ format = 1
 summary = "a shell and little else"
 [debian]
 suite = "bookworm"
-packages = ["base-files", "base-passwd", "coreutils", "dash", "diffutils", "libc-bin", "sed", "tini"]
+packages = ["base-files", "base-passwd", "coreutils", "dash", "diffutils", "libc-bin", "sed", "tini", "usr-is-merged"]
 """
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")

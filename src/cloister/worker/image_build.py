@@ -12,6 +12,7 @@ import platform
 import shutil
 import stat
 import subprocess
+import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -50,6 +51,9 @@ _NEWS = {
 }
 """What mmdebstrap says, in words for somebody who waits."""
 
+_MERGE_USR = 'for name in bin lib lib64 sbin; do mkdir -p "$1/usr/$name"; ln -s "usr/$name" "$1/$name"; done'
+"""/bin is /usr/bin, as on every Debian 12. (mmdebstrap's own hook makes other trees in other versions.)"""
+
 _NEVER_UNPACKED = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*")
 _SITE_PACKAGES = "usr/local/lib/python{version}/dist-packages"
 
@@ -60,7 +64,7 @@ def build_tree(recipe: Recipe, tree: Path, *, mirror: str | None, progress: Prog
     ``mirror``: a URL or lines in the format of sources.list, newline-separated; None for mmdebstrap's
     own choice. Raises `ImageUnavailable` with the tool's own last words where a step fails.
     """
-    _debian(recipe.debian, tree, mirror=mirror, progress=progress)
+    _debian(recipe.debian, recipe.keys, tree, mirror=mirror, progress=progress)
     _neutralise(tree)
     if recipe.python and recipe.lock:
         progress("installing the Python packages")
@@ -80,20 +84,35 @@ def pack_erofs(tree: Path, file: Path, *, measurement: str) -> None:
     ])  # fmt: skip
 
 
-def _debian(debian: Debian, tree: Path, *, mirror: str | None, progress: Progress) -> None:
+def _debian(debian: Debian, keys: Path | None, tree: Path, *, mirror: str | None, progress: Progress) -> None:
     archive = tree.with_suffix(".tar")
-    command = [
-        "mmdebstrap", "--variant=custom", "--format=tar", "--include=" + ",".join(debian.packages),
-        "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
-        *(f"--dpkgopt=path-exclude={pattern}" for pattern in _NEVER_UNPACKED),
-        "--dpkgopt=path-include=/usr/share/doc/*/copyright",
-        debian.suite, str(archive), *(mirror.splitlines() if mirror else ()),
-    ]  # fmt: skip
     progress(f"making a Debian tree ({debian.suite}) of {len(debian.packages)} packages and what they need")
-    _run(command, environment={"SOURCE_DATE_EPOCH": "0"}, progress=progress)
+    with tempfile.TemporaryDirectory(prefix="cloister-keys-") as folder:
+        command = [
+            "mmdebstrap", "--variant=custom", "--format=tar", "--include=" + ",".join(debian.packages),
+            f"--keyring={_keyring(Path(folder), keys)}",
+            f"--setup-hook={_MERGE_USR}",
+            *(f"--dpkgopt=path-exclude={pattern}" for pattern in _NEVER_UNPACKED),
+            "--dpkgopt=path-include=/usr/share/doc/*/copyright",
+            debian.suite, str(archive), *(mirror.splitlines() if mirror else ()),
+        ]  # fmt: skip
+        _run(command, environment={"SOURCE_DATE_EPOCH": "0"}, progress=progress)
     # Owners and modes are settled below; device nodes can't be made by everybody and aren't wanted.
     _run(["tar", "--extract", "--no-same-owner", "--exclude=./dev/*", f"--file={archive}", f"--directory={tree}"])
     archive.unlink()
+
+
+def _keyring(folder: Path, keys: Path | None) -> Path:
+    """Fill ``folder`` with the keys that Debian's packages may be signed with.
+
+    Ours, because other distributions' copies are older than the suite. The machine's too, where there are any:
+    mmdebstrap would prefer them to ours if it did not find them here.
+    """
+    for source in (keys, Path("/usr/share/keyrings/debian-archive-keyring.gpg")):
+        if source and source.exists():
+            shutil.copyfile(source, folder / source.name)
+    folder.chmod(0o755)  # apt may read it as another user
+    return folder
 
 
 def _neutralise(tree: Path) -> None:

@@ -58,6 +58,8 @@ class Recipe:
     python: Python | None
     lock: Path | None
     """The lock file of the Python packages."""
+    keys: Path | None
+    """The keys that sign the suite, where they lie beside the recipes: ``keys/<suite>.asc``."""
 
 
 def recipes_folder() -> Path:
@@ -97,7 +99,10 @@ def load_recipe(name: str, folder: Path | None = None) -> Recipe:
     digest = hashlib.sha256()
     for part in parts:
         digest.update(len(part).to_bytes(8) + part)
-    return Recipe(name, file.summary, digest.hexdigest(), file.debian, file.python, lock)
+    keys = folder / "keys" / f"{file.debian.suite}.asc"
+    return Recipe(
+        name, file.summary, digest.hexdigest(), file.debian, file.python, lock, keys if keys.exists() else None
+    )
 
 
 def _lock_of(name: str, place: Path, python: Python | None) -> Path | None:
