@@ -291,12 +291,79 @@ def test_a_part_that_breaks_off_is_not_there(tmp_path: Path) -> None:
         assert len(objects_in(tmp_path)) == 2
 
 
+def test_a_part_that_is_on_its_way_while_its_blob_is_deleted_is_refused(tmp_path: Path) -> None:
+    settings = HubSettings(data=tmp_path)
+    token, blob, body = add_user(settings, "a@example.com"), fresh_id(), secrets.token_bytes(4 * MIB)
+    with RunningHub(settings) as hub, hub.client(token) as alice:
+        with begin_part(hub.url, token, blob, 0, body, 3 * MIB) as connection:
+            wait_for_staging(tmp_path)
+            assert alice.delete(f"/v1/blobs/{blob}").status_code == 204
+            # The id is used anew before the late part ends: it must not end up in the new blob.
+            assert put(alice, blob, 0, b"second life").status_code == 201
+            assert status_after(connection, body[3 * MIB :]) in (409, 503)
+        assert complete(alice, blob, 1).status_code == 200
+        assert alice.get(f"/v1/blobs/{blob}/parts/0").content == b"second life"
+        assert len(objects_in(tmp_path)) == 1
+
+
+def test_a_part_that_is_on_its_way_while_its_blob_is_completed_is_refused(tmp_path: Path) -> None:
+    settings = HubSettings(data=tmp_path)
+    token, blob, body = add_user(settings, "a@example.com"), fresh_id(), secrets.token_bytes(4 * MIB)
+    with RunningHub(settings) as hub, hub.client(token) as alice:
+        assert put(alice, blob, 0, b"part").status_code == 201
+        with begin_part(hub.url, token, blob, 0, body, 3 * MIB) as connection:
+            wait_for_staging(tmp_path)
+            assert complete(alice, blob, 1).status_code == 200
+            assert status_after(connection, body[3 * MIB :]) == 409
+        assert alice.get(f"/v1/blobs/{blob}/parts/0").content == b"part"
+        assert len(objects_in(tmp_path)) == 1
+
+
+def status_after(connection: socket.socket, rest: bytes) -> int:
+    """The status of the answer once the rest of a part was sent."""
+    connection.settimeout(PATIENCE)
+    connection.sendall(rest)
+    return int(connection.recv(4096).split(b" ", 2)[1])
+
+
+def test_a_reader_that_takes_nothing_is_given_up(tmp_path: Path) -> None:
+    settings = HubSettings(data=tmp_path, idle_seconds=1.0, transfer_slots=1)
+    token = add_user(settings, "a@example.com")
+    with RunningHub(settings) as hub, hub.client(token) as alice:
+        blob = uploaded(alice, bytes(8 * MIB))
+        address = httpx.URL(hub.url)
+        assert address.port is not None
+        with socket.socket() as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect((address.host, address.port))
+            head = f"GET /v1/blobs/{blob}/parts/0 HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer {token}\r\n\r\n"
+            connection.sendall(head.encode())
+            connection.settimeout(PATIENCE)
+            assert connection.recv(15) == b"HTTP/1.1 200 OK"
+            busy = alice.get(f"/v1/blobs/{blob}/parts/0")
+            assert busy.status_code == 429
+            deadline = time.monotonic() + PATIENCE
+            while alice.get(f"/v1/blobs/{blob}/parts/0").status_code == 429:
+                assert time.monotonic() < deadline
+
+
 def test_a_part_that_stalls_is_given_up(tmp_path: Path) -> None:
     settings = HubSettings(data=tmp_path, idle_seconds=0.2)
     token, blob, body = add_user(settings, "a@example.com"), fresh_id(), b"never sent in whole"
     with RunningHub(settings) as hub, begin_part(hub.url, token, blob, 0, body, 5) as connection:
         connection.settimeout(PATIENCE)
         assert connection.recv(4096).startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_stopping_hub_does_not_wait_for_a_part_that_stalls(tmp_path: Path) -> None:
+    settings = HubSettings(data=tmp_path)
+    token, blob, body = add_user(settings, "a@example.com"), fresh_id(), secrets.token_bytes(4 * MIB)
+    with RunningHub(settings) as hub, begin_part(hub.url, token, blob, 0, body, 3 * MIB) as connection:
+        wait_for_staging(tmp_path)
+        hub.stop()
+        connection.settimeout(PATIENCE)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 503 ")
+    assert not any("#" not in path.name for path in objects_in(tmp_path))
 
 
 def test_an_upload_goes_on_after_the_hub_was_killed(tmp_path: Path) -> None:

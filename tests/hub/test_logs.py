@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
+import json
 import re
 import secrets
 from pathlib import Path
 
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
 from cloister.hub.accounts import add_user, add_worker
+from cloister.hub.logs import AccessLog
 from cloister.hub.settings import HubSettings
 
 from .peers import RunningEnclave, client, fresh_id, hub_process
@@ -63,3 +69,30 @@ def test_one_line_per_request_and_nothing_private(tmp_path: Path) -> None:
     assert len([line for line in accesses if shape.fullmatch(line)]) == requests
     assert re.search(r"PUT /v1/blobs/\{blob_id\}/parts/\{index\} 201 [\d.]+ms [0-9a-f]{32}$", text, re.MULTILINE)
     assert re.search(r"GET - 401 [\d.]+ms -$", text, re.MULTILINE)
+
+
+async def receive_nothing() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+def test_an_unforeseen_error_is_logged_by_place_and_not_by_message(caplog: pytest.LogCaptureFixture) -> None:
+    async def failing(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        try:
+            raise KeyError("canary-cause")
+        except KeyError as cause:
+            raise ValueError("canary-message") from cause
+
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope: Scope = {"type": "http", "method": "GET", "path": "/canary", "headers": []}
+    asyncio.run(AccessLog(failing)(scope, receive_nothing, send))
+    assert sent[0]["status"] == 500
+    assert json.loads(sent[1]["body"])["error"]["code"] == "failed"
+    assert "builtins.ValueError at " in caplog.text
+    assert "caused by builtins.KeyError at " in caplog.text
+    assert "test_logs.py:" in caplog.text
+    assert "canary" not in caplog.text
+    assert b"canary" not in sent[1]["body"]

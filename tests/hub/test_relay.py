@@ -14,8 +14,8 @@ import pytest
 
 from cloister.errors import CloisterError
 from cloister.hub.accounts import add_user
+from cloister.hub.app import create_app
 from cloister.hub.settings import MIB, HubSettings
-from cloister.hub.upstream import Upstream
 
 from .conftest import World
 from .peers import PATIENCE, RunningEnclave, RunningHub, free_port
@@ -200,7 +200,7 @@ def test_stopping_the_hub_ends_open_answers_at_once(tmp_path: Path, word: bytes)
 @pytest.mark.parametrize("url", ["", "enclave", "ftp://enclave", "http://", "http://a:b", "127.0.0.1:80"])
 def test_an_enclave_url_that_is_none_is_refused(tmp_path: Path, url: str) -> None:
     with pytest.raises(CloisterError, match="enclave's URL"):
-        Upstream(HubSettings(data=tmp_path, enclave_url=url))
+        create_app(HubSettings(data=tmp_path, enclave_url=url))
 
 
 @contextmanager

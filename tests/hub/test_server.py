@@ -190,3 +190,13 @@ def test_what_is_no_http_does_no_harm(world: World) -> None:
         connection.sendall(b"\x16\x03\x01\x02\x00\x01\r\n\r\n")
         assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
     assert world.nobody.get("/healthz").status_code == 200
+
+
+def test_answers_do_not_wait_for_acknowledgements(tmp_path: Path) -> None:
+    """A socket made without naming TCP would send each answer 40 ms late."""
+    with socket.create_server(("127.0.0.1", 0)) as foreign:
+        make_server(HubSettings(data=tmp_path), [foreign])
+        with socket.create_connection(foreign.getsockname()):
+            accepted, _ = foreign.accept()
+            with accepted:
+                assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -47,7 +47,7 @@ class Authentication:
         scheme, _, secret = credentials[0].decode("latin-1").partition(" ")
         if scheme.lower() != "bearer":
             return None
-        return await self._database.reading(lambda session: tokens.find_principal(session, secret.strip()))
+        return await tokens.find_principal(self._database, secret.strip())
 
 
 async def _anyone(request: Request, _documented: object = _SCHEME) -> Principal:

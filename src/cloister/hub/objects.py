@@ -45,6 +45,7 @@ class Objects:
         """``folder``: where ``store`` keeps its files, if it is a folder of this machine."""
         self._store = store
         self._folder = folder
+        self._being_written: set[str] = set()
 
     @asynccontextmanager
     async def writing(self, key: str) -> AsyncIterator[Writer]:
@@ -53,6 +54,7 @@ class Objects:
         It exists, on disk, once the block has ended; after an exception inside the block it never does.
         """
         buffer = _REMOTE_BUFFER if self._folder is None else _FOLDER_BUFFER
+        self._being_written.add(key)
         try:
             writer = obstore.open_writer_async(self._store, key, buffer_size=buffer, max_concurrency=1)
             # Leaving the writer unclosed throws away what it holds.
@@ -62,6 +64,8 @@ class Objects:
                 await asyncio.to_thread(_flush_to_disk, self._folder / key)
         except _STORE_ERRORS as error:
             raise _store_failed() from error
+        finally:
+            self._being_written.discard(key)
 
     async def reading(self, key: str, size: int) -> AsyncIterator[memoryview]:
         """The ``size`` bytes of an object, in pieces of at most 2 MiB."""
@@ -97,13 +101,15 @@ class Objects:
             raise _store_failed() from error
 
     async def tidy_folder(self, prefix: str, wanted: frozenset[str]) -> None:
-        """Remove what lies under ``prefix/`` and is not one of the ``wanted`` keys."""
+        """Remove what lies under ``prefix/``, is not one of the ``wanted`` keys, and isn't being written."""
+        spared = wanted | self._being_written
         try:
             if self._folder is not None:
-                await asyncio.to_thread(_tidy, self._folder, prefix, wanted)
+                # Also what a killed process had begun to write, which the store doesn't list.
+                await asyncio.to_thread(_tidy, self._folder, prefix, spared)
                 return
             async for batch in obstore.list(self._store, prefix=prefix):
-                if strays := [entry["path"] for entry in batch if entry["path"] not in wanted]:
+                if strays := [entry["path"] for entry in batch if entry["path"] not in spared]:
                     await obstore.delete_async(self._store, strays)
         except _STORE_ERRORS as error:
             raise _store_failed() from error
@@ -136,9 +142,11 @@ def _flush_to_disk(file: Path) -> None:
             os.close(descriptor)
 
 
-def _tidy(root: Path, prefix: str, wanted: frozenset[str]) -> None:
+def _tidy(root: Path, prefix: str, spared: frozenset[str]) -> None:
     for file in (root / prefix).iterdir():
-        if f"{prefix}/{file.name}" not in wanted:
+        # The store writes an object under its key, "#" and a number, until it is whole.
+        key = f"{prefix}/{file.name.partition('#')[0]}"
+        if key not in spared:
             file.unlink(missing_ok=True)
 
 

@@ -8,10 +8,17 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
+from cloister.hub.database import Database
 from cloister.hub.schema import ACCOUNT, PrincipalRow, TokenRow
+
+_FIND = (
+    select(PrincipalRow.id, PrincipalRow.kind, PrincipalRow.name)
+    .join(TokenRow, TokenRow.principal_id == PrincipalRow.id)
+    .where(TokenRow.sha256 == bindparam("sha256"), TokenRow.revoked_at.is_(None))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +63,16 @@ def issue(session: Session, principal_id: str, description: str, now: datetime) 
     return NewToken(row.id, secret)
 
 
-def find_principal(session: Session, secret: str) -> Principal | None:
+async def find_principal(database: Database, secret: str) -> Principal | None:
     """Whose token this is; ``None`` if it is unknown or revoked.
 
     The lookup is by digest, so how long it takes tells nothing about the tokens that exist.
     """
-    row = session.execute(
-        select(PrincipalRow.id, PrincipalRow.kind, PrincipalRow.name)
-        .join(TokenRow, TokenRow.principal_id == PrincipalRow.id)
-        .where(TokenRow.sha256 == _digest(secret), TokenRow.revoked_at.is_(None))
-    ).one_or_none()
-    return None if row is None else Principal(*row)
+    row = await database.looking_up(_FIND, {"sha256": _digest(secret)})
+    if row is None:
+        return None
+    identifier, kind, name = row
+    return Principal(str(identifier), str(kind), str(name))
 
 
 def listed(session: Session, principal_id: str) -> list[TokenRow]:
