@@ -31,7 +31,7 @@ PIDS_OF_OUR_OWN = 1
 
 # tini asks the kernel to be killed when its parent dies. It must not ask while the runtime is still its parent, which
 # ends as soon as the container runs; so it waits until the worker, which adopts it, says so.
-_WAIT_THEN_TINI = 'read -r adopted && exec /usr/bin/tini -s -p SIGKILL -- "$@"'
+_WAIT_THEN_TINI = 'read -r adopted && unset PWD adopted && exec /usr/bin/tini -s -p SIGKILL -- "$@"'
 ADOPTED = b"adopted\n"
 GO = b"go\n"
 

@@ -113,6 +113,11 @@ class Sandbox:
         linux.become_subreaper()
         self._directory = scratch.Directory(directory)
 
+    @property
+    def directory(self) -> Path:
+        """This sandbox's own: empty while nothing runs, gone after `close`."""
+        return self._directory.path
+
     def __enter__(self) -> Sandbox:
         return self
 

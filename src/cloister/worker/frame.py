@@ -32,7 +32,7 @@ def check_name(name: str) -> None:
         DefinitionInvalid
     """
     path = PurePosixPath(name)
-    if not name or path.is_absolute() or ".." in path.parts or "\0" in name or str(path) != name:
+    if not path.parts or path.is_absolute() or ".." in path.parts or "\0" in name or str(path) != name:
         raise DefinitionInvalid(
             f"{name!r} can't be the name of an additional file; use a plain relative path such as lib/helpers.py"
         )

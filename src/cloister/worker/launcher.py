@@ -82,7 +82,7 @@ def _main(script: str, descriptor: int) -> None:
     main = ModuleType("__main__")
     main.__file__ = script
     main.__loader__ = SourceFileLoader("__main__", script)
-    main.__dict__.update(__builtins__=sys.modules["builtins"], __cached__=None)
+    main.__dict__.update(__annotations__={}, __builtins__=sys.modules["builtins"], __cached__=None)
     sys.modules["__main__"] = main
     sys.argv = [script]
     sys.path[0] = os.path.dirname(script)
