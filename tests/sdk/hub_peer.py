@@ -171,6 +171,8 @@ class Served:
     def __init__(self, hub: PeerHub) -> None:
         self.hub = hub
         self._socket = socket.create_server(("127.0.0.1", 0))
+        # Connections inherit it; asyncio sets it only where a socket was made with its protocol's number.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._listening = threading.Event()
         config = uvicorn.Config(
