@@ -28,7 +28,17 @@ Size = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Base of everything that is stored or sent as JSON: immutable, and an unknown field is an error."""
+    """Base of everything that is stored or sent as JSON: immutable, and an unknown field is an error.
+
+    Keys are bytes, and bytes are not shown: a record may end up in a log or a traceback.
+    """
+
+    def __repr__(self) -> str:
+        shown = ((name, getattr(self, name)) for name in self.__struct_fields__)
+        fields = (
+            f"{name}={f'<{len(value)} bytes>' if isinstance(value, bytes) else repr(value)}" for name, value in shown
+        )
+        return f"{type(self).__name__}({', '.join(fields)})"
 
 
 def canonical(value: Any) -> bytes:

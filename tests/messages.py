@@ -1,0 +1,124 @@
+"""One message of each kind, all fields filled: for the tests of the protocol and for its vectors."""
+
+from __future__ import annotations
+
+from cloister.formats.dataset import Manifest, Part
+from cloister.formats.sealed import EnclaveKeys, SignedKeys
+from cloister.protocol import (
+    Accepted,
+    Answer,
+    AttachDataset,
+    Attached,
+    AwaitJob,
+    BoundKey,
+    Describe,
+    Description,
+    Done,
+    EnclaveEvidence,
+    Failed,
+    FetchResult,
+    Finished,
+    Frame,
+    GetNonce,
+    Log,
+    Nonce,
+    Progress,
+    PublishRoom,
+    PullTask,
+    ReadLog,
+    ReadStatus,
+    Refusal,
+    RemoveDataset,
+    Report,
+    Request,
+    RequestBody,
+    Result,
+    RetrieveRoom,
+    RoomContent,
+    RoomStatus,
+    RunComputation,
+    SealedTask,
+    StopRoom,
+    Task,
+    TaskInput,
+    Unable,
+)
+from cloister.rooms.definition import ImageReference, Reference
+from cloister.rooms.limits import Limits
+from cloister.rooms.nodes import TextFile
+from cloister.trust.evidence import Evidence
+
+A, B, C = "aa" * 32, "bb" * 32, "cc" * 32
+KEY = bytes(range(32))
+MANIFEST = Manifest(dataset=A, size=20, parts=(Part(size=92, sha256=B),), commitment=C)
+REFERENCE = Reference(evidence="insecure-software", measurement=A)
+IMAGE = ImageReference(name="python", measurement=B)
+EVIDENCE = Evidence(type="insecure-software", document=b"{}")
+
+BODIES: tuple[RequestBody, ...] = (
+    Describe(),
+    PublishRoom(definition=b"{}"),
+    RetrieveRoom(),
+    ReadStatus(),
+    AttachDataset(node="lab", manifest=MANIFEST, key=KEY),
+    RemoveDataset(node="lab", request=A),
+    RunComputation(node="report", job=A),
+    AwaitJob(node="report", job=A),
+    FetchResult(node="report", job=A),
+    ReadLog(),
+    StopRoom(),
+    GetNonce(),
+    PullTask(evidence=EVIDENCE, nonce=KEY, key=b"\x01" * 1216, images=(IMAGE,)),
+)
+REQUESTS = tuple(Request(body=body, room=B, user="user@example.org", token="a.b.c", seen=7) for body in BODIES)
+
+FRAMES: tuple[Frame, ...] = (
+    Progress(),
+    Progress(body=Accepted()),
+    Progress(body=SealedTask(id=A, sealed=KEY)),
+    Progress(node="report", status="running"),
+    *(
+        Answer(body=body, checkpoint="a note\n", consistency=(b"\x02" * 32, b"\x03" * 32))
+        for body in (
+            Done(),
+            Description(enclave=REFERENCE, worker=REFERENCE, images=(IMAGE,)),
+            RoomContent(definition=b"{}"),
+            RoomStatus(
+                stopped=True,
+                attached=(Attached(node="lab", manifest=A),),
+                keys=(BoundKey(user="user@example.org", key=A),),
+            ),
+            Result(manifest=MANIFEST, key=KEY, name="report.zip", receipt=b"{}", commitment=KEY),
+            Log(events=(b"{}",)),
+            Nonce(nonce=KEY),
+        )
+    ),
+    Refusal(code="not_found", message="There is no such room."),
+)
+
+TASK = Task(
+    id=A,
+    kind="python",
+    name="report",
+    script="pass\n",
+    files=(TextFile(name="helper.py", content=""),),
+    inputs=(TaskInput(mount="lab results", kind="file", manifest=MANIFEST, key=KEY),),
+    image=IMAGE,
+    limits=Limits(),
+    logs_on_error=True,
+    logs_on_success=False,
+    result=B,
+    result_key=KEY,
+    report_key=KEY,
+)
+REPORTS = tuple(
+    Report(outcome=outcome)
+    for outcome in (
+        Finished(manifest=MANIFEST, commitment=KEY),
+        Failed(message="The script failed.", log="Traceback"),
+        Unable(message="The image is missing."),
+    )
+)
+SHOWN = EnclaveEvidence(
+    evidence=EVIDENCE, keys=SignedKeys(keys=EnclaveKeys(signing=KEY, sealing=b"\x01" * 1216), signature=KEY * 2)
+)
