@@ -32,6 +32,7 @@ _LONGEST_SILENCE = 300.0
 """Seconds after which a waiting client takes the other side for gone, and asks again."""
 _ANSWER_LIMIT = 16 * 1024 * 1024
 _ERROR_LIMIT = 64 * 1024
+_PIECE = 256 * 1024
 
 
 class StaleKeys(Unavailable):
@@ -138,8 +139,8 @@ class Hub:
     def put_part(self, blob: str, index: int, ciphertext: bytes) -> None:
         """Stores one part; storing the same again is no error."""
         digest = base64.b64encode(sha256(ciphertext)).decode()
-        headers = {"Content-Digest": f"sha-256=:{digest}:", "Content-Type": "application/octet-stream"}
-        self._read("PUT", f"/v1/blobs/{blob}/parts/{index}", content=ciphertext, headers=headers)
+        headers = {"Content-Digest": f"sha-256=:{digest}:", **_octets(ciphertext)}
+        self._read("PUT", f"/v1/blobs/{blob}/parts/{index}", content=_pieces(ciphertext), headers=headers)
 
     def complete_blob(self, blob: str, parts: int) -> None:
         """Says that all parts are there; nothing can be changed afterwards."""
@@ -177,11 +178,11 @@ class Hub:
         silence = _LONGEST_SILENCE if wait else self._timeout
         left = deadline.remaining()
         timeout = httpx.Timeout(self._timeout, read=silence if left is None else min(silence, left + 0.001), pool=None)
-        headers = {"Content-Type": "application/octet-stream", "Accept-Encoding": "identity"}
+        headers = {"Accept-Encoding": "identity", **_octets(message)}
         with (
             _translated(),
             self._http.stream(
-                "POST", "/v1/enclave/messages", content=message, headers=headers, timeout=timeout
+                "POST", "/v1/enclave/messages", content=_pieces(message), headers=headers, timeout=timeout
             ) as response,
         ):
             _check(response)
@@ -246,6 +247,17 @@ def _broken_off(response: httpx.Response, deadline: Deadline) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+
+
+def _octets(body: bytes) -> dict[str, str]:
+    return {"Content-Type": "application/octet-stream", "Content-Length": str(len(body))}
+
+
+def _pieces(body: bytes) -> Iterator[bytes]:
+    """A body in pieces. The HTTP library copies what it is given as often as it sends some of it, and keeps requests
+    in reference cycles: bytes would stay in memory until the garbage collector comes by."""
+    for start in range(0, len(body), _PIECE):
+        yield body[start : start + _PIECE]
 
 
 def _check(response: httpx.Response) -> None:
