@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -26,18 +27,25 @@ PATIENCE = 20.0
 """Seconds after which a test that waits for an event fails."""
 
 
+@dataclass(frozen=True)
+class Meeting:
+    """What happened, and what is to happen, with the messages of one test."""
+
+    arrived: threading.Event = field(default_factory=threading.Event)
+    release: threading.Event = field(default_factory=threading.Event)
+    asker_left: threading.Event = field(default_factory=threading.Event)
+
+
 class TinyEnclave:
     """Speaks the enclave's HTTP interface. The first word of a message says what it does:
 
-    ``echo`` answers with the message, ``frames`` with one frame now and one when `release` is set,
+    ``echo`` answers with the message, ``frames`` with one frame now and one when `Meeting.release` is set,
     ``hang`` with nothing until the asker leaves, ``hang-after`` with one frame first, ``break`` with half an
     answer, ``stale`` with 409, ``full`` with 429, ``fail`` with 500, ``html`` with a page.
     """
 
     def __init__(self) -> None:
-        self.arrived = threading.Event()
-        self.release = threading.Event()
-        self.asker_left = threading.Event()
+        self.meeting = Meeting()
         self.headers: dict[str, str] = {}
         self.queries: list[str] = []
 
@@ -48,52 +56,56 @@ class TinyEnclave:
         if scope["path"] != "/messages":
             await _answer(send, 200, {"path": scope["path"], "query": scope["query_string"].decode()})
             return
+        # A request of an earlier test may end during this one; it tells its own.
+        meeting = self.meeting
         body = bytearray()
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
-                self.asker_left.set()
+                meeting.asker_left.set()
                 return
             body += message["body"]
             if not message["more_body"]:
                 break
-        self.arrived.set()
-        await self._obey(bytes(body), receive, send)
+        meeting.arrived.set()
+        await _obey(bytes(body), meeting, receive, send)
 
-    async def _obey(self, body: bytes, receive: Receive, send: Send) -> None:
-        match body.partition(b" ")[0]:
-            case b"stale":
-                await _answer(send, 409, {"error": {"code": "stale_keys", "message": "Fetch the keys again."}})
-            case b"full":
-                await _answer(send, 429, {"error": {"code": "busy", "message": "Later."}}, [(b"retry-after", b"7")])
-            case b"fail":
-                await _answer(send, 500, {"secret": "inner workings"})
-            case b"html":
-                await _start(send, 200, b"text/html; charset=utf-8")
-                await _end(send, b"<script>")
-            case b"frames":
-                await _start(send, 200)
-                await _frame(send, b"first")
-                await asyncio.to_thread(self.release.wait, PATIENCE)
-                await _end(send, b"second")
-            case b"hang":
-                await self._hang(receive)
-            case b"hang-after":
-                await _start(send, 200)
-                await _frame(send, b"first")
-                await self._hang(receive)
-            case b"break":
-                await _start(send, 200)
-                await _frame(send, b"first")
-                raise asyncio.CancelledError
-            case _:
-                await _start(send, 200)
-                await _end(send, body)
 
-    async def _hang(self, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            continue
-        self.asker_left.set()
+async def _obey(body: bytes, meeting: Meeting, receive: Receive, send: Send) -> None:
+    match body.partition(b" ")[0]:
+        case b"stale":
+            await _answer(send, 409, {"error": {"code": "stale_keys", "message": "Fetch the keys again."}})
+        case b"full":
+            await _answer(send, 429, {"error": {"code": "busy", "message": "Later."}}, [(b"retry-after", b"7")])
+        case b"fail":
+            await _answer(send, 500, {"secret": "inner workings"})
+        case b"html":
+            await _start(send, 200, b"text/html; charset=utf-8")
+            await _end(send, b"<script>")
+        case b"frames":
+            await _start(send, 200)
+            await _frame(send, b"first")
+            await asyncio.to_thread(meeting.release.wait, PATIENCE)
+            await _end(send, b"second")
+        case b"hang":
+            await _hang(meeting, receive)
+        case b"hang-after":
+            await _start(send, 200)
+            await _frame(send, b"first")
+            await _hang(meeting, receive)
+        case b"break":
+            await _start(send, 200)
+            await _frame(send, b"first")
+            raise asyncio.CancelledError
+        case _:
+            await _start(send, 200)
+            await _end(send, body)
+
+
+async def _hang(meeting: Meeting, receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        continue
+    meeting.asker_left.set()
 
 
 async def _start(
@@ -145,7 +157,7 @@ class RunningEnclave:
 
     def stop(self) -> None:
         """Stop, closing every connection, and wait until it has."""
-        self.peer.release.set()
+        self.peer.meeting.release.set()
         self._server.should_exit = True
         self._thread.join(PATIENCE)
         assert not self._thread.is_alive()

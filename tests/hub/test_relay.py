@@ -18,15 +18,14 @@ from cloister.hub.app import create_app
 from cloister.hub.settings import MIB, HubSettings
 
 from .conftest import World
-from .peers import PATIENCE, RunningEnclave, RunningHub, free_port
+from .peers import PATIENCE, Meeting, RunningEnclave, RunningHub, free_port
 
 NONCE = "ab" * 32
 
 
 @pytest.fixture(autouse=True)
-def _forget(world: World) -> None:
-    for event in (world.enclave.peer.arrived, world.enclave.peer.release, world.enclave.peer.asker_left):
-        event.clear()
+def _meet_anew(world: World) -> None:
+    world.enclave.peer.meeting = Meeting()
 
 
 def test_evidence_and_keys_are_passed_on(world: World) -> None:
@@ -77,30 +76,30 @@ def test_too_large_a_message_is_refused(world: World, declared: bool) -> None:
     answer = world.alice.post("/v1/enclave/messages", content=body if declared else iter([body[:MIB]] * 33))
     assert answer.status_code == 413
     assert answer.json()["error"]["code"] == "too_large"
-    assert not world.enclave.peer.arrived.is_set()
+    assert not world.enclave.peer.meeting.arrived.is_set()
 
 
 def test_the_first_frame_arrives_before_the_second_is_sent(world: World) -> None:
     with world.alice.stream("POST", "/v1/enclave/messages", content=b"frames") as answer:
         frames = answer.iter_raw()
         assert next(frames) == b"first"
-        world.enclave.peer.release.set()
+        world.enclave.peer.meeting.release.set()
         assert list(frames) == [b"second"]
 
 
 @pytest.mark.parametrize("word", [b"hang-after", b"hang"])
 def test_a_client_that_leaves_ends_the_enclaves_request(world: World, word: bytes) -> None:
     with raw_request(world, word):
-        assert world.enclave.peer.arrived.wait(PATIENCE)
-        assert not world.enclave.peer.asker_left.is_set()
-    assert world.enclave.peer.asker_left.wait(PATIENCE)
+        assert world.enclave.peer.meeting.arrived.wait(PATIENCE)
+        assert not world.enclave.peer.meeting.asker_left.is_set()
+    assert world.enclave.peer.meeting.asker_left.wait(PATIENCE)
 
 
 def test_a_client_that_leaves_within_its_message_ends_the_enclaves_request(world: World) -> None:
     with raw_request(world, b"echo", declared=10):
         pass
-    assert world.enclave.peer.asker_left.wait(PATIENCE)
-    assert not world.enclave.peer.arrived.is_set()
+    assert world.enclave.peer.meeting.asker_left.wait(PATIENCE)
+    assert not world.enclave.peer.meeting.arrived.is_set()
 
 
 def test_an_answer_that_breaks_off_does_not_look_whole(world: World) -> None:
@@ -144,7 +143,7 @@ def test_relayed_requests_are_bounded_for_each_principal(world: World) -> None:
         assert refused.headers["retry-after"] == "2"
         assert "in 2 seconds" in refused.json()["error"]["message"]
         assert world.bob.post("/v1/enclave/messages", content=b"echo").status_code == 200
-        world.enclave.peer.release.set()
+        world.enclave.peer.meeting.release.set()
         # Whoever has read one answer to its end may ask again.
         assert list(answers[0]) == [b"second"]
         assert world.alice.post("/v1/enclave/messages", content=b"echo").status_code == 200
@@ -187,14 +186,14 @@ def test_stopping_the_hub_ends_open_answers_at_once(tmp_path: Path, word: bytes)
         with RunningHub(settings) as hub, hub.client(add_user(settings, "a@example.com")) as client:
             with ThreadPoolExecutor() as pool:
                 pending = pool.submit(client.post, "/v1/enclave/messages", content=word)
-                assert enclave.peer.arrived.wait(PATIENCE)
+                assert enclave.peer.meeting.arrived.wait(PATIENCE)
                 hub.stop()
                 if word == b"hang":
                     assert pending.result().status_code == 503
                 else:
                     with pytest.raises(httpx.RemoteProtocolError):
                         pending.result()
-            assert enclave.peer.asker_left.wait(PATIENCE)
+            assert enclave.peer.meeting.asker_left.wait(PATIENCE)
 
 
 @pytest.mark.parametrize("url", ["", "enclave", "ftp://enclave", "http://", "http://a:b", "127.0.0.1:80"])
