@@ -130,7 +130,7 @@ def test_a_receipt_of_another_result_is_refused() -> None:
     ],
 )
 def test_exactly_one_subject(subject: list[dict[str, Any]]) -> None:
-    with pytest.raises(ReceiptInvalid, match="about (another|one) result"):
+    with pytest.raises(ReceiptInvalid, match=r"about (another|one) result"):
         verify_receipt(signed(canonical(payload(subject=subject))), PUBLIC, result=RESULT)
 
 
