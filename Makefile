@@ -2,8 +2,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check lint types floors suite lock clean
 
-# Containers need root: where you aren't, sudo asks.
-AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
+# Containers need root: where you aren't, sudo asks. Root leaves no byte code of its own in your checkout.
+AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || ! command -v sudo || echo env PYTHONDONTWRITEBYTECODE=1)
 BIN := .venv/bin
 
 help: ## List the targets.
@@ -42,5 +42,5 @@ lock: setup ## Write the lock files again; `make lock UPGRADE=--upgrade` takes t
 	@setup/lock $(UPGRADE)
 
 clean: ## Remove what was made in this checkout (not Debian packages, not worker images).
-	rm -rf .venv .tools .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
+	$(AS_ROOT) rm -rf .venv .tools .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
