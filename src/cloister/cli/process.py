@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
+import signal
 import socket
 import sys
+
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def notify_ready() -> None:
@@ -39,3 +44,8 @@ def log_to_stderr() -> None:
     )
     for quiet in ("httpx", "httpcore", "alembic", "uvicorn"):
         logging.getLogger(quiet).setLevel(logging.WARNING)
+
+
+def end_with_parent() -> None:
+    """In a child, before exec: SIGTERM when the parent dies, however it dies."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

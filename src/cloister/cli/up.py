@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import fcntl
 import os
 import signal
@@ -19,7 +18,7 @@ import click
 
 from cloister.cli.layout import Layout
 from cloister.cli.options import FILE, FOLDER
-from cloister.cli.process import log_to_stderr
+from cloister.cli.process import end_with_parent, log_to_stderr
 from cloister.engines.local import LocalEngine, stop
 from cloister.errors import CloisterError
 from cloister.hub import accounts
@@ -27,8 +26,6 @@ from cloister.hub.server import bind
 
 LOCK_SECONDS = 15.0
 """How long to wait for an installation on the same folder that is just ending."""
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 @click.command()
@@ -36,7 +33,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address that clients reach the hub at.")
 @click.option("--port", default=8642, show_default=True, help="Its port; 0 takes a free one.")
 @click.option(
-    "--workers", type=click.IntRange(1, 64), help="How many computations run at a time.  [default: one a core]"
+    "--workers", type=click.IntRange(1, 32), help="How many computations run at a time.  [default: one a core]"
 )
 @click.option("--tls-cert", type=FILE, help="Certificate chain, PEM.")
 @click.option("--tls-key", type=FILE, help="Its private key, PEM.")
@@ -165,7 +162,7 @@ class Supervisor:
             pass_fds=descriptors,
             env=environment,
             start_new_session=True,  # Ctrl-C is for this process, which ends the others in order
-            preexec_fn=_end_with_parent,
+            preexec_fn=end_with_parent,
         )
 
 
@@ -222,11 +219,6 @@ def _wait_for_lock(descriptor: int, data: Path) -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-
-
-def _end_with_parent() -> None:
-    """In the child, before exec: SIGTERM when the parent dies, however it dies."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _address(listening: socket.socket) -> str:

@@ -119,6 +119,18 @@ def verify_receipt(receipt: bytes, signing: bytes, *, result: str) -> ReceiptBod
     Raises:
         ReceiptInvalid: it is not the enclave's receipt of that result.
     """
+    subject, body = read_receipt(receipt, signing)
+    if subject != result:
+        raise ReceiptInvalid("The receipt is about another result.")
+    return body
+
+
+def read_receipt(receipt: bytes, signing: bytes) -> tuple[str, ReceiptBody]:
+    """Checks a receipt without its result: the digest of the result's manifest (hex), and what is vouched for.
+
+    Raises:
+        ReceiptInvalid: it is not a receipt of the enclave's.
+    """
     try:
         # 1. One envelope, one signature, of the type that receipts have.
         envelope = decode(receipt, Envelope, what="a receipt")
@@ -129,7 +141,7 @@ def verify_receipt(receipt: bytes, signing: bytes, *, result: str) -> ReceiptBod
         # 2. Signed by the attested key.
         text = pre_authentication_encoding(envelope.payload_type, payload)
         Ed25519PublicKey.from_public_bytes(signing).verify(signature, text)
-        # 3. About this result.
+        # 3. About one result.
         statement = decode(payload, Statement, what="a receipt")
     except InvalidSignature:
         raise ReceiptInvalid("The receipt was not signed by the enclave, or was changed since.") from None
@@ -137,9 +149,10 @@ def verify_receipt(receipt: bytes, signing: bytes, *, result: str) -> ReceiptBod
         raise ReceiptInvalid("The receipt can't be read.") from error
     except VerificationError as error:
         raise ReceiptInvalid(str(error)) from None
-    if [descriptor.digest for descriptor in statement.subject] != [{"sha256": result}]:
-        raise ReceiptInvalid("The receipt is about another result.")
-    return statement.predicate
+    digests = [descriptor.digest for descriptor in statement.subject]
+    if len(digests) != 1 or list(digests[0]) != ["sha256"]:
+        raise ReceiptInvalid("The receipt is not about one result.")
+    return digests[0]["sha256"], statement.predicate
 
 
 def sigstore_bundle(receipt: bytes) -> dict[str, Any]:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cloister.errors import EvidenceRejected, LogTampered
+from cloister.errors import EvidenceRejected, LogTampered, ReceiptInvalid
 from cloister.formats.encoding import decode_canonical
 from cloister.formats.merkle import MerkleTree, leaf_hash
+from cloister.formats.receipt import ReceiptBody, read_receipt
 from cloister.protocol import Done, Log, ReadLog, ReadStatus, RoomStatus, StopRoom
 from cloister.rooms.audit import audit_text
 from cloister.rooms.definition import Definition
-from cloister.rooms.events import Event
+from cloister.rooms.events import Event, RunFinished
+from cloister.rooms.nodes import ComputeNode
 from cloister.sdk.definitions import NodeDefinition, definition_of
 from cloister.sdk.high_level import high_level
-from cloister.sdk.link import RoomLink
+from cloister.sdk.link import RoomLink, Told
 from cloister.sdk.nodes import PythonComputeNode, RawDataNode, RoomContext, node_of
+from cloister.sdk.results import check_body
 from cloister.trust import software
 
 if TYPE_CHECKING:
@@ -97,11 +100,30 @@ class AnalyticsDcr:
         Raises:
             LogTampered: the events are not the ones that the enclave has signed.
         """
-        told = self._context.link.ask(ReadLog(), Log)
-        root = MerkleTree(map(leaf_hash, told.body.events)).root()
-        if len(told.body.events) != told.checkpoint.size or root != told.checkpoint.root:
-            raise LogTampered("The audit log is not the one that its checkpoint was signed for. Ask the operator why.")
-        return audit_text(decode_canonical(data, Event, what="an event") for data in told.body.events)
+        return audit_text(self._read_log()[1])
+
+    def verify_receipt(self, receipt: bytes) -> ReceiptBody:
+        """Checks a receipt (DSSE JSON) that somebody shows, about a result of this room, and returns what it says.
+
+        That takes no right to the result. The audit log is read for it, which is an event of its own.
+
+        Raises:
+            ReceiptInvalid: naming what does not hold.
+            LogTampered: the events are not the ones that the enclave has signed.
+        """
+        told, events = self._read_log()
+        # 1. The enclave that has proven itself has signed it.
+        manifest, body = read_receipt(receipt, told.trusted.keys.signing)
+        # 2. It keeps what the room's definition promises.
+        node = self._context.definition.node(body.node)
+        if not isinstance(node, ComputeNode):
+            raise ReceiptInvalid("The receipt is about a computation that is not in this room.")
+        check_body(body, self._context.definition, self.id, node, told.trusted, told.checkpoint)
+        # 3. The log says that this very result was released.
+        said = events[body.log_index].body
+        if not isinstance(said, RunFinished) or (said.run, said.node, said.manifest) != (body.run, body.node, manifest):
+            raise ReceiptInvalid("The room's log does not say that this result was released.")
+        return body
 
     def stop(self) -> None:
         """Ends the room: nothing can be attached, run or fetched any more.
@@ -110,6 +132,13 @@ class AnalyticsDcr:
             AuthorizationError: only the owner may.
         """
         self._context.link.ask(StopRoom(), Done)
+
+    def _read_log(self) -> tuple[Told[Log], list[Event]]:
+        told = self._context.link.ask(ReadLog(), Log)
+        root = MerkleTree(map(leaf_hash, told.body.events)).root()
+        if len(told.body.events) != told.checkpoint.size or root != told.checkpoint.root:
+            raise LogTampered("The audit log is not the one that its checkpoint was signed for. Ask the operator why.")
+        return told, [decode_canonical(data, Event, what="an event") for data in told.body.events]
 
     def __repr__(self) -> str:
         return f"AnalyticsDcr(id={self.id!r}, name={self.name!r})"

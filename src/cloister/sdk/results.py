@@ -35,32 +35,38 @@ def check_receipt(
     Raises:
         ReceiptInvalid: naming what does not hold.
     """
-    signing = trusted.keys.signing
-    # 1. The enclave has signed it, for this result.
-    body = verify_receipt(result.receipt, signing, result=result.manifest.digest())
-    # 2. It was computed in this room, by this very computation, in the image that was agreed to.
+    # The enclave has signed it, for this result.
+    body = verify_receipt(result.receipt, trusted.keys.signing, result=result.manifest.digest())
+    check_body(body, definition, room, node, trusted, log)
+    return body
+
+
+def check_body(
+    body: ReceiptBody, definition: Definition, room: str, node: ComputeNode, trusted: Trusted, log: Checkpoint
+) -> None:
+    """Checks what a receipt of the enclave's vouches for. Arguments and errors as `check_receipt`."""
+    # 1. It was computed in this room, by this very computation, in the image that was agreed to.
     image = definition.image(node.image)
     agreed = (room, node.id, node_digest(node).hex(), node.image, image.measurement if image else "")
     if (body.room, body.node, body.definition, body.image, body.image_measurement) != agreed:
         raise ReceiptInvalid("The receipt is about another computation than the one that was asked for.")
-    # 3. By the enclave that has proven itself, and a worker as the room demands it.
+    # 2. By the enclave that has proven itself, and a worker as the room demands it.
     if body.enclave != trusted.attested or not _is(definition.worker, body.worker):
         raise ReceiptInvalid("The result was computed by other software than the room's definition names.")
-    # 4. From the inputs that the computation has; only an optional data node may have been empty.
+    # 3. From the inputs that the computation has; only an optional data node may have been empty.
     if [each.node for each in body.inputs] != list(dependencies(node)):
         raise ReceiptInvalid("The result was computed from other inputs than the room's definition names.")
     for each in body.inputs:
         source = definition.node(each.node)
         if each.manifest is None and not (isinstance(source, RawDataNode) and not source.required):
             raise ReceiptInvalid(f"The result was computed without {each.node!r}, which it needs.")
-    # 5. The room's log tells of it.
+    # 4. The room's log tells of it.
     try:
-        then = verify_checkpoint(body.checkpoint, signing, room=room)
+        then = verify_checkpoint(body.checkpoint, trusted.keys.signing, room=room)
     except LogTampered as error:
         raise ReceiptInvalid(str(error)) from None
     if not body.log_index < then.size <= log.size or (then.size == log.size and then.root != log.root):
         raise ReceiptInvalid("The receipt speaks of another log than the one that the room has.")
-    return body
 
 
 def fetch_result(hub: Hub, result: Result, *, patience: Patience) -> IO[bytes]:
