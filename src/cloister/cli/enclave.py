@@ -26,4 +26,6 @@ def enclave(data: Path, host: str, port: int, listen_fd: int | None, lock_fd: in
     keep_lock(lock_fd)
     log_to_stderr()
     listening = socket.create_server((host, port)) if listen_fd is None else inherited_socket(listen_fd)
+    # Accepted connections inherit it. Without it every small answer would wait for an acknowledgement.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     serve(EnclaveSettings(data=data), sockets=[listening], on_ready=notify_ready)
