@@ -5,26 +5,34 @@ from __future__ import annotations
 import hashlib
 import hmac
 import io
+import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import msgspec
 import pytest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from cloister.errors import (
     AuthorizationError,
     BadRequestError,
     EnclaveError,
+    EvidenceRejected,
     NotFoundError,
     ServerError,
     TimedOut,
 )
 from cloister.formats.receipt import sign_receipt, verify_receipt
+from cloister.rooms.definition import Reference
+from cloister.rooms.events import Published
 from cloister.sdk.key import Key
 from cloister.sdk.transfers import Data
 
 from .conftest import BOB, OWNER, Room, World, definition
+from .enclave_peer import PeerRoom
 
 Publish = Callable[..., Room]
 
@@ -269,3 +277,72 @@ def test_an_image_that_no_worker_offers_is_named(world: World) -> None:
     client = world.client()
     with pytest.raises(ServerError, match="'python'"):
         client.publish_analytics_dcr(definition(client))
+
+
+# --- what a room promises ---------------------------------------------------------------------------------------------
+
+
+def test_a_room_for_another_enclave_is_not_opened(publish: Publish, world: World) -> None:
+    room = publish()
+    elsewhere = msgspec.structs.replace(
+        room.dcr.definition, enclave=Reference(evidence="sev-snp", measurement="22" * 32)
+    )
+    world.hub.enclave.rooms[elsewhere.id()] = PeerRoom(elsewhere.id())
+    world.hub.enclave.rooms[elsewhere.id()].append(OWNER, Published(definition=elsewhere))
+    with pytest.raises(EvidenceRejected, match="another enclave"):
+        room.client.retrieve_analytics_dcr(elsewhere.id())
+
+
+def test_workers_without_protection_need_consent_of_their_own(publish: Publish) -> None:
+    room = publish()
+    # The enclave has proven itself already: what is left to consent to is the worker.
+    room.client._channel.allow_software = False
+    with pytest.raises(EvidenceRejected, match="computations would run outside"):
+        room.client.retrieve_analytics_dcr(room.dcr.id)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        [],
+        [{"kty": "RSA", "kid": "k"}],
+        [{"kty": "OKP", "crv": "Ed25519", "kid": "k", "x": "AAAA"}],
+        [{"kty": "OKP", "crv": "Ed25519", "kid": "k", "x": "!"}],
+    ],
+)
+def test_a_hub_that_has_no_keys_for_identities_is_told_so(keys: list[object], world: World) -> None:
+    def answer(request: Request) -> Response | None:
+        return JSONResponse({"keys": keys}) if request.url.path.endswith("jwks.json") else None
+
+    world.hub.on_request = answer
+    client = world.client()
+    with pytest.raises(ServerError, match=r"for identities|identities with"):
+        client.publish_analytics_dcr(definition(client))
+
+
+def test_an_issuer_that_names_itself_is_believed(publish: Publish, world: World) -> None:
+    room = publish()
+    assert room.dcr.definition.issuers[0].name == "cloister-hub:thumbprint"
+    keys = json.loads(httpx.get(f"{world.url}/.well-known/jwks.json").text)["keys"]
+
+    def answer(request: Request) -> Response | None:
+        named = {"keys": keys, "issuer": "idp.example.org"}
+        return JSONResponse(named) if request.url.path.endswith("jwks.json") else None
+
+    world.hub.on_request = answer
+    (issuer,) = publish().dcr.definition.issuers
+    assert issuer.name == "idp.example.org"
+    assert issuer.keys == (world.hub.identity.public_key().public_bytes_raw().hex(),)
+
+
+def test_no_error_holds_the_token(world: World) -> None:
+    client = world.client()
+    token = world.tokens[OWNER]
+    world.hub.on_request = lambda request: (_ for _ in ()).throw(ConnectionError)
+    with pytest.raises(ServerError) as caught:
+        client.get_data_room_descriptions()
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert token not in repr(vars(error))
+        assert not isinstance(error, httpx.HTTPError)
+        error = error.__cause__ or error.__context__

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -125,3 +127,16 @@ def test_the_face_has_what_it_says() -> None:
     assert dir(cloister) == sorted(cloister.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = cloister.nothing
+
+
+def test_it_needs_nothing_of_a_server() -> None:
+    code = (
+        "import sys, cloister.analytics, cloister; cloister.create_client; "
+        "print(*{'joserfc', 'fastapi', 'starlette', 'uvicorn', 'sqlalchemy', 'obstore'} & {*sys.modules})"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "\n"
+
+
+def test_errors_do_not_load_the_client() -> None:
+    code = "import sys, cloister.errors; print('httpx' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "False\n"

@@ -10,6 +10,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -102,6 +103,8 @@ class Hub:
             verify=tls or True,
             mounts=mounts,
         )
+        # Scripts seldom close clients; connections shall end in order all the same.
+        weakref.finalize(self, self._http.close)
 
     def __repr__(self) -> str:
         return f"Hub({self.url!r})"
