@@ -64,7 +64,7 @@ def introduce(screen: Screen, folder: Path) -> None:
         "whoever operates this machine. All else is real: encryption, permissions, log, "
         "container. Use invented data, as the demo does."
     )
-    screen.tell(f"Everything is kept in {folder}")
+    screen.tell(f"All of it lies in {folder}")
 
 
 @dataclass
