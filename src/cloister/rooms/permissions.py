@@ -10,7 +10,7 @@ from cloister.errors import Refused
 from cloister.rooms.definition import Definition
 
 NO_SUCH_ROOM = "There is no such room, or this device has not proven that you are one of its participants."
-"""The one answer to outsiders, to unknown devices and about unknown rooms: which of them it is, is nobody's business."""
+"""The one answer to outsiders, to unknown devices and about unknown rooms: which of them it is, is not told."""
 
 
 class Role(Enum):
