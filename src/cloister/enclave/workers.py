@@ -231,7 +231,8 @@ class Workers:
         lease = self._lease(entry, worker, request.key)
         try:
             yield Progress(body=SealedTask(id=lease.attempt.id, sealed=lease.sealed))
-            await lease.over
+            # Shielded: when the worker goes, this wait is cancelled, which must not pass for the end of the lease.
+            await asyncio.shield(lease.over)
         except Withdrawn:
             raise Refused("conflict", "The task is not wanted any more. Discard it and pull another.") from None
         finally:
