@@ -21,8 +21,8 @@ from cloister.sdk.client import Client
 from cloister.sdk.dcr import AnalyticsDcr
 from cloister.sdk.device import open_device_key
 from cloister.sdk.folder import StateFolder
-from cloister.sdk.hub import Hub
-from cloister.sdk.patience import Patience
+from cloister.wire.hub import Hub
+from cloister.wire.patience import Patience
 
 from .hub_peer import PeerHub, Served
 

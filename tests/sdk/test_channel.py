@@ -28,12 +28,12 @@ from cloister.errors import (
 from cloister.formats.sealed import MAX_FRAME, SealingKey, SignedKeys, open_request, sign_keys
 from cloister.protocol import Answer, Done, Progress, PublishRoom, Refusal, Request
 from cloister.rooms.definition import Reference
-from cloister.sdk.channel import REFUSALS
-from cloister.sdk.hub import Hub
 from cloister.sdk.key import Key
-from cloister.sdk.patience import Patience
 from cloister.trust import software
 from cloister.trust.evidence import WORKER_LABEL, Evidence, SoftwareSource, report_data
+from cloister.wire.channel import REFUSALS
+from cloister.wire.hub import Hub
+from cloister.wire.patience import Patience
 
 from .conftest import BOB, Room, World, definition
 from .enclave_peer import PeerEnclave, seal

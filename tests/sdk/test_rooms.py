@@ -29,7 +29,7 @@ from cloister.formats.receipt import sign_receipt, verify_receipt
 from cloister.rooms.definition import Reference
 from cloister.rooms.events import Published
 from cloister.sdk.key import Key
-from cloister.sdk.transfers import Data
+from cloister.sdk.uploads import Data
 
 from .conftest import BOB, OWNER, Room, World, definition
 from .enclave_peer import PeerRoom

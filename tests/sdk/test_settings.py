@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 import cloister
 from cloister.errors import CloisterError
-from cloister.sdk.settings import hub_url, is_loopback, software_allowed, state_folder
+from cloister.sdk.settings import hub_url, software_allowed, state_folder
+from cloister.wire.hub import is_loopback
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,11 @@ from starlette.responses import Response
 
 from cloister.errors import ApiError, BadRequestError, DecryptionFailed, ServerError, TimedOut
 from cloister.formats.dataset import PART_SIZE
-from cloister.sdk.hub import Hub
 from cloister.sdk.key import Key
-from cloister.sdk.patience import Deadline, Patience, Unavailable
-from cloister.sdk.transfers import download, upload
+from cloister.sdk.uploads import upload
+from cloister.wire.hub import Hub
+from cloister.wire.patience import Deadline, Patience, Unavailable
+from cloister.wire.transfers import download
 
 from .conftest import OWNER, World
 from .hub_peer import problem

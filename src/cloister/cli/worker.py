@@ -13,10 +13,10 @@ import click
 from cloister.cli.options import FILE
 from cloister.cli.process import keep_lock, log_to_stderr, notify_ready
 from cloister.errors import CloisterError
-from cloister.sdk.channel import Channel
-from cloister.sdk.hub import Hub
-from cloister.sdk.patience import Patience
 from cloister.trust.evidence import SoftwareSource
+from cloister.wire.channel import Channel
+from cloister.wire.hub import Hub
+from cloister.wire.patience import Patience
 from cloister.worker.agent import Agent
 from cloister.worker.container import Sandbox
 from cloister.worker.offer import Offer

@@ -28,15 +28,15 @@ from cloister.protocol import (
 from cloister.rooms.definition import Definition, Issuer, read_definition
 from cloister.sdk import settings
 from cloister.sdk.builder import AnalyticsDcrDefinition
-from cloister.sdk.channel import Channel
 from cloister.sdk.checkpoints import CheckpointMemory
 from cloister.sdk.dcr import AnalyticsDcr, check_room
 from cloister.sdk.device import open_device_key
 from cloister.sdk.folder import StateFolder
-from cloister.sdk.hub import Hub, RoomEntry
 from cloister.sdk.link import Identity, RoomLink
 from cloister.sdk.nodes import RoomContext
-from cloister.sdk.patience import Patience
+from cloister.wire.channel import Channel
+from cloister.wire.hub import Hub, RoomEntry
+from cloister.wire.patience import Patience
 
 
 def create_client(

@@ -14,10 +14,10 @@ from cloister.formats.checkpoint import Checkpoint
 from cloister.formats.encoding import Email, normal_email
 from cloister.protocol import PublishRoom, Request, RoomBody
 from cloister.rooms.definition import Reference
-from cloister.sdk.channel import Channel, Progressed, Trusted
 from cloister.sdk.checkpoints import CheckpointMemory
-from cloister.sdk.hub import Hub
-from cloister.sdk.patience import NEVER, Deadline
+from cloister.wire.channel import Channel, Progressed, Trusted
+from cloister.wire.hub import Hub
+from cloister.wire.patience import NEVER, Deadline
 
 T = TypeVar("T")
 

@@ -14,12 +14,12 @@ from cloister.protocol import AttachDataset, AwaitJob, Done, FetchResult, Remove
 from cloister.rooms import nodes as records
 from cloister.rooms.definition import Definition
 from cloister.sdk.definitions import NodeDefinition, definition_of
-from cloister.sdk.hub import Hub
 from cloister.sdk.key import Key
 from cloister.sdk.link import RoomLink
-from cloister.sdk.patience import Deadline, Patience
 from cloister.sdk.results import check_receipt, fetch_result
-from cloister.sdk.transfers import Data, upload
+from cloister.sdk.uploads import Data, upload
+from cloister.wire.hub import Hub
+from cloister.wire.patience import Deadline, Patience
 
 
 @dataclass(frozen=True)

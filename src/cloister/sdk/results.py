@@ -14,10 +14,10 @@ from cloister.protocol import Result
 from cloister.rooms.definition import Definition, Reference
 from cloister.rooms.nodes import ComputeNode, RawDataNode, dependencies
 from cloister.rooms.planning import node_digest
-from cloister.sdk.channel import Trusted
-from cloister.sdk.hub import Hub
-from cloister.sdk.patience import Patience
-from cloister.sdk.transfers import download
+from cloister.wire.channel import Trusted
+from cloister.wire.hub import Hub
+from cloister.wire.patience import Patience
+from cloister.wire.transfers import download
 
 _IN_MEMORY = 32 * 1024 * 1024
 """Bytes; larger results go to a temporary file that has no name."""

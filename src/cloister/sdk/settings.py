@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import httpx
 
 from cloister.errors import CloisterError
+from cloister.wire.hub import is_loopback
 
 DEFAULT_PORT = 443
 _WHERE = "Set CLOISTER_URL=https://your-hub, or DECENTRIQ_HOST, DECENTRIQ_PORT and DECENTRIQ_USE_TLS."
@@ -55,16 +55,6 @@ def hub_url(
             stacklevel=3,
         )
     return str(url).rstrip("/")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether the host is this very machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def state_folder(environ: Mapping[str, str]) -> Path:

@@ -23,10 +23,10 @@ from cloister.protocol import (
     Task,
     Unable,
 )
-from cloister.sdk.channel import Channel
-from cloister.sdk.hub import Hub
-from cloister.sdk.patience import Patience, Unavailable
 from cloister.trust.evidence import WORKER_LABEL, EvidenceSource, report_data
+from cloister.wire.channel import Channel
+from cloister.wire.hub import Hub
+from cloister.wire.patience import Patience, Unavailable
 from cloister.worker.container import Sandbox
 from cloister.worker.offer import Offer
 from cloister.worker.task import perform

@@ -22,11 +22,9 @@ from cloister.errors import (
 )
 from cloister.formats.dataset import check_key
 from cloister.protocol import Failed, Finished, Task, TaskInput, Unable
-from cloister.sdk.hub import Hub
-from cloister.sdk.key import Key
-from cloister.sdk.patience import Patience
-from cloister.sdk.transfers import PARALLEL, download
-from cloister.sdk.transfers import _upload as upload
+from cloister.wire.hub import Hub
+from cloister.wire.patience import Patience
+from cloister.wire.transfers import download, upload
 from cloister.worker.container import Sandbox
 from cloister.worker.offer import Offer
 from cloister.worker.python_runner import PythonTask, printable, run_python
@@ -85,7 +83,7 @@ def _store(task: Task, chunks: Iterator[bytes], hub: Hub, patience: Patience) ->
             digest.update(chunk)
             yield chunk
 
-    manifest = upload(hub, hashed(), Key(task.result_key), task.result, patience, PARALLEL)
+    manifest = upload(hub, hashed(), task.result_key, task.result, patience=patience)
     return Finished(manifest=manifest, commitment=hmac.digest(task.result_key, digest.digest(), "sha256"))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import ipaddress
 import socket
 import ssl
 import threading
@@ -20,9 +21,8 @@ import msgspec
 from cloister.errors import ApiError, AuthorizationError, BadRequestError, NotFoundError, ServerError, VerificationError
 from cloister.formats.dataset import PART_CIPHERTEXT_SIZE
 from cloister.formats.encoding import Hex32, decode, sha256
-from cloister.sdk.patience import NEVER, Deadline, Unavailable
-from cloister.sdk.settings import is_loopback
 from cloister.version import VERSION
+from cloister.wire.patience import NEVER, Deadline, Unavailable
 
 T = TypeVar("T")
 
@@ -302,3 +302,13 @@ def _limited(response: httpx.Response, limit: int) -> bytes:
         if len(body) > limit:
             raise VerificationError("The hub's answer is longer than it can be. It was not read to its end.")
     return bytes(body)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the host is this very machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

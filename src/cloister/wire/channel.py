@@ -26,10 +26,10 @@ from cloister.formats.receipt import Attested
 from cloister.formats.sealed import MAX_FRAME, EnclaveKeys, SignedKeys, seal_request, verify_keys
 from cloister.protocol import MAX_REQUEST, Answer, EnclaveEvidence, Frame, Progress, Refusal, Request
 from cloister.rooms.definition import Reference
-from cloister.sdk.hub import Hub, StaleKeys
-from cloister.sdk.patience import NEVER, Deadline, Patience, Unavailable
 from cloister.trust import software
 from cloister.trust.evidence import ENCLAVE_LABEL, NONCE_SIZE, appraise
+from cloister.wire.hub import Hub, StaleKeys
+from cloister.wire.patience import NEVER, Deadline, Patience, Unavailable
 
 KNOWN_ENCLAVES = (Reference(evidence=software.TYPE, measurement=software.measurement("enclave")),)
 """Reference values of the enclave that belongs to this release."""

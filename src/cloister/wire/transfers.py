@@ -4,40 +4,37 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from pathlib import Path
 from typing import IO
 
 from cloister.errors import ApiError
 from cloister.formats.dataset import Manifest, Part, decrypt_stream, encrypt_stream, make_manifest
 from cloister.formats.encoding import sha256
-from cloister.sdk.hub import Hub
-from cloister.sdk.key import Key
-from cloister.sdk.patience import Patience
+from cloister.wire.hub import Hub
+from cloister.wire.patience import Patience
 
 PARALLEL = 8
 """Parts on their way at once: each is 8 MiB of memory."""
-_READ_SIZE = 1024 * 1024
-
-Data = IO[bytes] | bytes | bytearray | memoryview | Path
 
 
-def upload(hub: Hub, data: Data, key: Key, *, patience: Patience, parallel: int = PARALLEL) -> Manifest:
+def upload(
+    hub: Hub, chunks: Iterable[bytes], key: bytes, dataset: str, *, patience: Patience, parallel: int = PARALLEL
+) -> Manifest:
     """Encrypts a dataset and stores it with the hub; memory use is bounded by ``parallel`` parts and two.
 
     A part that fails for want of a connection is sent again. If the upload fails altogether, what was stored of it
     is deleted again as far as possible.
 
+    Args:
+        dataset: the fresh random id that it is stored under.
+
     Raises:
-        TypeError: ``data`` is not bytes, or a file that was opened as text.
         ApiError: the hub refused, or stayed away.
     """
-    dataset = os.urandom(32).hex()
     try:
-        return _upload(hub, _chunks(data), key, dataset, patience, parallel)
+        return _upload(hub, chunks, key, dataset, patience, parallel)
     except BaseException:
         # Nobody will ask for a dataset without a manifest; the hub throws it away sooner or later anyhow.
         with contextlib.suppress(ApiError):
@@ -45,13 +42,13 @@ def upload(hub: Hub, data: Data, key: Key, *, patience: Patience, parallel: int 
         raise
 
 
-def _upload(hub: Hub, chunks: Iterator[bytes], key: Key, dataset: str, patience: Patience, parallel: int) -> Manifest:
+def _upload(hub: Hub, chunks: Iterable[bytes], key: bytes, dataset: str, patience: Patience, parallel: int) -> Manifest:
     parts: list[Part] = []
     size = 0
     sending: set[Future[None]] = set()
     with ThreadPoolExecutor(parallel, thread_name_prefix="cloister-upload") as pool:
         try:
-            for index, ciphertext, length in encrypt_stream(chunks, key.material, dataset):
+            for index, ciphertext, length in encrypt_stream(chunks, key, dataset):
                 parts.append(Part(size=len(ciphertext), sha256=sha256(ciphertext).hex()))
                 size += length
                 sending.add(pool.submit(_put, hub, dataset, index, ciphertext, patience))
@@ -63,7 +60,7 @@ def _upload(hub: Hub, chunks: Iterator[bytes], key: Key, dataset: str, patience:
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    manifest = make_manifest(key.material, dataset, size, parts)
+    manifest = make_manifest(key, dataset, size, parts)
     patience.run(lambda: hub.complete_blob(dataset, len(parts)))
     return manifest
 
@@ -122,21 +119,3 @@ def _ahead(
 
 def _get(hub: Hub, dataset: str, index: int, patience: Patience) -> bytes:
     return patience.run(lambda: hub.get_part(dataset, index))
-
-
-def _chunks(data: Data) -> Iterator[bytes]:
-    """The bytes of whatever was given, piece by piece."""
-    if isinstance(data, bytes | bytearray | memoryview):
-        view = memoryview(data).cast("B")
-        yield from (bytes(view[start : start + _READ_SIZE]) for start in range(0, len(view), _READ_SIZE))
-        return
-    if isinstance(data, Path):
-        with data.open("rb") as file:
-            yield from _chunks(file)
-        return
-    if not hasattr(data, "read"):
-        raise TypeError("The data must be bytes, a path, or a file opened with open(path, 'rb').")
-    while chunk := data.read(_READ_SIZE):
-        if not isinstance(chunk, bytes | bytearray):
-            raise TypeError("The file was opened as text. Open it with open(path, 'rb').")
-        yield bytes(chunk)
