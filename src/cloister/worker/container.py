@@ -180,6 +180,7 @@ class Sandbox:
         finally:
             self._runtime.forget(name, folder / "state")
             cgroups.remove(name, where)
+            self._runtime.reap(range(first_host_id, first_host_id + _IDS_PER_RANGE))
             scratch.clear(folder)
 
     def _run_to_end(

@@ -5,6 +5,7 @@ Whether it is any good is for probe.py to find out.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -36,7 +37,9 @@ class Runtime:
         if found is None:
             raise SandboxUnavailable(f"{name}: not installed")
         try:
-            told = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=10, check=True).stdout
+            told = subprocess.run(
+                [found, "--version"], capture_output=True, text=True, timeout=10, check=True, process_group=0
+            ).stdout
         except (OSError, subprocess.SubprocessError) as error:
             raise SandboxUnavailable(f"{name}: does not run ({error})") from error
         return cls(Path(found), told.splitlines()[0].strip() if told else "unknown")
@@ -80,18 +83,53 @@ class Runtime:
                 stderr=subprocess.DEVNULL,
                 timeout=60,
                 check=False,
+                process_group=0,
             )
+
+    def reap(self, users: range) -> None:
+        """Wait for what a start that failed has left to us, who adopt orphans: dead children that nobody knows.
+
+        These are children that run as one of the container's `users`, and the runtime's own helpers. Runtimes that
+        were called lead process groups of their own, and are left to who called them.
+        """
+        for task in Path("/proc/self/task").iterdir():
+            # Threads end, children are reaped by others, and a kernel may be built without this list.
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                for child in map(int, (task / "children").read_text().split()):
+                    if _is_left(child, users, self.path.name):
+                        with contextlib.suppress(ChildProcessError):
+                            os.kill(child, signal.SIGKILL)
+                            os.waitpid(child, 0)
+
+
+def _is_left(child: int, users: range, runtime_name: str) -> bool:
+    folder = Path(f"/proc/{child}")
+    name, _, rest = (folder / "stat").read_text().partition("(")[2].rpartition(")")
+    state, _, group = rest.split()[:3]
+    is_helper = state == "Z" and name == runtime_name[:15] and int(group) != child
+    return is_helper or folder.stat().st_uid in users
 
 
 def _wait(process: int, timeout_seconds: float) -> bool:
-    """Wait for a child, killing it when the time is up. Whether it succeeded."""
+    """Wait for a child that leads a process group, killing it when the time is up. Whether it succeeded.
+
+    Where it failed, what it started and left in its group is killed; all of that is reaped, being ours now.
+    """
     descriptor = os.pidfd_open(process)
     try:
         if not select.select([descriptor], [], [], timeout_seconds)[0]:
             signal.pidfd_send_signal(descriptor, signal.SIGKILL)
     finally:
         os.close(descriptor)
-    return os.waitpid(process, 0)[1] == 0
+    # Left unreaped until the group was dealt with, so that its number can't be anybody else's.
+    ended = os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT)
+    succeeded = ended is not None and ended.si_code == os.CLD_EXITED and ended.si_status == 0
+    if not succeeded:
+        os.killpg(process, signal.SIGKILL)
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-process, os.WNOHANG if succeeded else 0)[0]:
+            pass
+    return succeeded
 
 
 def _reason(log_file: Path) -> str:

@@ -1,0 +1,79 @@
+"""Control groups: version 1, version 2 and hybrid, from texts; removing real ones."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cloister.worker import cgroups
+
+V2 = "30 24 0:27 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n"
+V1 = (
+    "31 30 0:28 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
+    "32 30 0:29 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n"
+    "33 30 0:30 / /sys/fs/cgroup/pids rw shared:5 master:1 - cgroup cgroup rw,pids\n"
+)
+OTHER = "22 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw\n"
+
+
+@pytest.mark.parametrize(
+    ("mountinfo", "version"),
+    [
+        (OTHER, "none"),
+        (OTHER + V2, "v2"),
+        (OTHER + V1, "v1"),
+        (OTHER + V1 + V2.replace("cgroup rw,n", "cgroup/unified rw,n"), "hybrid"),
+    ],
+)
+def test_versions(mountinfo: str, version: str) -> None:
+    assert cgroups.parse_hierarchies(mountinfo).version == version
+
+
+def test_controllers_of_version_1() -> None:
+    where = cgroups.parse_hierarchies(V1)
+    assert where.by_controller["cpuacct"] == Path("/sys/fs/cgroup/cpu,cpuacct")
+    assert where.by_controller["pids"] == Path("/sys/fs/cgroup/pids")
+    assert where.unified is None
+
+
+def test_facts_of_version_2(tmp_path: Path) -> None:
+    (tmp_path / "memory.max").write_text("1048576\n")
+    (tmp_path / "memory.peak").write_text("4096\n")
+    (tmp_path / "memory.events").write_text("low 0\nhigh 0\nmax 7\noom 3\noom_kill 2\noom_group_kill 0\n")
+    (tmp_path / "pids.max").write_text("max\n")
+    (tmp_path / "pids.events").write_text("max 5\n")
+    facts = cgroups.ControlGroup(tmp_path, tmp_path, unified=True).facts()
+    assert facts == cgroups.Facts(
+        memory_limit=1048576, pids_limit=None, peak_memory=4096, killed_for_memory=2, refused_processes=5
+    )
+
+
+def test_facts_of_version_1(tmp_path: Path) -> None:
+    (tmp_path / "memory.limit_in_bytes").write_text("1048576\n")
+    (tmp_path / "memory.max_usage_in_bytes").write_text("4096\n")
+    (tmp_path / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 1\n")
+    (tmp_path / "pids.max").write_text("11\n")
+    facts = cgroups.ControlGroup(tmp_path, tmp_path, unified=False).facts()
+    assert facts == cgroups.Facts(
+        memory_limit=1048576, pids_limit=11, peak_memory=4096, killed_for_memory=1, refused_processes=0
+    )
+
+
+def test_removing_a_group_kills_what_lives_in_it() -> None:
+    where = cgroups.hierarchies()
+    name = f"cloister-test-{secrets.token_hex(8)}"
+    mounts = set(where.by_controller.values()) or ({where.unified} if where.unified else set())
+    with subprocess.Popen(["sleep", "1000"]) as sleeper:
+        for mount in mounts:
+            if (mount / "cpuset.mems").exists():
+                continue  # takes members only after its processors were set
+            (mount / name / "inner").mkdir(parents=True)
+            (mount / name / "inner/cgroup.procs").write_text(str(sleeper.pid))
+        assert cgroups.names(name[:20], where) == {name}
+        assert cgroups.remove(name, where)
+        assert sleeper.wait() == -9
+    assert cgroups.names(name, where) == set()
+    assert cgroups.remove(name, where)

@@ -1,0 +1,161 @@
+"""A container's life when things go wrong around it: its worker, its runtime, its first process are killed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+import psutil
+import pytest
+
+from cloister.errors import SandboxUnavailable
+from cloister.rooms.limits import MIB
+from cloister.worker import cgroups, container
+from cloister.worker.container import Sandbox
+from cloister.worker.runtime import Runtime
+from tests.containers import SMALL, Machine
+
+WORKER = """
+import pathlib, sys
+from cloister.rooms.limits import Limits
+from cloister.worker import linux, probe
+from cloister.worker.container import Sandbox
+from cloister.worker.python_runner import PythonTask, run_python
+image, directory = map(pathlib.Path, sys.argv[1:])
+with Sandbox(probe.detect(image), directory) as sandbox, sandbox.memory_folder(1 << 20, 10) as folder:
+    print(sandbox.directory, flush=True)
+    script = "import os, signal\\nos.fork()\\nsignal.pause()"
+    task = PythonTask(script=script, input_folder=folder, image_root=image, limits=Limits(memory_bytes=1 << 27))
+    with run_python(sandbox, task) as run:
+        print(run.error, flush=True)
+"""
+
+
+def directory_for(test: str) -> Path:
+    return Path("/run") / f"cloister-test-{test}-{os.getpid()}"
+
+
+def inside(pid: int) -> list[psutil.Process]:
+    """The processes of the containers that the worker `pid` has started."""
+    found = []
+    for process in psutil.Process(pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.uids().real >= 0x70000000:
+                found.append(process)
+    return found
+
+
+def wait_for_script(worker: int) -> list[psutil.Process]:
+    """Wait until tini, the script and its child run."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found = inside(worker)
+            if len(found) == 3 and any(process.name() == "tini" for process in found):
+                return found
+    raise AssertionError(f"the container did not start: {inside(worker)}")
+
+
+def no_zombies() -> bool:
+    """Whether every child that this process has had was waited for."""
+    return all(child.status() != psutil.STATUS_ZOMBIE for child in psutil.Process().children(recursive=True))
+
+
+def test_a_killed_worker_takes_its_container_along(machine: Machine) -> None:
+    """`kill -9` of the worker: the script ends at once, and the next sandbox sweeps the rest."""
+    directory = directory_for("killed")
+    arguments = [sys.executable, "-c", WORKER, str(machine.image_root), str(directory)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as worker:
+        assert worker.stdout is not None
+        left = Path(worker.stdout.readline().strip())
+        processes = wait_for_script(worker.pid)
+        worker.kill()
+    _, alive = psutil.wait_procs(processes, timeout=10)
+    assert alive == []
+    prefix = f"cloister-{left.name}-"
+    assert left.exists()
+    assert cgroups.names(prefix, cgroups.hierarchies())
+    assert list(container.sweep(directory)) == [left.name]
+    assert not left.exists()
+    assert not cgroups.names(prefix, cgroups.hierarchies())
+    assert str(left) not in Path("/proc/self/mountinfo").read_text()
+    assert list(directory.iterdir()) == []
+    directory.rmdir()
+
+
+@pytest.mark.parametrize("victim", ["tini", "script"])
+def test_a_killed_process_inside(machine: Machine, victim: str) -> None:
+    """Somebody, or the machine's own lack of memory, kills the first process, or the script."""
+    script = "import os, signal\nos.fork()\nsignal.pause()"
+    with ThreadPoolExecutor(1) as pool:
+        finished = pool.submit(machine.run, script)
+        found = wait_for_script(os.getpid())
+        tini = next(process for process in found if "tini" in process.name())
+        target = tini if victim == "tini" else tini.children()[0]
+        target.send_signal(signal.SIGKILL)
+        ran = finished.result(timeout=20)
+    assert ran.outcome.exit_code == 137
+    assert ran.outcome.limit is None
+    assert ran.error == "The script crashed, or was ended by a signal. Its output was not collected."
+    assert machine.left() == []
+
+
+def test_several_at_once(machine: Machine) -> None:
+    def run(number: int) -> bytes:
+        script = "import time\nopen('/output/x', 'w').write(open('/input/n').read())\ntime.sleep(0.2)"
+        with machine.running(script, inputs={"n": str(number).encode()}) as run:
+            assert run.error is None
+            return (run.outcome.output / "x").read_bytes()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(run, range(6))) == [str(number).encode() for number in range(6)]
+    assert machine.left() == []
+
+
+def test_an_error_of_the_caller_leaves_nothing(machine: Machine) -> None:
+    with pytest.raises(KeyError), machine.running("print(1)"):
+        raise KeyError
+    assert machine.left() == []
+
+
+def test_an_image_that_is_none(machine: Machine, tmp_path: Path) -> None:
+    other = Machine(machine.sandbox, tmp_path)
+    with pytest.raises(SandboxUnavailable, match="cloister image build"):
+        other.run("print(1)")
+    assert machine.left() == []
+
+
+def test_a_runtime_that_does_not_start(machine: Machine) -> None:
+    """There is no second way to run a script: it fails, and the script has not run."""
+    with Sandbox(Runtime(Path("/bin/false"), "none"), directory_for("false")) as sandbox:
+        broken = Machine(sandbox, machine.image_root)
+        with pytest.raises(SandboxUnavailable, match="false could not start a container"):
+            broken.run("open('/output/x', 'w')")
+        assert broken.left() == []
+    assert no_zombies()
+    directory_for("false").rmdir()
+
+
+def test_a_memory_limit_below_what_a_runtime_needs(machine: Machine) -> None:
+    limits = msgspec.structs.replace(SMALL, memory_bytes=MIB)
+    with pytest.raises(SandboxUnavailable, match="could not start a container"):
+        machine.run("print(1)", limits=limits)
+    assert machine.left() == []
+    assert no_zombies()
+
+
+def test_descriptors_do_not_pile_up(machine: Machine) -> None:
+    own = Path("/proc/self/fd")
+    machine.run("1")
+    before = len(list(own.iterdir()))
+    for _ in range(3):
+        machine.run("1 / 0", cancelled=threading.Event())
+    assert len(list(own.iterdir())) == before

@@ -1,0 +1,164 @@
+"""The probe believes what it sees: runtimes that leave something out are refused, each with what it left out.
+
+The bad runtimes are real ones that are handed a weaker configuration than Cloister wrote.
+"""
+
+from __future__ import annotations
+
+import stat
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from cloister.errors import SandboxUnavailable
+from cloister.worker import bundle, probe
+from cloister.worker.runtime import Runtime
+from tests.containers import Machine
+
+WEAKENINGS = {
+    "no filter": ("del linux['seccomp']", "open a socket to its host (AF_VSOCK)"),
+    "a filter that lets vsock through": (
+        "linux['seccomp']['syscalls'].append({'names': ['socket'], 'action': 'SCMP_ACT_ALLOW'})",
+        "open a netlink socket",
+    ),
+    "no memory limit": ("del linux['resources']['memory']", "did not set the limits"),
+    "no limit on processes": ("del linux['resources']['pids']", "did not set the limits"),
+    "no limits at all": ("del linux['resources']", "did not set the limits"),
+    "the host's network": (
+        "linux['namespaces'] = [n for n in linux['namespaces'] if n['type'] != 'network']",
+        "could not start|reach a network|loopback",
+    ),
+    "capabilities": ("process['capabilities'] = {'bounding': ['CAP_CHOWN']}", "capabilities are left (CapBnd"),
+    "new privileges": ("process['noNewPrivileges'] = False", "NoNewPrivs is 0"),
+    "a writable input": (
+        "[m['options'].remove('ro') for m in config['mounts'] if m['destination'] == '/input']",
+        "/input is not mounted ro",
+    ),
+    "a mount more": (
+        "config['mounts'].append(dict(destination='/sys', type='bind', source='/sys', options=['rbind', 'ro']))",
+        "read /sys",
+    ),
+}
+RUNTIME = """
+#!{python}
+import json, os, sys
+if "--bundle" in sys.argv:
+    path = sys.argv[sys.argv.index("--bundle") + 1] + "/config.json"
+    with open(path) as file:
+        config = json.load(file)
+    linux, process = config["linux"], config["process"]
+    {weakening}
+    with open(path, "w") as file:
+        json.dump(config, file)
+os.execv({runtime!r}, [{runtime!r}, *sys.argv[1:]])
+"""
+
+
+def write_runtime(path: Path, text: str) -> Path:
+    path.write_text(text.lstrip())
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+@pytest.mark.parametrize("weakening", WEAKENINGS)
+def test_a_runtime_that_leaves_something_out(machine: Machine, tmp_path: Path, weakening: str) -> None:
+    change, words = WEAKENINGS[weakening]
+    good = str(probe.detect(machine.image_root).path)
+    text = RUNTIME.format(python=sys.executable, weakening=change, runtime=good)
+    runtime = Runtime.named(str(write_runtime(tmp_path / "runtime", text)))
+    with pytest.raises(SandboxUnavailable) as refused:
+        probe.check(runtime, machine.image_root)
+    assert any(word in str(refused.value) for word in words.split("|")), refused.value
+
+
+def test_the_wrapper_itself_is_no_fault(machine: Machine, tmp_path: Path) -> None:
+    good = str(probe.detect(machine.image_root).path)
+    text = RUNTIME.format(python=sys.executable, weakening="pass", runtime=good)
+    probe.check(Runtime.named(str(write_runtime(tmp_path / "runtime", text))), machine.image_root)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("exit 0", "could not start a container"),
+        ("exit 1", "does not run"),
+        ('[ "$1" = --version ] && echo lying 1.0 && exit; exit 0', "could not start a container"),
+        # Runs the canary bare: what it was asked to never do.
+        ('[ "$1" = --version ] && exit; echo $$ > "${15}"; exec sleep 0', "could not start|control group|limits"),
+    ],
+)
+def test_programs_that_are_no_runtimes(machine: Machine, tmp_path: Path, body: str, words: str) -> None:
+    name = str(write_runtime(tmp_path / "runtime", f"#!/bin/sh\n{body}\n"))
+    with pytest.raises(SandboxUnavailable) as refused:
+        probe.check(Runtime.named(name), machine.image_root)
+    assert any(word in str(refused.value) for word in words.split("|")), refused.value
+
+
+def test_a_chosen_runtime_is_not_replaced(machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the installation asked for one, no other will do."""
+    probe.detect.cache_clear()
+    monkeypatch.setenv(probe.CHOICE, str(tmp_path / "none"))
+    with pytest.raises(SandboxUnavailable, match="not installed") as refused:
+        probe.detect(machine.image_root)
+    assert "CLOISTER_RUNTIME" in str(refused.value)
+    assert "apt-get install" in str(refused.value)
+    monkeypatch.delenv(probe.CHOICE)
+    chosen = probe.detect(machine.image_root)
+    monkeypatch.setenv(probe.CHOICE, str(chosen.path))
+    probe.detect.cache_clear()
+    assert probe.detect(machine.image_root) == chosen
+
+
+def test_it_is_quick(machine: Machine) -> None:
+    probe.detect.cache_clear()
+    started = time.monotonic()
+    probe.detect(machine.image_root)
+    assert time.monotonic() - started < 5  # about 0.2 s where nothing else runs
+    assert probe.describe()
+
+
+def test_faults_of_mounts() -> None:
+    lines = {
+        "/": "ro,nosuid,nodev",
+        "/proc": "rw,nosuid,nodev,noexec",
+        "/dev": "ro,nosuid,noexec",
+        "/dev/shm": "rw,nosuid,nodev,noexec",
+        "/input": "ro,nosuid,nodev,noexec",
+        "/input/code": "ro,nosuid,nodev,noexec",
+        "/output": "rw,nosuid,nodev,noexec",
+        "/tmp": "rw,nosuid,nodev",
+        "/scratch": "rw,nosuid,nodev",
+    }
+
+    def table(changes: dict[str, str]) -> str:
+        return "\n".join(f"1 2 0:3 / {place} {flags} - x x rw" for place, flags in {**lines, **changes}.items())
+
+    assert probe.mount_faults(table({})) == []
+    assert probe.mount_faults(table({"/output": "rw,noexec"})) == ["/output is not mounted nodev, nosuid"]
+    assert probe.mount_faults(table({"/input": "rw,nosuid,nodev,noexec"})) == ["/input is not mounted ro"]
+    assert probe.mount_faults(table({"/sys": "ro"})) == ["/sys is mounted although nothing asked for it"]
+    assert "/tmp is not mounted" in probe.mount_faults("")
+
+
+def test_faults_of_status() -> None:
+    good = {
+        **dict.fromkeys(("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"), "0000000000000000"),
+        "NoNewPrivs": "1",
+        "Seccomp": "2",
+    }
+    assert probe.status_faults(good, "0 1900000000 1\n1000 1900001000 1\n") == []
+    assert probe.status_faults(good, "0 0 4294967295\n") != []
+    assert probe.status_faults(good, "") != []
+    assert probe.status_faults({**good, "Seccomp": "0"}, "0 1 1\n") == ["Seccomp is 0 instead of 2"]
+    assert len(probe.status_faults({}, "0 1 1\n")) == 7
+
+
+def test_the_canary_and_the_launcher_are_plain_python() -> None:
+    """They run under the image's Python: nothing of ours may be imported."""
+    for name in ("canary.py", "launcher.py"):
+        text = Path(bundle.__file__).with_name(name).read_text()
+        compile(textwrap.dedent(text), name, "exec")
+        assert "cloister" not in text
