@@ -24,10 +24,14 @@ from cloister.rooms.events import RunFailed, RunFinished, RunStarted, RunVoided
 from cloister.rooms.nodes import RawDataNode
 from cloister.rooms.permissions import Role, roles
 from cloister.rooms.planning import Step, derived, node_digest, plan, run_id
-from cloister.rooms.state import RunStatus
+from cloister.rooms.state import Run, RunStatus
 
 MAX_JOBS = 10_000
 """Jobs whose course is remembered beside the log; what became of older ones is read from the log."""
+
+MAX_WAITING_PER_USER = 200
+"""Computations that wait for a worker or for others before them. One request may go beyond it where nothing waits: how
+much it starts is bounded by the room's definition."""
 
 Status = Literal["", "queued", "running", "finished"]
 VoidReason = Literal["input removed", "room stopped", "interrupted", "worker lost"]
@@ -130,7 +134,7 @@ class Executor:
         answered = steps[-1].cache_key in results
         wanted = [] if answered else [step for step in steps if step.cache_key not in results]
         new = [step for step in wanted if (room.id, step.cache_key) not in self._executions]
-        self._workers.check_room_for(user, len(new))
+        self._check_room_for(user, len(new))
         if new and definition.worker not in self._workers.references:
             raise Refused("failed", "The room names a worker that this installation doesn't have. Publish it anew.")
         changes = self._changes.setdefault(room.id, Changes())
@@ -146,6 +150,11 @@ class Executor:
         self._jobs[room.id, job] = tuple(by_node.values())
         while len(self._jobs) > MAX_JOBS:
             self._jobs.popitem(last=False)
+
+    def _check_room_for(self, user: str, more: int) -> None:
+        waiting = sum(each.user == user and each.status in ("", "queued") for each in self._executions.values())
+        if waiting and waiting + more > MAX_WAITING_PER_USER:
+            raise Refused("busy", f"{waiting} of your computations are waiting. Wait until some have ended.")
 
     async def watch(self, room: Room, node: str, user: str, job: str) -> AsyncGenerator[Progress]:
         """Tells each change of a job, and ends once the result of ``node`` can be fetched.
@@ -338,9 +347,9 @@ class Executor:
                 body = RunVoided(run=run.id, node=run.node, reason=execution.void_reason)
                 await room.append(room.prepare(execution.user, body, self._clock()))
         if execution.error is None:
-            reason = run.reason if run is not None else execution.void_reason
-            message = f"The computation {execution.node!r} ended without a result: {reason}."
-            execution.error = Refused("conflict", voided(run) if run is not None else message)
+            never = Run(execution.run, execution.node, execution.step.cache_key, execution.user)
+            never.reason = execution.void_reason
+            execution.error = Refused("conflict", voided(run or never))
 
     # --- telling ---
 

@@ -35,7 +35,6 @@ from cloister.protocol import (
 from cloister.rooms.definition import ImageReference, Reference
 from cloister.trust.evidence import NONCE_SIZE, WORKER_LABEL, appraise
 
-MAX_QUEUED_PER_USER = 200
 MAX_NONCES = 4096
 ATTEMPTS = 2
 """A task whose worker was lost is given to another once."""
@@ -130,15 +129,6 @@ class Workers:
         return tuple(self._offered[name] for name in sorted(self._offered))
 
     # --- from the side of rooms ---
-
-    def check_room_for(self, user: str, more: int) -> None:
-        """Raises:
-        Refused: ``busy``, where the user would have too many computations waiting.
-        """
-        if len(self._queued.get(user, ())) + more > MAX_QUEUED_PER_USER:
-            raise Refused(
-                "busy", f"{MAX_QUEUED_PER_USER} of your computations are waiting. Wait until some have ended."
-            )
 
     async def run(self, order: Order) -> Delivery:
         """Gives the order to a worker, and returns what became of it. Cancelling withdraws it, from its worker too.

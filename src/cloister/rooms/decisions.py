@@ -127,7 +127,7 @@ def voided(run: Run) -> str:
     reasons = {
         "interrupted": "was interrupted by a restart of the enclave. Run it again.",
         "worker lost": "lost its worker twice. Run it again; ask the operator to look at the workers.",
-        "input removed": "lost one of its inputs while it ran. Attach the data and run it again.",
+        "input removed": "had its inputs changed while it ran. See that the data is there and run it again.",
         "room stopped": "ended without a result, because the room was stopped.",
     }
     return f"The computation {run.node!r} {reasons.get(run.reason, 'has no result.')}"
