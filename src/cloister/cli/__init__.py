@@ -12,7 +12,7 @@ from cloister.version import VERSION
 
 COMMANDS = {
     "up": ("cloister.cli.up", "Start everything on this machine: hub, enclave, workers."),
-    "user": ("cloister.cli.user", "Add users and revoke their tokens."),
+    "user": ("cloister.cli.user", "Add users, and end their tokens."),
     "demo": ("cloister.cli.demo", "Run a clean room from start to end, and look on."),
     "image": ("cloister.cli.image", "Build and list the images that computations run in."),
     "hub": ("cloister.cli.hub", "Start a hub alone."),
@@ -52,12 +52,14 @@ def cloister() -> None:
     """Compute on data that nobody may see.
 
     \b
-    To try it out:   cloister demo
-    To start:        cloister up --data DIR
-    To add a user:   cloister user add alice@example.com --data DIR
+    To see it work:  cloister demo
+    To start it:     cloister up --data DIR
+    To add a user:   cloister user add alice@example.org --data DIR
 
-    Scripts then find the hub by CLOISTER_URL, and log in with the token that `user add` prints. What they
-    look like stands in the README.
+    Users then write scripts: `import cloister`. A script finds the hub by CLOISTER_URL and logs in with the email and
+    the token that `user add` printed. docs/tutorial.md goes through it step by step.
+
+    Every command explains itself: `cloister COMMAND --help`.
     """
 
 

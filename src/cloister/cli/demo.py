@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import signal
@@ -28,13 +29,18 @@ STOP_SECONDS = 30
 
 
 @click.command()
-@click.option("--data", type=FOLDER, help="An empty folder to work in.  [default: a new one for temporary files]")
+@click.option(
+    "--data",
+    type=FOLDER,
+    help="An empty folder to work in.  [default: a new one in the system's folder for temporary files]",
+)
 @click.option("--keep/--no-keep", default=True, show_default=True, help="Leave the folder there at the end.")
 def demo(data: Path | None, keep: bool) -> None:
     """Run a clean room from start to end, and look on.
 
-    Starts Cloister on a free port. A hospital and a lab encrypt and attach data that is shipped for this; an analyst
-    computes over both; everybody tries what isn't theirs. Takes some seconds. Stops everything at the end.
+    Starts Cloister on a free port. A hospital and a lab encrypt and attach data that ships with it; an analyst computes
+    over both; everybody tries what isn't theirs. Takes some seconds, needs root for the container, and stops
+    everything at the end.
     """
     screen = Screen()
     with _stopping_on_sigterm(), _folder(data, keep=keep) as folder:
@@ -85,7 +91,7 @@ def _running(layout: Layout, log: Path) -> Iterator[str]:
             stderr=messages,
             text=True,
             start_new_session=True,  # Ctrl-C is for the demo, which then stops this one
-            preexec_fn=end_with_parent,
+            preexec_fn=functools.partial(end_with_parent, os.getpid()),
         )
     try:
         assert process.stdout is not None

@@ -13,8 +13,10 @@ from cloister.enclave.server import EnclaveSettings, serve
 
 
 @click.command()
-@click.option("--data", type=FOLDER, required=True, help="Its folder.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address that the hub reaches it at.")
+@click.option(
+    "--data", type=FOLDER, required=True, help="Folder that keeps its sealed rooms and keys; made if missing."
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on, for the hub alone.")
 @click.option("--port", default=7801, show_default=True, help="Port to listen on.")
 @click.option("--listen-fd", type=int, hidden=True)
 @click.option("--lock-fd", type=int, hidden=True)

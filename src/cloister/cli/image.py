@@ -12,14 +12,17 @@ from cloister.worker.recipe import recipe_names
 
 @click.group()
 def image() -> None:
-    """The images that computations run in."""
+    """The images that computations run in: small Debian systems with Python and its libraries."""
 
 
-@image.command()
+@image.command(short_help="Build images, unless they are there.")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option("--rebuild", is_flag=True, help="Build even if it is there, with today's Debian packages.")
 def build(names: tuple[str, ...], rebuild: bool) -> None:
-    """Build the images NAME... unless they are there; prints a name and a measurement for each."""
+    """Build the images NAME..., unless they are there. Needs root.
+
+    Prints a line for each: its name and its measurement, which rooms name. `cloister image list` tells which there are.
+    """
     for name in names:
         start = time.monotonic()
 
@@ -30,7 +33,7 @@ def build(names: tuple[str, ...], rebuild: bool) -> None:
         click.echo(f"{built.name} {built.measurement}")
 
 
-@image.command(name="list")
+@image.command(name="list", short_help="List the images on this machine.")
 def list_() -> None:
     """List the images on this machine, and the recipes that none was built from."""
     current = current_images()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import functools
 import os
 import signal
 import socket
@@ -29,15 +30,15 @@ LOCK_SECONDS = 15.0
 
 
 @click.command()
-@click.option("--data", type=FOLDER, required=True, help="Where everything is kept.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address that clients reach the hub at.")
-@click.option("--port", default=8642, show_default=True, help="Its port; 0 takes a free one.")
+@click.option("--data", type=FOLDER, required=True, help="Folder that keeps everything; made if missing.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8642, show_default=True, help="Port to listen on; 0 takes a free one.")
 @click.option(
     "--workers", type=click.IntRange(1, 32), help="How many computations run at a time.  [default: one a core]"
 )
-@click.option("--tls-cert", type=FILE, help="Certificate chain, PEM.")
-@click.option("--tls-key", type=FILE, help="Its private key, PEM.")
-@click.option("--insecure-http", is_flag=True, help="Serve plain HTTP beyond this machine, behind a proxy with TLS.")
+@click.option("--tls-cert", type=FILE, help="Serve HTTPS with this certificate chain (PEM).")
+@click.option("--tls-key", type=FILE, help="The private key of that certificate (PEM).")
+@click.option("--insecure-http", is_flag=True, help="Allow plain HTTP on an address that other machines reach.")
 def up(
     data: Path,
     host: str,
@@ -47,13 +48,13 @@ def up(
     tls_key: Path | None,
     insecure_http: bool,
 ) -> None:
-    """Start hub, enclave and workers, and print `ready URL` once computations can be run.
+    """Start hub, enclave and workers on this machine. Needs root, for the containers.
 
-    Runs until it gets SIGTERM or SIGINT (Ctrl-C). Started again on the same folder, it has lost nothing.
+    Prints `ready URL` once computations can be run, and logs to standard error. Runs until Ctrl-C (SIGINT) or SIGTERM.
+    Started again on the same folder, it has lost nothing.
 
-    This machine has no trusted execution environment that Cloister would use yet: the enclave runs as software,
-    and whoever operates this machine can read everything. Clients must say that they know
-    (CLOISTER_TRUST_SOFTWARE_ENCLAVE=1).
+    The enclave runs as software, without trusted hardware: whoever operates this machine can read everything. Clients
+    have to say that they know, by CLOISTER_TRUST_SOFTWARE_ENCLAVE=1.
     """
     log_to_stderr()
     tls = [*(("--tls-cert", str(tls_cert)) if tls_cert else ()), *(("--tls-key", str(tls_key)) if tls_key else ())]
@@ -129,7 +130,11 @@ class Supervisor:
             command = ["worker", "--hub", self.url]
             if self.tls_cert is not None:
                 command += ["--hub-cert", str(self.tls_cert)]
-            engine = LocalEngine(lambda: self._start(command, notify=notify, token=token), self.workers)
+            engine = LocalEngine(
+                lambda: self._start(command, notify=notify, token=token),
+                self.workers,
+                served=lambda: ready.heard("worker"),
+            )
             group.create_task(engine.run())
             await ready.of("worker")
             print(f"ready {self.url}", flush=True)
@@ -162,7 +167,7 @@ class Supervisor:
             pass_fds=descriptors,
             env=environment,
             start_new_session=True,  # Ctrl-C is for this process, which ends the others in order
-            preexec_fn=end_with_parent,
+            preexec_fn=functools.partial(end_with_parent, os.getpid()),
         )
 
 
@@ -186,6 +191,10 @@ class Readiness:
 
         asyncio.get_running_loop().add_reader(listening, heard)
         return path
+
+    def heard(self, part: str) -> bool:
+        """Whether the part has said so."""
+        return self._events[part].is_set()
 
     async def of(self, part: str) -> None:
         """Until the part has said so."""
