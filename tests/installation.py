@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -22,9 +23,11 @@ from cloister.sdk.client import Client
 from cloister.sdk.dcr import AnalyticsDcr
 from cloister.sdk.device import open_device_key
 from cloister.sdk.folder import StateFolder
-from cloister.sdk.hub import Hub
+from cloister.wire.hub import Hub
 from cloister.sdk.key import Key
 from cloister.sdk.nodes import PythonComputeNode, RawDataNode
+from cloister.wire.patience import Patience
+from cloister.worker.bundle import LAUNCHER
 
 START_SECONDS = 60
 STOP_SECONDS = 30
@@ -77,11 +80,25 @@ class Installation:
         assert self.process is not None
         while self._clients:
             self._clients.pop().close()
-        family = [self.process.pid, *(child.pid for child in self._children())]
+        family = self._family()
         if self.process.poll() is None:
             os.kill(self.process.pid, number)
+        return self._ended(family)
+
+    def crash(self, part: str) -> int:
+        """Kills a part (``up``, ``hub`` or ``enclave``) as `kill -9` does, and waits until everything has ended.
+
+        Clients stay as they are: they are other machines. Returns the exit code of `cloister up`.
+        """
+        family = self._family()
+        self.part(part).kill()
+        return self._ended(family)
+
+    def _ended(self, family: Sequence[psutil.Process]) -> int:
+        """Waits until these processes are gone, and has read all that they wrote."""
+        assert self.process is not None
         code = self.process.wait(STOP_SECONDS)
-        _, alive = psutil.wait_procs([psutil.Process(pid) for pid in family if psutil.pid_exists(pid)], STOP_SECONDS)
+        _, alive = psutil.wait_procs(family, STOP_SECONDS)
         assert not alive, f"still there: {alive}"
         for reader in self._readers:
             reader.join(STOP_SECONDS)
@@ -91,13 +108,28 @@ class Installation:
         return code
 
     def part(self, name: str) -> psutil.Process:
-        """The process of one part: ``hub``, ``enclave`` or ``worker`` (the first)."""
-        return next(child for child in self._children() if name in child.cmdline()[3:4])
+        """The process of one part: ``up``, ``hub``, ``enclave`` or ``worker`` (the first)."""
+        up, *others = self._family()
+        if name == "up":
+            return up
+        return next(process for process in others if _runs(process, name))
 
-    def _children(self) -> list[psutil.Process]:
+    def script(self) -> psutil.Process:
+        """The process of the script that runs in a container now; waits until there is one."""
+        return _appeared(lambda: next((process for process in self._family() if _is_script(process)), None))
+
+    def another_worker(self, than: psutil.Process) -> psutil.Process:
+        """The worker that has taken the place of this one; waits until there is one."""
+        return _appeared(
+            lambda: next((each for each in self._family() if each != than and _runs(each, "worker")), None)
+        )
+
+    def _family(self) -> list[psutil.Process]:
+        """`cloister up`, and everything below it: parts and containers."""
         assert self.process is not None
         try:
-            return psutil.Process(self.process.pid).children()
+            up = psutil.Process(self.process.pid)
+            return [up, *up.children(recursive=True)]
         except psutil.NoSuchProcess:
             return []
 
@@ -105,18 +137,52 @@ class Installation:
         """A fresh API token of a user, who is made if not there."""
         return accounts.add_user(Layout(self.data).hub_settings(), email)
 
-    def client(self, email: str, *, machine: str | None = None, token: str | None = None) -> Client:
-        """A client of that user, on a machine of their own."""
+    def client(
+        self,
+        email: str,
+        *,
+        machine: str | None = None,
+        token: str | None = None,
+        url: str | None = None,
+        patience: Patience = Patience(),  # noqa: B008 - immutable
+        allow_software: bool = True,
+    ) -> Client:
+        """A client of that user, on a machine of their own. ``url``: where it looks for the hub."""
         folder = StateFolder(self.homes / (machine or email))
         client = Client(
             email,
-            Hub(self.url, token or self.token(email)),
+            Hub(url or self.url, token or self.token(email)),
             folder=folder,
             device=open_device_key(folder, self.url, email, passphrase=None),
-            allow_software=True,
+            allow_software=allow_software,
+            patience=patience,
         )
         self._clients.append(client)
         return client
+
+
+def _runs(process: psutil.Process, part: str) -> bool:
+    try:
+        return process.cmdline()[1:4] == ["-m", "cloister.cli", part]
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _is_script(process: psutil.Process) -> bool:
+    try:
+        return process.cmdline()[:2] == ["/usr/bin/python3", LAUNCHER]
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _appeared(look: Callable[[], psutil.Process | None]) -> psutil.Process:
+    """The kernel tells nobody of new processes but those who trace them: so it is asked, over and over."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        found = look()
+        if found is not None:
+            return found
+    raise AssertionError("the process has not appeared")
 
 
 def _drain(stream: IO[str], lines: list[str], ready: threading.Event | None) -> None:

@@ -46,6 +46,8 @@ def log_to_stderr() -> None:
         logging.getLogger(quiet).setLevel(logging.WARNING)
 
 
-def end_with_parent() -> None:
-    """In a child, before exec: SIGTERM when the parent dies, however it dies."""
+def end_with_parent(parent: int) -> None:
+    """In a child, before exec: SIGTERM when the parent (its process id) dies, however it dies."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        os._exit(1)  # it died before the kernel was told

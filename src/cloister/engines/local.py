@@ -14,8 +14,10 @@ log = logging.getLogger("cloister.engine")
 
 Start = Callable[[], Awaitable[asyncio.subprocess.Process]]
 QUICK = 5.0
-"""Seconds; a worker that ends sooner than that after its start did not get to work."""
+"""Seconds; a worker that ends sooner than that after its start may not have got to work."""
 MAX_QUICK_ENDS = 3
+PAUSES = (0.0, 0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""Seconds before the next start, after that many quick ends in a row; the last one goes on."""
 STOP_SECONDS = 10.0
 
 
@@ -29,11 +31,14 @@ class LocalEngine:
     Args:
         start: starts one worker process.
         workers: how many there are to be. Each runs one computation at a time.
+        served: whether a worker has ever got to work here. If so this machine can run them, and what ends them now
+            passes or is mended; until then, keeping on would only hide what is wrong.
     """
 
-    def __init__(self, start: Start, workers: int) -> None:
+    def __init__(self, start: Start, workers: int, *, served: Callable[[], bool]) -> None:
         self._start = start
         self._workers = workers
+        self._served = served
 
     async def run(self) -> None:
         """Runs until cancelled, then stops all workers.
@@ -56,9 +61,11 @@ class LocalEngine:
                 await stop(process)
                 raise
             quick_ends = quick_ends + 1 if time.monotonic() - started < QUICK else 0
-            if quick_ends == MAX_QUICK_ENDS:
+            if quick_ends >= MAX_QUICK_ENDS and not self._served():
                 raise WorkersKeepFailing("Workers end as soon as they start. Their messages above say why.")
-            log.warning("a worker has ended (exit code %s); starting another", code)
+            pause = PAUSES[min(quick_ends, len(PAUSES) - 1)]
+            log.warning("a worker has ended (exit code %s); starting another in %g seconds", code, pause)
+            await asyncio.sleep(pause)
 
 
 async def stop(process: asyncio.subprocess.Process) -> None:
