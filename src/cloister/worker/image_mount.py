@@ -2,7 +2,7 @@
 
 Users hold a shared lock on a file beside the mount point. The kernel drops it when a process dies, however it
 dies; so the next one to close finds out whether it was the last. Mounting and unmounting happen under a second,
-exclusive lock, so that nobody mounts what somebody else is just unmounting.
+exclusive lock of the folder, so that nobody mounts what somebody else is just unmounting.
 """
 
 from __future__ import annotations
@@ -62,6 +62,8 @@ class Mount:
         else:
             if os.path.ismount(self.root):
                 linux.unmount(self.root)
+            self.root.rmdir()
+            _users_of(self.root).unlink()
         finally:
             os.close(self._users)
 
@@ -72,10 +74,10 @@ class Mount:
 
         Released when the ``with`` ends, unless `keep` was called within. Raises `ImageUnavailable`.
         """
-        guard = root.with_name(root.name + ".guard")
+        guard = root.with_name("guard")
         with holding(guard):
             root.mkdir(exist_ok=True)
-            users = os.open(root.with_name(root.name + ".users"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            users = os.open(_users_of(root), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(users, fcntl.LOCK_SH)
             share = cls(root, guard, users)
             try:
@@ -85,6 +87,10 @@ class Mount:
             finally:
                 if not share._kept:
                     share._release()
+
+
+def _users_of(root: Path) -> Path:
+    return root.with_name(root.name + ".users")
 
 
 def can_mount(file: Path, trial: Path) -> bool:
