@@ -56,6 +56,8 @@ host_only = (
 found["paths"] = [path for path in host_only if os.path.exists(path)]
 found["devices"] = sorted(os.listdir("/dev"))
 found["names"] = [os.uname().nodename, open("/etc/hostname").read(), open("/etc/machine-id").read()]
+found["space"] = {{place: os.statvfs(place).f_blocks * os.statvfs(place).f_frsize for place in (
+    "/", "/dev", "/dev/shm", "/input", "/input/code", "/tmp", "/scratch", "/output")}}
 found["mounts"] = open("/proc/self/mountinfo").read()
 found["groups"] = open("/proc/self/cgroup").read()
 """
@@ -78,6 +80,8 @@ found["groups"] = open("/proc/self/cgroup").read()
         str(Path(__file__).parents[2]),
     ):
         assert word not in seen["mounts"].replace("loop-control", "")
+    # Sizes are those of this run's limits: free space of a host's disk would tell what others do.
+    assert max(seen["space"].values()) < 17 << 20
     assert {line.split(":", 2)[2] for line in seen["groups"].splitlines()} == {"/"}
 
 

@@ -83,7 +83,7 @@ def test_a_killed_worker_takes_its_container_along(machine: Machine) -> None:
     prefix = f"cloister-{left.name}-"
     assert left.exists()
     assert cgroups.names(prefix, cgroups.hierarchies())
-    assert list(container.sweep(directory)) == [left.name]
+    assert container.sweep(directory) == [left.name]
     assert not left.exists()
     assert not cgroups.names(prefix, cgroups.hierarchies())
     assert str(left) not in Path("/proc/self/mountinfo").read_text()

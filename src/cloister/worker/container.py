@@ -108,8 +108,7 @@ class Sandbox:
 
     def __init__(self, runtime: Runtime, directory: Path = DEFAULT_DIRECTORY) -> None:
         self._runtime = runtime
-        for _ in sweep(directory):
-            pass
+        sweep(directory)
         linux.become_subreaper()
         self._directory = scratch.Directory(directory)
 
@@ -237,17 +236,19 @@ class Sandbox:
         )
 
 
-def sweep(directory: Path = DEFAULT_DIRECTORY) -> Iterator[str]:
-    """Remove what workers that no longer live have left under `directory`; name each as it goes.
+def sweep(directory: Path = DEFAULT_DIRECTORY) -> list[str]:
+    """Remove what workers that no longer live have left under `directory`; their names.
 
     Processes are killed, control groups removed, mounts unmounted (as far as they are seen from here), files removed.
     """
     where = cgroups.hierarchies()
+    swept = []
     for left in scratch.abandoned(directory):
         for name in cgroups.names(_group_prefix(left), where):
             cgroups.remove(name, where)
         scratch.clear(left)
-        yield left.name
+        swept.append(left.name)
+    return swept
 
 
 def _group_prefix(worker_directory: Path) -> str:

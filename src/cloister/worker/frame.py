@@ -22,6 +22,7 @@ from cloister.worker.scratch import PAGE, mount_memory
 
 _QUIET = linux.MS_NOSUID | linux.MS_NODEV
 _FOLDER_MODE = 0o755
+_SPARE_FILES = 1000  # empty files and folders in scratch, besides one file a page
 _DATA = _QUIET | linux.MS_NOEXEC
 
 
@@ -99,7 +100,8 @@ def lay_out(
     _make_devices(devices)
     # A page and a file more than allowed: if even these are taken at the end, the limit was exceeded, not just met.
     output = _mounted(folder / "output", limits.output_bytes + PAGE, limits.output_files + 1, 0o1777, _DATA)
-    memory = _mounted(folder / "memory", limits.scratch_bytes, limits.output_files + 3, 0o711, _QUIET)
+    scratch_files = limits.scratch_bytes // PAGE + _SPARE_FILES
+    memory = _mounted(folder / "memory", limits.scratch_bytes, scratch_files, 0o711, _QUIET)
     for name in ("tmp", "scratch", "shm"):
         (memory / name).mkdir()
         (memory / name).chmod(0o1777)

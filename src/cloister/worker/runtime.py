@@ -15,6 +15,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cloister.errors import SandboxUnavailable
 
@@ -60,15 +61,7 @@ class Runtime:
             *("run", "--detach", "--bundle", str(bundle), "--pid-file", str(pid_file)),
             *("--preserve-fds", str(len(descriptors) - 3), name),
         ]
-        process = os.posix_spawn(
-            self.path,
-            command,
-            {"PATH": os.defpath},
-            file_actions=[(os.POSIX_SPAWN_DUP2, descriptor, number) for number, descriptor in enumerate(descriptors)],
-            setpgroup=0,
-            setsigmask=[],
-            setsigdef=[signal.SIGPIPE, signal.SIGINT, signal.SIGTERM],
-        )
+        process = _spawn(command, [(os.POSIX_SPAWN_DUP2, mine, number) for number, mine in enumerate(descriptors)])
         if not _wait(process, timeout_seconds) or not pid_file.exists():
             raise SandboxUnavailable(f"{self.path.name} could not start a container: {_reason(log_file)}")
         return int(pid_file.read_text())
@@ -76,15 +69,9 @@ class Runtime:
     def forget(self, name: str, state: Path) -> None:
         """Let the runtime remove what it keeps of a container that has ended, or never started. Never raises."""
         if state.exists():
-            subprocess.run(
-                [str(self.path), "--root", str(state), "delete", "--force", name],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                timeout=60,
-                check=False,
-                process_group=0,
-            )
+            command = [str(self.path), "--root", str(state), "delete", "--force", name]
+            with contextlib.suppress(OSError):
+                _wait(_spawn(command, [(os.POSIX_SPAWN_OPEN, n, os.devnull, os.O_RDWR, 0) for n in range(3)]), 60.0)
 
     def reap(self, users: range) -> None:
         """Wait for what a start that failed has left to us, who adopt orphans: dead children that nobody knows.
@@ -100,6 +87,19 @@ class Runtime:
                         with contextlib.suppress(ChildProcessError):
                             os.kill(child, signal.SIGKILL)
                             os.waitpid(child, 0)
+
+
+def _spawn(command: list[str], file_actions: Sequence[tuple[Any, ...]]) -> int:
+    """Start a program in a process group of its own, with nothing of our environment, signals or files."""
+    return os.posix_spawn(
+        command[0],
+        command,
+        {"PATH": os.defpath},
+        file_actions=file_actions,
+        setpgroup=0,
+        setsigmask=[],
+        setsigdef=[signal.SIGPIPE, signal.SIGINT, signal.SIGTERM],
+    )
 
 
 def _is_left(child: int, users: range, runtime_name: str) -> bool:
