@@ -12,7 +12,7 @@ import msgspec
 
 from cloister.errors import Refused
 from cloister.formats.dataset import Manifest
-from cloister.formats.encoding import Email, Hex32, Record, Size
+from cloister.formats.encoding import Bytes32, Email, Hex32, Record, Size, canonical, pack, sha256
 from cloister.formats.sealed import SignedKeys
 from cloister.rooms.definition import ImageReference, Reference
 from cloister.rooms.limits import Limits
@@ -58,8 +58,10 @@ class AttachDataset(Record, frozen=True, kw_only=True, tag_field="type", tag="at
 
     node: str
     manifest: Manifest
-    key: bytes
-    """32 bytes. Kept sealed beside the log; deleted when the dataset is removed."""
+    key: Bytes32
+    """Kept sealed beside the log; deleted when the dataset is removed."""
+    request: Hex32
+    """Chosen by the caller; a request that is delivered again, ever so late, changes nothing."""
 
 
 class RemoveDataset(Record, frozen=True, kw_only=True, tag_field="type", tag="remove_dataset"):
@@ -67,7 +69,7 @@ class RemoveDataset(Record, frozen=True, kw_only=True, tag_field="type", tag="re
 
     node: str
     request: Hex32
-    """Chosen by the caller; a request that is sent again with the same one changes nothing more."""
+    """As in `AttachDataset`."""
 
 
 class RunComputation(Record, frozen=True, kw_only=True, tag_field="type", tag="run_computation"):
@@ -94,7 +96,10 @@ class FetchResult(Record, frozen=True, kw_only=True, tag_field="type", tag="fetc
 
 
 class ReadLog(Record, frozen=True, kw_only=True, tag_field="type", tag="read_log"):
-    """Answered with `Log`. Reading is an event itself; the answer holds it too."""
+    """Answered with `Log`. Reading is an event itself; the end of the log holds it too."""
+
+    start: Size = 0
+    """Index of the first event that is wanted."""
 
 
 class StopRoom(Record, frozen=True, kw_only=True, tag_field="type", tag="stop_room"):
@@ -116,12 +121,20 @@ class PullTask(Record, frozen=True, kw_only=True, tag_field="type", tag="pull_ta
     """
 
     evidence: Evidence
-    """Binds the nonce and the key."""
-    nonce: bytes
+    """Binds the nonce and `offer_digest`."""
+    nonce: Bytes32
     key: bytes
     """Fresh X-Wing key; the task is sealed to it."""
     images: tuple[ImageReference, ...]
     """All that it can run. Of several with the same name the first is the one for new rooms."""
+    only_room: Hex32 | None = None
+    """The one room that this worker takes tasks of, as those do that serve one room until they are started anew."""
+
+
+def offer_digest(key: bytes, images: tuple[ImageReference, ...], only_room: str | None) -> bytes:
+    """What a worker's evidence vouches for, 32 bytes: its key, and all that it says of itself in `PullTask`."""
+    said = canonical({"images": images, "only_room": only_room})
+    return sha256(pack("cloister/worker-offer/v1", key, said))
 
 
 WorkerBody = GetNonce | PullTask
@@ -163,8 +176,8 @@ class Done(Record, frozen=True, kw_only=True, tag_field="type", tag="done"):
 class Description(Record, frozen=True, kw_only=True, tag_field="type", tag="description"):
     """The reference values for new rooms."""
 
-    enclave: Reference
-    worker: Reference
+    enclaves: tuple[Reference, ...]
+    workers: tuple[Reference, ...]
     images: tuple[ImageReference, ...]
 
 
@@ -192,23 +205,23 @@ class RoomStatus(Record, frozen=True, kw_only=True, tag_field="type", tag="room_
 
 class Result(Record, frozen=True, kw_only=True, tag_field="type", tag="result"):
     manifest: Manifest
-    key: bytes
-    """32 bytes."""
+    key: Bytes32
     name: str
     """File name to hand it out under."""
     receipt: bytes
     """DSSE JSON; can be shared."""
-    commitment: bytes
+    commitment: Bytes32
     """HMAC-SHA256 of the plaintext under the result key: for its analyst alone."""
 
 
 class Log(Record, frozen=True, kw_only=True, tag_field="type", tag="log"):
     events: tuple[bytes, ...]
-    """All of them, canonical JSON: the leaves of the Merkle tree of the checkpoint beside them."""
+    """Canonical JSON, in order: leaves of the Merkle tree of the checkpoint beside them. Where they end before the
+    log does, the rest is asked for from there on."""
 
 
 class Nonce(Record, frozen=True, kw_only=True, tag_field="type", tag="nonce"):
-    nonce: bytes
+    nonce: Bytes32
 
 
 class Accepted(Record, frozen=True, kw_only=True, tag_field="type", tag="accepted"):
@@ -262,7 +275,7 @@ class TaskInput(Record, frozen=True, kw_only=True):
     kind: Literal["file", "zip"]
     """``file``: the plaintext is the file itself; ``zip``: the plaintext's members lie in a folder of that name."""
     manifest: Manifest
-    key: bytes
+    key: Bytes32
 
 
 class Task(Record, frozen=True, kw_only=True):
@@ -270,6 +283,7 @@ class Task(Record, frozen=True, kw_only=True):
 
     version: Literal[1] = 1
     id: Hex32
+    room: Hex32
     kind: Literal["python"]
     name: str
     """Of the computation."""
@@ -282,14 +296,14 @@ class Task(Record, frozen=True, kw_only=True):
     logs_on_success: bool
     result: Hex32
     """Id of the blob that the result is to be stored under."""
-    result_key: bytes
-    report_key: bytes
+    result_key: Bytes32
+    report_key: Bytes32
     """The report is sealed with it."""
 
 
 class Finished(Record, frozen=True, kw_only=True, tag_field="type", tag="finished"):
     manifest: Manifest
-    commitment: bytes
+    commitment: Bytes32
 
 
 class Failed(Record, frozen=True, kw_only=True, tag_field="type", tag="failed"):

@@ -26,8 +26,9 @@ from cloister.worker.probe import detect
 @click.command()
 @click.option("--hub", "hub_url", required=True, help="Address of the hub, e.g. https://hub.example.org.")
 @click.option("--hub-cert", type=FILE, help="Trust this certificate of the hub, whatever name it bears.")
+@click.option("--single-room", is_flag=True, help="Stay with the room of the first task until started anew.")
 @click.option("--lock-fd", type=int, hidden=True)
-def worker(hub_url: str, hub_cert: Path | None, lock_fd: int | None) -> None:
+def worker(hub_url: str, hub_cert: Path | None, single_room: bool, lock_fd: int | None) -> None:
     """Start a worker: it pulls one task after the other and runs each in a sealed container.
 
     Its token for the hub is read from the environment, CLOISTER_WORKER_TOKEN.
@@ -46,7 +47,8 @@ def worker(hub_url: str, hub_cert: Path | None, lock_fd: int | None) -> None:
     try:
         image = offer.open(offer.references[0])
         with Sandbox(detect(image.root)) as sandbox:
-            Agent(hub, channel, SoftwareSource("worker"), sandbox, offer, notify_ready).run()
+            source = SoftwareSource("worker")
+            Agent(hub, channel, source, sandbox, offer, notify_ready, single_room=single_room).run()
     finally:
         offer.close()
         hub.close()

@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cloister.enclave.logs import log, place
 from cloister.enclave.room import Room
+from cloister.enclave.store import StoreFailed
 from cloister.enclave.workers import Attempt, Delivery, Order, WorkerLost, Workers
-from cloister.errors import Refused
+from cloister.errors import LogTampered, Refused
 from cloister.formats.dataset import Manifest
 from cloister.formats.encoding import Record
 from cloister.formats.receipt import Attested, Input, ReceiptBody, sign_receipt
@@ -23,7 +24,7 @@ from cloister.rooms.definition import Definition, Reference
 from cloister.rooms.events import RunFailed, RunFinished, RunStarted, RunVoided
 from cloister.rooms.nodes import RawDataNode
 from cloister.rooms.permissions import Role, roles
-from cloister.rooms.planning import Step, derived, node_digest, plan, run_id
+from cloister.rooms.planning import Step, derived, leaves, node_digest, plan, run_id
 from cloister.rooms.state import Run, RunStatus
 
 MAX_JOBS = 10_000
@@ -135,7 +136,7 @@ class Executor:
         wanted = [] if answered else [step for step in steps if step.cache_key not in results]
         new = [step for step in wanted if (room.id, step.cache_key) not in self._executions]
         self._check_room_for(user, len(new))
-        if new and definition.worker not in self._workers.references:
+        if new and self._workers.references.isdisjoint(definition.workers):
             raise Refused("failed", "The room names a worker that this installation doesn't have. Publish it anew.")
         changes = self._changes.setdefault(room.id, Changes())
         by_node: dict[str, Execution] = {}
@@ -211,8 +212,9 @@ class Executor:
             delivery = await self._workers.run(order)
             async with room.lock:
                 await self._finish(execution, delivery)
-        except Refused as error:
-            execution.error = error
+        except (Refused, LogTampered, StoreFailed) as error:
+            execution.error = error if isinstance(error, Refused) else Refused("failed", str(error))
+            await self._void(execution)
         except WorkerLost:
             execution.void_reason = "worker lost"
             await self._void(execution)
@@ -240,7 +242,12 @@ class Executor:
                 Input(node=each, manifest=inputs[each].manifest.digest() if each in inputs else None)
                 for each in execution.step.node.dependencies
             )
-            body = RunStarted(run=execution.run, node=execution.node, cache_key=execution.step.cache_key)
+            body = RunStarted(
+                run=execution.run,
+                node=execution.node,
+                cache_key=execution.step.cache_key,
+                inputs=leaves(definition, execution.node, room.state.attached),
+            )
             await room.append(room.prepare(execution.user, body, self._clock()))
         node = execution.step.node
         image = definition.image(node.image)
@@ -250,6 +257,7 @@ class Executor:
         def make(attempt: Attempt) -> Task:
             return Task(
                 id=attempt.id,
+                room=room.id,
                 kind="python",
                 name=node.name,
                 script=node.script,
@@ -264,7 +272,9 @@ class Executor:
                 report_key=attempt.report_key,
             )
 
-        return Order(make, image, definition.worker, execution.user, lambda: execution.move("running"))
+        return Order(
+            make, room.id, image, frozenset(definition.workers), execution.user, lambda: execution.move("running")
+        )
 
     def _inputs(self, room: Room, definition: Definition, step: Step) -> dict[str, TaskInput]:
         """Manifests and keys of the step's dependencies by node; absent optional ones are left out."""
@@ -298,7 +308,7 @@ class Executor:
             return
         run = room.state.runs[execution.run]
         finished = RunFinished(run=run.id, node=run.node, manifest=outcome.manifest.digest(), worker=delivery.worker)
-        decision = release(room.state, room.id, run, finished)
+        decision = release(room.state, run, finished)
         event = room.prepare(execution.user, decision, self._clock())
         if isinstance(decision, RunVoided):
             await room.append(event)
@@ -311,7 +321,7 @@ class Executor:
             receipt=sign_receipt(
                 self._receipt(execution, delivery, event.time, room.checkpoint_with(event)),
                 outcome.manifest.digest(),
-                f"{execution.step.node.name}.zip",
+                f"{execution.step.node.name}.zip.manifest",
                 self._signing,
             ),
         )
@@ -341,15 +351,20 @@ class Executor:
     async def _void(self, execution: Execution) -> None:
         """Ends a run without a result, if it was started at all."""
         room = execution.room
+        if execution.error is None:
+            ended = Run(execution.run, execution.node, execution.step.cache_key, execution.user)
+            ended.reason = execution.void_reason
+            execution.error = Refused("conflict", voided(ended))
         async with room.lock:
             run = room.state.runs.get(execution.run)
-            if run is not None and run.status is RunStatus.RUNNING:
-                body = RunVoided(run=run.id, node=run.node, reason=execution.void_reason)
+            if run is None or run.status is not RunStatus.RUNNING:
+                return
+            body = RunVoided(run=run.id, node=run.node, reason=execution.void_reason)
+            try:
                 await room.append(room.prepare(execution.user, body, self._clock()))
-        if execution.error is None:
-            never = Run(execution.run, execution.node, execution.step.cache_key, execution.user)
-            never.reason = execution.void_reason
-            execution.error = Refused("conflict", voided(run or never))
+            except (Refused, StoreFailed):
+                # The next start of the enclave finds the run and voids it.
+                log.error("the end of a run could not be recorded")
 
     # --- telling ---
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -49,8 +50,10 @@ class _Epoch:
 class KeyRing:
     """Opens requests, each at most once. Sealing keys live in memory only: after a restart old messages are noise."""
 
-    def __init__(self, signing: Ed25519PrivateKey, *, now: int) -> None:
+    def __init__(self, signing: Ed25519PrivateKey, *, now: int, clock: Callable[[], int]) -> None:
+        """``now``: seconds since some start, as everywhere here. ``clock``: milliseconds since 1970."""
         self.signing = signing
+        self._clock = clock
         self.signing_public = signing.public_key().public_bytes_raw()
         self._epochs = [self._make(now)]
 
@@ -85,5 +88,5 @@ class KeyRing:
 
     def _make(self, now: int) -> _Epoch:
         private = SealingKey()
-        keys = EnclaveKeys(signing=self.signing_public, sealing=private.public)
+        keys = EnclaveKeys(made=self._clock(), signing=self.signing_public, sealing=private.public)
         return _Epoch(now, private, keys, sign_keys(keys, self.signing))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -45,13 +45,12 @@ class Room:
             LogTampered: a row was changed, moved or taken out. The room stays closed; others are not affected.
         """
         tree, state = MerkleTree(), RoomState()
-        try:
-            for index, row in enumerate(self._store.read(self.id)):
-                data = open_row(self._key, self.id, index, tree.root(), row)
+        for data in self._read(tree):
+            try:
                 state.apply(decode_canonical(data, Event, what="an event"))
-                tree.append(data)
-        except VerificationError as error:
-            raise LogTampered(f"The log of this room was changed in the enclave's store: {error}") from None
+            except VerificationError as error:
+                raise _changed(error) from None
+            tree.append(data)
         self._tree, self.state = tree, state
 
     def prepare(self, actor: str, body: Body, now: int) -> Event:
@@ -92,13 +91,15 @@ class Room:
         """A secret that was put beside the log.
 
         Raises:
-            DecryptionFailed: it was changed in the store.
+            LogTampered: it was changed in the store.
         """
         sealed = self._store.secret(self.id, self._label(name))
         if sealed is None:
             return None
-        value = open_secret(self._key, self.id, name, sealed)
-        return decode(value, kind, what="a secret of this room")
+        try:
+            return decode(open_secret(self._key, self.id, name, sealed), kind, what="a secret of this room")
+        except VerificationError as error:
+            raise _changed(error) from None
 
     def checkpoint(self) -> str:
         """The signed checkpoint of the log as it is now."""
@@ -114,14 +115,28 @@ class Room:
         seen more than there is will notice."""
         return tuple(self._tree.consistency_proof(seen)) if seen <= len(self._tree) else ()
 
-    def events(self) -> tuple[bytes, ...]:
-        """All events as they are hashed."""
-        tree = MerkleTree()
-        entries = []
-        for index, row in enumerate(self._store.read(self.id)):
-            entries.append(open_row(self._key, self.id, index, tree.root(), row))
-            tree.append(entries[-1])
+    def events(self, start: int, most_bytes: int) -> tuple[bytes, ...]:
+        """Events from an index on, as they are hashed: one at least, and then as many as fit.
+
+        Raises:
+            LogTampered: as `load`.
+        """
+        entries: list[bytes] = []
+        size = 0
+        for entry in self._read(self._tree, start):
+            size += len(entry)
+            if entries and size > most_bytes:
+                break
+            entries.append(entry)
         return tuple(entries)
+
+    def _read(self, tree: MerkleTree, start: int = 0) -> Iterator[bytes]:
+        """Events from an index on, as they lie in the store. Each is in ``tree`` by the time the next is asked for."""
+        try:
+            for index, row in enumerate(self._store.read(self.id, start), start):
+                yield open_row(self._key, self.id, index, tree.root(index), row)
+        except VerificationError as error:
+            raise _changed(error) from None
 
     def _seal(self, name: str, value: object) -> bytes:
         return seal_secret(self._key, self.id, name, canonical(value))
@@ -129,3 +144,9 @@ class Room:
     def _label(self, name: str) -> str:
         """The name of a secret as the store sees it: names of nodes are not the operator's to read."""
         return hmac.digest(self._key, pack("cloister/secret-label/v1", name.encode()), "sha256").hex()
+
+
+def _changed(error: VerificationError) -> LogTampered:
+    return LogTampered(
+        f"What the enclave has stored of this room was changed: {error} Ask the operator to restore the store."
+    )

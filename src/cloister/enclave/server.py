@@ -168,8 +168,9 @@ def create_application(settings: EnclaveSettings, *, clock: Callable[[], int] | 
     # A software enclave has nothing that its workers' evidence could add to; a hardware one takes hardware only.
     references = [Reference(evidence=software.TYPE, measurement=software.measurement("worker"))]
     workers = Workers(references, allow_software=source.reference.evidence == software.TYPE)
-    service = Service(store, key, signing, workers, source.reference, clock or _milliseconds)
-    return Application(service, workers, KeyRing(signing, now=_seconds()), source)
+    clock = clock or _milliseconds
+    service = Service(store, key, signing, workers, source.reference, clock)
+    return Application(service, workers, KeyRing(signing, now=_seconds(), clock=clock), source)
 
 
 def serve(

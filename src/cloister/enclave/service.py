@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cloister.enclave.execution import Executor, StoredDataset, StoredResult
 from cloister.enclave.room import Room
-from cloister.enclave.store import SealedStore
+from cloister.enclave.store import SealedStore, StoreFailed
 from cloister.enclave.workers import Workers
 from cloister.errors import DefinitionInvalid, LogTampered, Refused, VerificationError
-from cloister.formats.dataset import KEY_SIZE, check_key, check_manifest
+from cloister.formats.dataset import check_key, check_manifest
 from cloister.formats.encoding import decode, normal_email
 from cloister.formats.sealed import OpenedRequest
 from cloister.protocol import (
@@ -53,6 +53,8 @@ from cloister.rooms.permissions import NO_SUCH_ROOM, Action, authorise
 from cloister.rooms.planning import derived
 from cloister.trust.identity import verify_identity
 
+LOG_BYTES = 8 * 1024 * 1024
+"""Of events in one answer; the rest is asked for."""
 ACTIONS: dict[type[RoomBody], Action] = {
     RetrieveRoom: Action.READ_DEFINITION,
     ReadStatus: Action.READ_STATUS,
@@ -100,7 +102,7 @@ class Service:
             yield refusal(error)
         except DefinitionInvalid as error:
             yield refusal(Refused("bad_request", str(error)))
-        except LogTampered as error:
+        except (LogTampered, StoreFailed) as error:
             yield refusal(Refused("failed", str(error)))
         except VerificationError as error:
             yield refusal(Refused("rejected", str(error)))
@@ -123,7 +125,9 @@ class Service:
                         yield frame
 
     def _describe(self) -> Description:
-        return Description(enclave=self._reference, worker=self._workers.references[0], images=self._workers.images)
+        return Description(
+            enclaves=(self._reference,), workers=tuple(self._workers.references), images=self._workers.images
+        )
 
     # --- rooms and who is in them ---
 
@@ -214,7 +218,7 @@ class Service:
                 "rejected", "Your identity could not be confirmed. Check your clock and token, and try again."
             )
         # 2. It is a room for this enclave and the workers that it knows.
-        if definition.enclave != self._reference or definition.worker not in self._workers.references:
+        if self._reference not in definition.enclaves or self._workers.references.isdisjoint(definition.workers):
             raise Refused(
                 "bad_request", "The room is made for another enclave or worker. Build it anew and publish that."
             )
@@ -263,10 +267,10 @@ class Service:
             case FetchResult(node=node, job=job):
                 run = decisions.fetch(state, room.id, node, self._executor.run_of(room, node, job) if job else None)
                 return await self._fetch(room, user, node, run.id)
-            case ReadLog():
+            case ReadLog(start=start):
                 size = state.size + 1
                 await room.append(room.prepare(user, LogRead(size=size), self._clock()))
-                return Log(events=await asyncio.to_thread(room.events))
+                return Log(events=await asyncio.to_thread(room.events, start, LOG_BYTES))
             case StopRoom():
                 for event in decisions.stop(state):
                     await room.append(room.prepare(user, event, self._clock()))
@@ -277,15 +281,13 @@ class Service:
 
     async def _attach(self, room: Room, user: str, body: AttachDataset) -> Done:
         # 1. The manifest makes sense and the key is the dataset's.
-        if len(body.key) != KEY_SIZE:
-            raise Refused("bad_request", f"A dataset's key has {KEY_SIZE} bytes.")
         try:
             check_manifest(body.manifest)
             check_key(body.key, body.manifest)
         except VerificationError as error:
             raise Refused("bad_request", str(error)) from None
         # 2. The node is free.
-        for event in decisions.attach(room.state, user, body.node, body.manifest.digest()):
+        for event in decisions.attach(room.state, body.node, body.manifest.digest(), body.request):
             stored = StoredDataset(manifest=body.manifest, key=body.key)
             await room.append(room.prepare(user, event, self._clock()), put={f"dataset/{body.node}": stored})
         return Done()

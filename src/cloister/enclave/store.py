@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,7 +22,11 @@ CREATE TABLE IF NOT EXISTS secrets (
 _BATCH = 1000
 
 
-class StoreConflict(CloisterError):
+class StoreFailed(CloisterError):
+    """The store can't be read or written. What was asked has not happened."""
+
+
+class StoreConflict(StoreFailed):
     """Somebody else has written to the room's log: two enclaves run on one store, or it was changed by hand."""
 
 
@@ -45,10 +50,11 @@ class SealedStore(Protocol):
 
         Raises:
             StoreConflict: the log doesn't have ``expected_size`` rows.
+            StoreFailed: as all methods: the store is broken, or its disk is full.
         """
 
-    def read(self, room: str) -> Iterator[bytes]:
-        """All rows of a room in order; none where there is no such room."""
+    def read(self, room: str, start: int = 0) -> Iterator[bytes]:
+        """The rows of a room in order, from an index on; none where there is no such room."""
 
     def secret(self, room: str, name: str) -> bytes | None:
         """One secret, or None."""
@@ -79,7 +85,7 @@ class SqliteStore:
         delete: Iterable[str] = (),
     ) -> None:
         gone = [(room, name) for name in delete]
-        with self._lock:
+        with self._using():
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 self._write(room, expected_size, rows, put or {}, gone)
@@ -111,10 +117,10 @@ class SqliteStore:
         for key in gone:
             execute("DELETE FROM secrets WHERE room = ? AND name = ?", key)
 
-    def read(self, room: str) -> Iterator[bytes]:
-        position = -1
+    def read(self, room: str, start: int = 0) -> Iterator[bytes]:
+        position = start - 1
         while True:
-            with self._lock:
+            with self._using():
                 batch = self._database.execute(
                     "SELECT position, sealed FROM rows WHERE room = ? AND position > ? ORDER BY position LIMIT ?",
                     (room, position, _BATCH),
@@ -125,7 +131,7 @@ class SqliteStore:
             position = batch[-1][0]
 
     def secret(self, room: str, name: str) -> bytes | None:
-        with self._lock:
+        with self._using():
             found = self._database.execute(
                 "SELECT sealed FROM secrets WHERE room = ? AND name = ?", (room, name)
             ).fetchone()
@@ -134,3 +140,14 @@ class SqliteStore:
     def close(self) -> None:
         with self._lock:
             self._database.close()
+
+    @contextlib.contextmanager
+    def _using(self) -> Iterator[None]:
+        with self._lock:
+            try:
+                yield
+            except sqlite3.Error as error:
+                name = getattr(error, "sqlite_errorname", type(error).__name__)
+                raise StoreFailed(
+                    f"The enclave's store can't be used ({name}). Ask the operator to look at its disk, then try again."
+                ) from error

@@ -15,7 +15,7 @@ import msgspec
 
 from cloister.errors import Refused, VerificationError
 from cloister.formats.dataset import check_key, check_manifest
-from cloister.formats.encoding import decode, sha256
+from cloister.formats.encoding import decode
 from cloister.formats.receipt import Attested
 from cloister.formats.sealed import open_report, seal_task
 from cloister.protocol import (
@@ -31,6 +31,7 @@ from cloister.protocol import (
     SealedTask,
     Task,
     Unable,
+    offer_digest,
 )
 from cloister.rooms.definition import ImageReference, Reference
 from cloister.trust.evidence import NONCE_SIZE, WORKER_LABEL, appraise
@@ -64,8 +65,9 @@ class Order:
     """A task that is to be done by any worker that fits."""
 
     make: Callable[[Attempt], Task]
+    room: str
     image: ImageReference
-    worker: Reference
+    workers: frozenset[Reference]
     user: str
     """On whose behalf: users take turns."""
     started: Callable[[], None]
@@ -107,6 +109,7 @@ class _Waiting:
 
     worker: Attested
     images: frozenset[ImageReference]
+    only_room: str | None
     assigned: asyncio.Future[_Entry]
 
 
@@ -114,7 +117,7 @@ class Workers:
     """The queue between rooms and workers."""
 
     def __init__(self, references: Iterable[Reference], *, allow_software: bool) -> None:
-        self.references = tuple(references)
+        self.references = frozenset(references)
         self._allow_software = allow_software
         self._queued: OrderedDict[str, deque[_Entry]] = OrderedDict()
         """By user; the first in order is served next, then goes to the end."""
@@ -181,7 +184,8 @@ class Workers:
     @staticmethod
     def _fits(entry: _Entry, waiting: _Waiting) -> bool:
         worker = Reference(evidence=waiting.worker.evidence, measurement=waiting.worker.measurement)
-        return entry.order.worker == worker and entry.order.image in waiting.images
+        order = entry.order
+        return worker in order.workers and order.image in waiting.images and waiting.only_room in (None, order.room)
 
     # --- from the side of workers ---
 
@@ -209,15 +213,17 @@ class Workers:
             request.evidence,
             label=WORKER_LABEL,
             nonce=request.nonce,
-            keys_digest=sha256(request.key),
+            keys_digest=offer_digest(request.key, request.images, request.only_room),
             references=self.references,
             allow_software=self._allow_software,
         )
         for image in reversed(request.images):
             self._offered[image.name] = image
+        # 3. A task can be sealed to its key: it is too late to learn that once it has one.
+        seal_task(request.key, b"")
         yield Progress(body=Accepted())
-        # 3. One task, sealed to that key.
-        entry = await self._assign(_Waiting(worker, frozenset(request.images), asyncio.Future()))
+        # 4. One task, sealed to that key.
+        entry = await self._assign(_Waiting(worker, frozenset(request.images), request.only_room, asyncio.Future()))
         lease = self._lease(entry, worker, request.key)
         try:
             yield Progress(body=SealedTask(id=lease.attempt.id, sealed=lease.sealed))

@@ -19,6 +19,9 @@ T = TypeVar("T")
 Hex32 = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 """32 bytes as 64 lower-case hexadecimal digits: a SHA-256 digest, or a random identifier."""
 
+Bytes32 = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+"""32 bytes: a key, a nonce or a commitment. Base64 in JSON."""
+
 Email = Annotated[str, msgspec.Meta(pattern=r"\A[!-+\--?A-~]{1,128}@[!-+\--?A-~]{1,126}\Z")]
 """An address, compared after `normal_email`. Printable ASCII, so that no two addresses of different people look or fold
 alike; no comma, as the audit log is a comma-separated text."""

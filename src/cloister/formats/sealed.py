@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
 from cloister.errors import DecryptionFailed, IdentityRejected, VerificationError
-from cloister.formats.encoding import Record, canonical, number, pack, sha256
+from cloister.formats.encoding import Bytes32, Record, Size, canonical, number, pack, sha256
 
 _SUITE = hpke.Suite(hpke.KEM.MLKEM768_X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
 _MLKEM768_PUBLIC = 1184
@@ -50,7 +50,9 @@ class EnclaveKeys(Record, frozen=True, kw_only=True):
     """The public keys that evidence vouches for."""
 
     version: Literal[1] = 1
-    signing: bytes
+    made: Size
+    """Milliseconds since 1970. Newer keys are never older than these: who has seen these takes no older ones."""
+    signing: Bytes32
     """Ed25519, 32 bytes: signs checkpoints, receipts and newer `EnclaveKeys`."""
     sealing: bytes
     """X-Wing, 1216 bytes: requests are sealed to it. Replaced hourly."""
@@ -73,8 +75,11 @@ def sign_keys(keys: EnclaveKeys, signing: Ed25519PrivateKey) -> SignedKeys:
     return SignedKeys(keys=keys, signature=signing.sign(_keys_text(keys)))
 
 
-def verify_keys(signed: SignedKeys, *, signing: bytes) -> EnclaveKeys:
+def verify_keys(signed: SignedKeys, *, signing: bytes, after: int = 0) -> EnclaveKeys:
     """The newer keys of an enclave whose signing key is known.
+
+    Args:
+        after: when the newest keys that the caller has seen were made: an old sealing key may be a stolen one.
 
     Raises:
         VerificationError: they are somebody else's.
@@ -85,6 +90,8 @@ def verify_keys(signed: SignedKeys, *, signing: bytes) -> EnclaveKeys:
         Ed25519PublicKey.from_public_bytes(signing).verify(signed.signature, _keys_text(signed.keys))
     except (InvalidSignature, ValueError):
         raise VerificationError("The enclave's new keys are not signed by it.") from None
+    if signed.keys.made < after:
+        raise VerificationError("The enclave's keys are older than those it had before. Verify its evidence anew.")
     return signed.keys
 
 

@@ -47,19 +47,18 @@ def open_room(state: RoomState) -> None:
         raise Refused("conflict", "The room was stopped: nothing can be attached, run or fetched any more.")
 
 
-def attach(state: RoomState, user: str, node: str, manifest: str) -> list[Body]:
+def attach(state: RoomState, node: str, manifest: str, request: str) -> list[Body]:
     """A dataset comes to a data node.
 
     Raises:
         Refused: ``conflict``, where the room was stopped or the node has another dataset.
     """
     open_room(state)
-    there = state.attached.get(node)
-    if there == manifest and state.attached_by.get(node) == user:
+    if (node, request) in state.answered:
         return []
-    if there is not None:
+    if node in state.attached:
         raise Refused("conflict", f"The data node {node!r} already has a dataset. Remove that one first.")
-    return [DatasetAttached(node=node, manifest=manifest)]
+    return [DatasetAttached(node=node, manifest=manifest, request=request)]
 
 
 def remove(state: RoomState, node: str, request: str) -> list[Body]:
@@ -68,7 +67,7 @@ def remove(state: RoomState, node: str, request: str) -> list[Body]:
     Raises:
         Refused: ``conflict``, where there is none.
     """
-    if (node, request) in state.removals:
+    if (node, request) in state.answered:
         return []
     there = state.attached.get(node)
     if there is None:
@@ -81,16 +80,12 @@ def stop(state: RoomState) -> list[Body]:
     return [] if state.stopped else [Stopped()]
 
 
-def release(state: RoomState, room: str, run: Run, finished: RunFinished) -> RunFinished | RunVoided:
+def release(state: RoomState, run: Run, finished: RunFinished) -> RunFinished | RunVoided:
     """Whether the result of a run that has just ended is released: decided on the state of now, not of its start."""
-    definition = published(state)
     if state.stopped:
         return RunVoided(run=run.id, node=run.node, reason="room stopped")
-    try:
-        steps = plan(definition, room, run.node, state.attached)
-    except Refused:
-        return RunVoided(run=run.id, node=run.node, reason="input removed")
-    if steps[-1].cache_key != run.cache_key or run.status is not RunStatus.RUNNING:
+    read = [each for each in run.inputs if each.manifest is not None]
+    if any(state.attached.get(each.node) != each.manifest for each in read) or run.status is not RunStatus.RUNNING:
         return RunVoided(run=run.id, node=run.node, reason="input removed")
     return finished
 

@@ -15,6 +15,8 @@ MAX_BYTES = 16 * 1024 * 1024
 MAX_NODES = 1000
 MAX_PARTICIPANTS = 1000
 MAX_ISSUERS = 16
+MAX_REFERENCES = 16
+"""Of enclaves, and of workers."""
 MAX_KEYS = 64
 """Of one issuer, and pinned for one participant."""
 MAX_TITLE = 256
@@ -67,8 +69,10 @@ class Definition(Record, frozen=True, kw_only=True):
     issuers: tuple[Issuer, ...] = ()
     pins_required: bool = False
     """If so, only pinned keys are bound: then not even an issuer can speak for a participant."""
-    enclave: Reference
-    worker: Reference
+    enclaves: tuple[Reference, ...]
+    """The enclaves that may hold the room. More than one lets the service be updated, if the participants agree."""
+    workers: tuple[Reference, ...]
+    """The workers that may compute for it."""
     images: tuple[ImageReference, ...] = ()
 
     def canonical(self) -> bytes:
@@ -131,6 +135,8 @@ def check_definition(definition: Definition) -> None:
         raise DefinitionInvalid(
             f"The room has {len(definition.participants)} participants; {MAX_PARTICIPANTS} are the most."
         )
+    if not all(1 <= len(accepted) <= MAX_REFERENCES for accepted in (definition.enclaves, definition.workers)):
+        raise DefinitionInvalid(f"The room must name 1 to {MAX_REFERENCES} enclaves and as many workers.")
     check_nodes(definition.nodes)
     _unique((image.name for image in definition.images), "image")
     for node in definition.nodes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Literal
 
 from cloister.formats.encoding import Email, Hex32, Record, Size
-from cloister.formats.receipt import Attested
+from cloister.formats.receipt import Attested, Input
 from cloister.rooms.definition import Definition
 
 ENCLAVE = "enclave"
@@ -34,6 +34,8 @@ class DatasetAttached(Record, frozen=True, kw_only=True, tag_field="type", tag="
     node: str
     manifest: Hex32
     """Digest of the manifest, which lists digests of ciphertext."""
+    request: Hex32
+    """The caller's id of this request: one that is delivered again, ever so late, changes nothing."""
 
 
 class DatasetRemoved(Record, frozen=True, kw_only=True, tag_field="type", tag="dataset_removed"):
@@ -42,13 +44,15 @@ class DatasetRemoved(Record, frozen=True, kw_only=True, tag_field="type", tag="d
     node: str
     manifest: Hex32
     request: Hex32
-    """The caller's id of this request: asking again with the same one changes nothing."""
+    """As in `DatasetAttached`."""
 
 
 class RunStarted(Record, frozen=True, kw_only=True, tag_field="type", tag="run_started"):
     run: Hex32
     node: str
     cache_key: Hex32
+    inputs: tuple[Input, ...]
+    """Every data node that is read, directly or by way of other computations, and what was attached there."""
 
 
 class RunFinished(Record, frozen=True, kw_only=True, tag_field="type", tag="run_finished"):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cloister.errors import Refused
 from cloister.formats.encoding import canonical, pack, sha256
+from cloister.formats.receipt import Input
 from cloister.rooms.definition import Definition
 from cloister.rooms.nodes import ComputeNode, Node, PythonNode, RawDataNode, dependencies, topological_order
 
@@ -28,6 +29,13 @@ def derived(definition: Definition, data_node: str) -> frozenset[str]:
         if not found.isdisjoint(dependencies(by_id[node_id])):
             found.add(node_id)
     return frozenset(found - {data_node})
+
+
+def leaves(definition: Definition, node_id: str, attached: Mapping[str, str]) -> tuple[Input, ...]:
+    """The data nodes that a computation reads, directly or by way of others, and what is attached there."""
+    by_id = _by_id(definition)
+    data = (each for each in topological_order(by_id, [node_id]) if isinstance(by_id[each], RawDataNode))
+    return tuple(Input(node=each, manifest=attached.get(each)) for each in data)
 
 
 def plan(definition: Definition, room: str, target: str, attached: Mapping[str, str]) -> list[Step]:

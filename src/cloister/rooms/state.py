@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from cloister.formats.receipt import Attested
+from cloister.formats.receipt import Attested, Input
 from cloister.rooms.definition import Definition
 from cloister.rooms.events import (
     DatasetAttached,
@@ -44,6 +44,7 @@ class Run:
     node: str
     cache_key: str
     actor: str
+    inputs: tuple[Input, ...] = ()
     status: RunStatus = RunStatus.RUNNING
     manifest: str | None = None
     worker: Attested | None = None
@@ -68,10 +69,9 @@ class RoomState:
     """User to the device keys (hex) that speak for them."""
     attached: dict[str, str] = field(default_factory=dict)
     """Data node to the manifest digest of its dataset."""
-    attached_by: dict[str, str] = field(default_factory=dict)
-    removals: set[tuple[str, str]] = field(default_factory=set)
-    """Data node and id of every request that has removed a dataset from it: one that comes late, after a new dataset
-    has been attached, must not remove that."""
+    answered: set[tuple[str, str]] = field(default_factory=set)
+    """Data node and id of every request that has attached or removed a dataset: one that is delivered again, late,
+    must not undo what came after it."""
     runs: dict[str, Run] = field(default_factory=dict)
     results: dict[str, str] = field(default_factory=dict)
     """Cache key to the run whose result can be used."""
@@ -88,18 +88,17 @@ class RoomState:
                 self.keys = {entry.user: set(entry.keys) for entry in definition.participants if entry.keys}
             case KeyBound(user=user, key=key):
                 self.keys.setdefault(user, set()).add(key)
-            case DatasetAttached(node=node, manifest=manifest):
+            case DatasetAttached(node=node, manifest=manifest, request=request):
                 self.attached[node] = manifest
-                self.attached_by[node] = event.actor
+                self.answered.add((node, request))
             case DatasetRemoved(node=node, request=request):
                 self.attached.pop(node, None)
-                self.attached_by.pop(node, None)
-                self.removals.add((node, request))
+                self.answered.add((node, request))
                 self._withdraw(node)
-            case RunStarted(run=run, node=node, cache_key=cache_key):
+            case RunStarted(run=run, node=node, cache_key=cache_key, inputs=inputs):
                 known = self.runs.get(run)
                 if known is None or known.status in (RunStatus.FAILED, RunStatus.VOIDED):
-                    self.runs[run] = Run(run, node, cache_key, event.actor)
+                    self.runs[run] = Run(run, node, cache_key, event.actor, inputs)
                     self.running[cache_key] = run
             case RunFinished() | RunFailed() | RunVoided():
                 self._end(index, event, event.body)

@@ -45,8 +45,8 @@ class AnalyticsDcrDefinition:
         self._draft = self.complete(
             nonce="00" * 32,
             issuer=Issuer(name="unknown", keys=("00" * 32,)),
-            enclave=unknown,
-            worker=unknown,
+            enclaves=(unknown,),
+            workers=(unknown,),
             images=[ImageReference(name=name, measurement="00" * 32) for name in self.images],
         )
 
@@ -93,8 +93,8 @@ class AnalyticsDcrDefinition:
         *,
         nonce: str,
         issuer: Issuer,
-        enclave: Reference,
-        worker: Reference,
+        enclaves: tuple[Reference, ...],
+        workers: tuple[Reference, ...],
         images: Iterable[ImageReference],
     ) -> Definition:
         """The definition that is published.
@@ -110,8 +110,8 @@ class AnalyticsDcrDefinition:
             participants=self._participants,
             nodes=tuple(node.record for node in self._nodes),
             issuers=(issuer,),
-            enclave=enclave,
-            worker=worker,
+            enclaves=enclaves,
+            workers=workers,
             images=tuple(images),
         )
         check_definition(definition)

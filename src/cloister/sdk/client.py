@@ -194,8 +194,8 @@ class Client:
         return definition.complete(
             nonce=os.urandom(32).hex(),
             issuer=self._issuer(),
-            enclave=described.enclave,
-            worker=described.worker,
+            enclaves=described.enclaves,
+            workers=described.workers,
             images=[offered[name] for name in definition.images],
         )
 
@@ -221,7 +221,7 @@ class Client:
         return {
             "id": entry.id,
             "title": definition.title,
-            "driverAttestationHash": definition.enclave.measurement,
+            "driverAttestationHash": definition.enclaves[0].measurement,
             "isStopped": status.stopped,
             "createdAt": entry.created_at,
             "updatedAt": entry.created_at,

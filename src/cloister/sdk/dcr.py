@@ -134,11 +134,17 @@ class AnalyticsDcr:
         self._context.link.ask(StopRoom(), Done)
 
     def _read_log(self) -> tuple[Told[Log], list[Event]]:
-        told = self._context.link.ask(ReadLog(), Log)
-        root = MerkleTree(map(leaf_hash, told.body.events)).root()
-        if len(told.body.events) != told.checkpoint.size or root != told.checkpoint.root:
+        """All events; long logs come in several pieces, each of which proves to extend the one before."""
+        entries: list[bytes] = []
+        while True:
+            told = self._context.link.ask(ReadLog(start=len(entries)), Log)
+            entries += told.body.events
+            if len(entries) >= told.checkpoint.size or not told.body.events:
+                break
+        root = MerkleTree(map(leaf_hash, entries)).root()
+        if len(entries) != told.checkpoint.size or root != told.checkpoint.root:
             raise LogTampered("The audit log is not the one that its checkpoint was signed for. Ask the operator why.")
-        return told, [decode_canonical(data, Event, what="an event") for data in told.body.events]
+        return told, [decode_canonical(data, Event, what="an event") for data in entries]
 
     def __repr__(self) -> str:
         return f"AnalyticsDcr(id={self.id!r}, name={self.name!r})"
@@ -151,14 +157,14 @@ def check_room(definition: Definition, link: RoomLink) -> None:
         EvidenceRejected: its enclave is another one, or its workers run unprotected and that was not allowed.
     """
     # 1. The enclave that has proven itself is the one that all participants have agreed on.
-    link.enclave = definition.enclave
-    if link.channel.trusted().reference != definition.enclave:
+    link.enclaves = definition.enclaves
+    if link.channel.trusted().reference not in definition.enclaves:
         raise EvidenceRejected(
             "The room names another enclave than the one that is there now. Its data can't be used by this one: ask "
             "the operator for the version that the room was made for, or publish the room anew."
         )
     # 2. Workers without protection need the same consent as an enclave without it.
-    if definition.worker.evidence == software.TYPE and not link.channel.allow_software:
+    if any(worker.evidence == software.TYPE for worker in definition.workers) and not link.channel.allow_software:
         raise EvidenceRejected(
             "The room's computations would run outside a trusted execution environment: nothing would protect the "
             "data from the operator of the machine. If that is what you want, set CLOISTER_TRUST_SOFTWARE_ENCLAVE=1."

@@ -79,11 +79,11 @@ class RoomLink:
         checkpoints: CheckpointMemory,
         room: str,
         *,
-        enclave: Reference | None = None,
+        enclaves: tuple[Reference, ...] | None = None,
     ) -> None:
-        """``enclave``: the one that the room's definition names, where that is known already."""
+        """``enclaves``: those that the room's definition names, where that is known already."""
         self.room = room
-        self.enclave = enclave
+        self.enclaves = enclaves
         self.channel = channel
         self.identity = identity
         self._checkpoints = checkpoints
@@ -127,7 +127,7 @@ class RoomLink:
         seen = self._checkpoints.newest(self.room)
         request = Request(body=body, room=self.room, user=self.identity.email, token=token, seen=seen.size)
         reply = self.channel.ask(
-            request, self.identity.device, enclave=self.enclave, wait=wait, deadline=deadline, progressed=progressed
+            request, self.identity.device, enclaves=self.enclaves, wait=wait, deadline=deadline, progressed=progressed
         )
         answer, signing = reply.answer, reply.trusted.keys.signing
         # 1. The log is the one that was seen before, or longer.

@@ -85,7 +85,9 @@ class DataNode:
         # Nothing of the data is sent, not even encrypted, before the enclave has proven itself.
         self._context.link.channel.trusted()
         manifest = upload(self._context.hub, data, key, patience=self._context.patience)
-        self._context.link.ask(AttachDataset(node=self.id, manifest=manifest, key=key.material), Done)
+        self._context.link.ask(
+            AttachDataset(node=self.id, manifest=manifest, key=key.material, request=os.urandom(32).hex()), Done
+        )
 
     def remove_published_dataset(self) -> None:
         """Takes the dataset away, with every result that was derived from it.

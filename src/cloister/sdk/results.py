@@ -51,7 +51,7 @@ def check_body(
     if (body.room, body.node, body.definition, body.image, body.image_measurement) != agreed:
         raise ReceiptInvalid("The receipt is about another computation than the one that was asked for.")
     # 2. By the enclave that has proven itself, and a worker as the room demands it.
-    if body.enclave != trusted.attested or not _is(definition.worker, body.worker):
+    if body.enclave != trusted.attested or not any(_is(worker, body.worker) for worker in definition.workers):
         raise ReceiptInvalid("The result was computed by other software than the room's definition names.")
     # 3. From the inputs that the computation has; only an optional data node may have been empty.
     if [each.node for each in body.inputs] != list(dependencies(node)):

@@ -109,7 +109,7 @@ class Channel:
         request: Request,
         device: Ed25519PrivateKey | None,
         *,
-        enclave: Reference | None = None,
+        enclaves: tuple[Reference, ...] | None = None,
         wait: bool = False,
         deadline: Deadline = NEVER,
         progressed: Progressed | None = None,
@@ -119,7 +119,7 @@ class Channel:
 
         Args:
             device: signs the request; None for what anyone may ask.
-            enclave: the only enclave that may see the request, where that is agreed.
+            enclaves: the only enclaves that may see the request, where that is agreed.
             wait: whether the answer may take long.
             progressed: is told of every frame before the last.
 
@@ -137,10 +137,10 @@ class Channel:
 
         def attempt() -> Reply:
             try:
-                return self._attempt(payload, device, enclave, wait, deadline, progressed)
+                return self._attempt(payload, device, enclaves, wait, deadline, progressed)
             except StaleKeys:
                 self._renew()
-                return self._attempt(payload, device, enclave, wait, deadline, progressed)
+                return self._attempt(payload, device, enclaves, wait, deadline, progressed)
 
         return self._patience.run(attempt, deadline)
 
@@ -148,14 +148,14 @@ class Channel:
         self,
         payload: bytes,
         device: Ed25519PrivateKey | None,
-        enclave: Reference | None,
+        enclaves: tuple[Reference, ...] | None,
         wait: bool,
         deadline: Deadline,
         progressed: Progressed | None,
     ) -> Reply:
         # 1. The enclave is proven, and the one that was agreed on.
         trusted = self.trusted()
-        if enclave is not None and trusted.reference != enclave:
+        if enclaves is not None and trusted.reference not in enclaves:
             raise EvidenceRejected(
                 "The enclave runs other software than the room's definition names. Nothing was sent to it. Use the "
                 "enclave that the room was made for, or publish the room anew."
@@ -212,7 +212,9 @@ class Channel:
                 self._trusted = None
                 self._trusted = self._prove()
             else:
-                self._trusted = Trusted(verify_keys(shown, signing=before.keys.signing), before.attested)
+                self._trusted = Trusted(
+                    verify_keys(shown, signing=before.keys.signing, after=before.keys.made), before.attested
+                )
 
 
 def _frames(chunks: Iterator[bytes], rest: bytearray) -> Iterator[bytes]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import msgspec
 
 from cloister.errors import ApiError, CloisterError
-from cloister.formats.encoding import decode, sha256
+from cloister.formats.encoding import decode
 from cloister.formats.sealed import SealingKey, open_task, seal_report
 from cloister.protocol import (
     Accepted,
@@ -22,6 +22,7 @@ from cloister.protocol import (
     SealedTask,
     Task,
     Unable,
+    offer_digest,
 )
 from cloister.trust.evidence import WORKER_LABEL, EvidenceSource, report_data
 from cloister.wire.channel import Channel
@@ -42,6 +43,8 @@ class Agent:
     Args:
         channel: to the enclave, without patience of its own: a broken connection is a lost lease.
         on_accepted: called whenever the enclave has accepted this worker's evidence.
+        single_room: whether to stay with the room of the first task, so that not even a broken-out script meets
+            the data of another.
     """
 
     def __init__(
@@ -52,6 +55,8 @@ class Agent:
         sandbox: Sandbox,
         offer: Offer,
         on_accepted: Callable[[], None],
+        *,
+        single_room: bool = False,
     ) -> None:
         self._hub = hub
         self._channel = channel
@@ -59,6 +64,9 @@ class Agent:
         self._sandbox = sandbox
         self._offer = offer
         self._on_accepted = on_accepted
+        self._single_room = single_room
+        self._room: str | None = None
+        """The room that this worker stays with, once it has had a task of it."""
         self._pause = threading.Event()
 
     def run(self) -> None:
@@ -85,8 +93,14 @@ class Agent:
             raise CloisterError("The enclave speaks another version of the protocol. Update the worker.")
         # A fresh key for each task: what is sealed to it can't be opened once the task is over.
         key = SealingKey()
-        evidence = self._source.produce(report_data(WORKER_LABEL, nonce.nonce, sha256(key.public)))
-        pull = PullTask(evidence=evidence, nonce=nonce.nonce, key=key.public, images=self._offer.references)
+        digest = offer_digest(key.public, self._offer.references, self._room)
+        pull = PullTask(
+            evidence=self._source.produce(report_data(WORKER_LABEL, nonce.nonce, digest)),
+            nonce=nonce.nonce,
+            key=key.public,
+            images=self._offer.references,
+            only_room=self._room,
+        )
         lease = _Lease(self, key)
         try:
             self._channel.ask(Request(body=pull), None, wait=True, progressed=lease.hear)
@@ -105,8 +119,12 @@ class Agent:
     def perform(self, sealed: SealedTask, key: SealingKey, cancelled: threading.Event) -> None:
         """Does a task and reports it, in a thread of its own."""
         task = decode(open_task(sealed.sealed, key), Task, what="a task")
+        if self._single_room:
+            self._room = self._room or task.room
         patience = Patience(sleep=lambda seconds: _sleep(cancelled, seconds))
         try:
+            if self._room not in (None, task.room):
+                raise CloisterError("The enclave has sent a task of another room.")
             outcome = perform(task, self._hub, self._sandbox, self._offer, patience, cancelled)
         except Exception as error:
             # Its message may hold what the script or the data said: the type alone is told.
