@@ -46,8 +46,11 @@ ROOM = Definition(
     ),
     nodes=NODES,
     issuers=(Issuer(name="hub", keys=("33" * 32,)),),
-    enclave=Reference(evidence="insecure-software", measurement="44" * 32),
-    worker=Reference(evidence="insecure-software", measurement="55" * 32),
+    enclaves=(Reference(evidence="insecure-software", measurement="44" * 32),),
+    workers=(
+        Reference(evidence="insecure-software", measurement="55" * 32),
+        Reference(evidence="sev-snp", measurement="56" * 32),
+    ),
     images=(ImageReference(name="python", measurement="66" * 32),),
 )
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloister.formats.receipt import Attested
+from cloister.formats.receipt import Attested, Input
 from cloister.rooms.audit import audit_line, audit_text
 from cloister.rooms.events import (
     Body,
@@ -37,9 +37,9 @@ def bodies(name: str) -> list[Body]:
     return [
         Published(definition=ROOM),
         KeyBound(user=name, key=HEX, issuer=name),
-        DatasetAttached(node=name, manifest=HEX),
+        DatasetAttached(node=name, manifest=HEX, request=HEX),
         DatasetRemoved(node=name, manifest=HEX, request=HEX),
-        RunStarted(run=HEX, node=name, cache_key=HEX),
+        RunStarted(run=HEX, node=name, cache_key=HEX, inputs=(Input(node=name, manifest=None),)),
         RunFinished(run=HEX, node=name, manifest=HEX, worker=WORKER),
         RunFailed(run=HEX, node=name),
         RunVoided(run=HEX, node=name, reason="room stopped"),
@@ -77,7 +77,10 @@ def test_nobody_can_write_a_line_of_their_own(character: str) -> None:
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        (DatasetAttached(node="lab", manifest=HEX), f"Dataset has been attached to lab,attach dataset,{HEX}"),
+        (
+            DatasetAttached(node="lab", manifest=HEX, request="cd" * 32),
+            f"Dataset has been attached to lab,attach dataset,{HEX}",
+        ),
         (LogRead(size=5), "Audit log has been retrieved,read log,5"),
         (Stopped(), "Room has been stopped,stop,"),
         (Published(definition=ROOM), f"Room has been published,publish,{ROOM.id()}"),

@@ -20,12 +20,14 @@ from cloister.rooms.events import (
     RunVoided,
     Stopped,
 )
-from cloister.rooms.planning import plan
+from cloister.rooms.planning import leaves, plan
 from cloister.rooms.state import RoomState, RunStatus, fold
 from tests.rooms.examples import ANALYST, HOSPITAL, LAB, OWNER, ROOM, room
 
 ID = ROOM.id()
 ONE, TWO, THREE = "01" * 32, "02" * 32, "03" * 32
+FIRST, SECOND, THIRD = "f1" * 32, "f2" * 32, "f3" * 32
+"""Ids of requests."""
 WORKER = Attested(evidence="insecure-software", measurement="55" * 32)
 
 
@@ -34,14 +36,17 @@ def state(*bodies: Body, actor: str = HOSPITAL) -> RoomState:
 
 
 def started(state_: RoomState, node: str = "joined", run: str = ONE) -> RunStarted:
-    return RunStarted(run=run, node=node, cache_key=plan(ROOM, ID, node, state_.attached)[-1].cache_key)
+    key = plan(ROOM, ID, node, state_.attached)[-1].cache_key
+    return RunStarted(run=run, node=node, cache_key=key, inputs=leaves(ROOM, node, state_.attached))
 
 
 def finished(node: str = "joined", run: str = ONE) -> RunFinished:
     return RunFinished(run=run, node=node, manifest=TWO, worker=WORKER)
 
 
-ATTACHED = DatasetAttached(node="patients", manifest=ONE)
+ATTACHED = DatasetAttached(node="patients", manifest=ONE, request=FIRST)
+LAB_ATTACHED = DatasetAttached(node="lab", manifest=THREE, request=SECOND)
+REMOVED = DatasetRemoved(node="patients", manifest=ONE, request=SECOND)
 
 
 def running(run: str = ONE) -> RoomState:
@@ -77,39 +82,59 @@ def test_time_never_goes_back() -> None:
 
 def test_attaching_again_changes_nothing_and_something_else_is_refused() -> None:
     subject = state(ATTACHED)
-    assert decisions.attach(subject, HOSPITAL, "patients", ONE) == []
-    for user, manifest in ((HOSPITAL, TWO), (LAB, ONE), (LAB, TWO)):
+    assert decisions.attach(subject, "patients", ONE, FIRST) == []
+    assert decisions.attach(subject, "patients", TWO, FIRST) == [], "the id says that it was answered, not the content"
+    for manifest in (ONE, TWO):
         with pytest.raises(Refused, match=r"already has a dataset\. Remove that one first") as caught:
-            decisions.attach(subject, user, "patients", manifest)
+            decisions.attach(subject, "patients", manifest, SECOND)
         assert caught.value.code == "conflict"
 
 
 def test_removing_what_is_not_there_is_refused() -> None:
     with pytest.raises(Refused, match="has no dataset to remove") as caught:
-        decisions.remove(state(), "patients", ONE)
+        decisions.remove(state(), "patients", FIRST)
     assert caught.value.code == "conflict"
 
 
 def test_a_removal_that_comes_late_never_hits_a_newer_dataset() -> None:
     """A relay may hold a request that was sent twice and let it go when new data is there."""
     subject = state(ATTACHED)
-    for request in (ONE, TWO):
+    for request, following in ((SECOND, "a1" * 32), (THIRD, "a2" * 32)):
         (body,) = decisions.remove(subject, "patients", request)
-        after(subject, body, DatasetAttached(node="patients", manifest=THREE))
-    for late in (ONE, TWO):
+        after(subject, body, DatasetAttached(node="patients", manifest=THREE, request=following))
+    for late in (SECOND, THIRD):
         assert decisions.remove(subject, "patients", late) == []
-    assert decisions.remove(subject, "patients", THREE) == [
-        DatasetRemoved(node="patients", manifest=THREE, request=THREE)
+    assert decisions.remove(subject, "patients", "a3" * 32) == [
+        DatasetRemoved(node="patients", manifest=THREE, request="a3" * 32)
     ]
-    assert decisions.remove(after(subject, DatasetAttached(node="lab", manifest=ONE)), "lab", ONE) != []
+
+
+def test_an_attachment_that_comes_late_never_brings_back_what_was_removed() -> None:
+    """A relay may hold a request that was sent twice and let it go when its data was taken away."""
+    subject = state(ATTACHED, REMOVED)
+    assert decisions.attach(subject, "patients", ONE, FIRST) == []
+    assert subject.attached == {}
+    (body,) = decisions.attach(subject, "patients", TWO, THIRD)
+    after(subject, body)
+    assert decisions.attach(subject, "patients", ONE, FIRST) == []
+    assert subject.attached == {"patients": TWO}
+
+
+def test_request_ids_are_of_a_node() -> None:
+    """Another node's request with the same id is another request."""
+    subject = state(ATTACHED)
+    (body,) = decisions.attach(subject, "lab", ONE, FIRST)
+    assert body == DatasetAttached(node="lab", manifest=ONE, request=FIRST)
+    assert len(decisions.remove(after(state(ATTACHED, REMOVED), LAB_ATTACHED), "lab", FIRST)) == 1
 
 
 def test_data_can_be_removed_from_a_stopped_room_and_nothing_else_can_be_done() -> None:
     subject = state(ATTACHED, Stopped())
-    assert len(decisions.remove(subject, "patients", ONE)) == 1
+    assert len(decisions.remove(subject, "patients", SECOND)) == 1
     assert decisions.stop(subject) == []
     for refuse in (
-        lambda: decisions.attach(subject, LAB, "lab", ONE),
+        lambda: decisions.attach(subject, "lab", ONE, SECOND),
+        lambda: decisions.attach(subject, "patients", ONE, FIRST),
         lambda: decisions.fetch(subject, ID, "joined", None),
         lambda: decisions.fetch(subject, ID, "joined", ONE),
         lambda: decisions.open_room(subject),
@@ -124,37 +149,58 @@ def test_data_can_be_removed_from_a_stopped_room_and_nothing_else_can_be_done() 
 
 def test_a_run_whose_inputs_are_still_there_is_released() -> None:
     subject = running()
-    assert decisions.release(subject, ID, subject.runs[ONE], finished()) == finished()
+    assert decisions.release(subject, subject.runs[ONE], finished()) == finished()
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        [LAB_ATTACHED],
+        [LAB_ATTACHED, DatasetRemoved(node="lab", manifest=THREE, request=THIRD)],
+        [LAB_ATTACHED, RunFailed(run=TWO, node="joined")],
+    ],
+)
+def test_an_optional_input_that_was_absent_may_come_and_go_while_it_runs(meanwhile: list[Body]) -> None:
+    """The result is what was asked for then, and its receipt says so."""
+    subject = after(running(), *meanwhile)
+    run = subject.runs[ONE]
+    assert [(each.node, each.manifest) for each in run.inputs] == [("patients", ONE), ("lab", None)]
+    assert decisions.release(subject, run, finished()) == finished()
 
 
 @pytest.mark.parametrize(
     ("meanwhile", "reason"),
     [
         ([Stopped()], "room stopped"),
-        ([DatasetRemoved(node="patients", manifest=ONE, request=ONE)], "input removed"),
-        (
-            [
-                DatasetRemoved(node="patients", manifest=ONE, request=ONE),
-                DatasetAttached(node="patients", manifest=TWO),
-            ],
-            "input removed",
-        ),
-        ([DatasetRemoved(node="patients", manifest=ONE, request=ONE), Stopped()], "room stopped"),
+        ([REMOVED], "input removed"),
+        ([REMOVED, DatasetAttached(node="patients", manifest=TWO, request=THIRD)], "input removed"),
+        ([REMOVED, LAB_ATTACHED], "input removed"),
+        ([REMOVED, Stopped()], "room stopped"),
         ([RunFailed(run=ONE, node="joined")], "input removed"),
     ],
 )
 def test_a_result_is_discarded_when_its_room_or_data_has_gone(meanwhile: list[Body], reason: str) -> None:
     subject = after(running(), *meanwhile)
-    decision = decisions.release(subject, ID, subject.runs[ONE], finished())
+    decision = decisions.release(subject, subject.runs[ONE], finished())
     assert decision == RunVoided(run=ONE, node="joined", reason=reason)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("node", ["joined", "report"])
+@pytest.mark.parametrize("replaced", [False, True])
+def test_an_optional_input_that_was_read_must_stay(node: str, replaced: bool) -> None:
+    """Whether it was read by the computation itself or by another that it depends on."""
+    subject = state(ATTACHED, LAB_ATTACHED)
+    after(subject, started(subject, node), DatasetRemoved(node="lab", manifest=THREE, request=THIRD))
+    if replaced:
+        after(subject, DatasetAttached(node="lab", manifest=TWO, request="a1" * 32))
+    decision = decisions.release(subject, subject.runs[ONE], finished(node))
+    assert decision == RunVoided(run=ONE, node=node, reason="input removed")
+
+
 def test_other_data_does_not_matter() -> None:
-    subject = running()
-    other = "lab-only"
-    after(subject, RunStarted(run=TWO, node=other, cache_key=plan(ROOM, ID, other, subject.attached)[-1].cache_key))
-    after(subject, DatasetRemoved(node="patients", manifest=ONE, request=ONE))
-    assert decisions.release(subject, ID, subject.runs[TWO], finished(other, TWO)) == finished(other, TWO)
+    subject = state(ATTACHED, LAB_ATTACHED)
+    after(subject, started(subject, "lab-only", TWO), REMOVED)
+    assert decisions.release(subject, subject.runs[TWO], finished("lab-only", TWO)) == finished("lab-only", TWO)
 
 
 # --- fetching ---
@@ -165,7 +211,7 @@ def test_what_a_fetch_is_told() -> None:
     cases: list[tuple[list[Body], str, str]] = [
         ([], "conflict", "still running. Wait for it"),
         ([RunFailed(run=ONE, node="joined")], "failed", "failed. Run it again"),
-        ([finished(), DatasetRemoved(node="patients", manifest=ONE, request=ONE)], "conflict", "went with it"),
+        ([finished(), REMOVED], "conflict", "went with it"),
     ]
     for bodies, code, message in cases:
         with pytest.raises(Refused, match=message) as caught:
@@ -212,14 +258,14 @@ def test_two_runs_of_one_question_are_both_withdrawn() -> None:
     """It can't come to that by the planner, but removal must not depend on it."""
     subject = running()
     after(subject, started(subject, run=TWO), finished(run=ONE), finished(run=TWO))
-    after(subject, DatasetRemoved(node="patients", manifest=ONE, request=ONE))
+    after(subject, REMOVED)
     assert {run.status for run in subject.runs.values()} == {RunStatus.WITHDRAWN}
     assert subject.results == {}
 
 
 def test_a_released_run_is_not_started_over() -> None:
     subject = after(running(), finished())
-    after(subject, RunStarted(run=ONE, node="lab-only", cache_key=THREE))
+    after(subject, RunStarted(run=ONE, node="lab-only", cache_key=THREE, inputs=()))
     assert subject.runs[ONE].status is RunStatus.FINISHED
     assert subject.running == {}
 

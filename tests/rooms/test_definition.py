@@ -19,6 +19,7 @@ from cloister.rooms.definition import (
     ImageReference,
     Issuer,
     Participant,
+    Reference,
     check_definition,
     read_definition,
 )
@@ -34,6 +35,10 @@ def raw(node: str, **changes: Any) -> RawDataNode:
 
 def nodes(*more: Node) -> Definition:
     return room(nodes=(*NODES, *more))
+
+
+def reference(index: int) -> Reference:
+    return Reference(evidence="insecure-software", measurement=f"{index:064x}")
 
 
 def people(*more: Participant) -> Definition:
@@ -125,7 +130,11 @@ CANONICAL = ROOM.canonical()
         (deep("nodes", 2, "files", 0, mode=1), "unknown field `mode`"),
         (deep("participants", 0, manager=True), "unknown field `manager`"),
         (deep("participants", 1, keys=["00"]), "regex"),
-        (deep("enclave", measurement=""), "regex"),
+        (deep("enclaves", 0, measurement=""), "regex"),
+        (deep("workers", 1, measurement="55" * 31), "regex"),
+        (deep("workers", 1, unknown=1), "unknown field `unknown`"),
+        (text(enclave=json.loads(CANONICAL)["enclaves"][0]), "unknown field `enclave`"),
+        (text(workers=None), "Expected `array`"),
     ],
 )
 def test_other_bytes_are_refused(data: bytes, message: str) -> None:
@@ -291,6 +300,10 @@ RULES: list[tuple[Definition, str]] = [
     (room(owner="nobody@example.org"), "is not among the participants"),
     (room(owner=OWNER.upper()), "is not among the participants"),
     (room(participants=()), "is not among the participants"),
+    (room(enclaves=()), "must name 1 to 16 enclaves and as many workers"),
+    (room(workers=()), "must name 1 to 16 enclaves and as many workers"),
+    (room(enclaves=ROOM.enclaves * 17), "must name 1 to 16 enclaves and as many workers"),
+    (room(workers=ROOM.workers * 9), "must name 1 to 16 enclaves and as many workers"),
     (room(issuers=()), "nobody could enter"),
     (room(issuers=ROOM.issuers * 2), "The issuer 'hub' is listed twice"),
     (room(issuers=(Issuer(name=" ", keys=("00" * 32,)),)), "issuer's name is empty"),
@@ -320,6 +333,7 @@ def test_what_the_rules_allow() -> None:
         nodes(raw("code"), python("x", "code")),
         nodes(raw("code"), python("x", "lab", files=files("a"))),
         people(Participant(user="x@y", data_owner_of=("patients",), analyst_of=("report",))),
+        room(enclaves=tuple(reference(index) for index in range(16)), workers=(reference(1),)),
         room(title="\U0001f468\u200d\U0001f52c study"),
         room(images=(*ROOM.images, ImageReference(name="r", measurement="00" * 32))),
     ):

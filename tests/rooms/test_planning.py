@@ -10,7 +10,7 @@ import pytest
 from cloister.errors import Refused
 from cloister.rooms.definition import Definition, ImageReference
 from cloister.rooms.nodes import PythonNode
-from cloister.rooms.planning import derived, node_digest, plan, run_id
+from cloister.rooms.planning import derived, leaves, node_digest, plan, run_id
 from tests.rooms.examples import NODES, ROOM, python, room
 
 PATIENTS, LAB, OTHER = "a1" * 32, "b2" * 32, "c3" * 32
@@ -76,6 +76,20 @@ def test_what_is_derived() -> None:
     assert derived(ROOM, "lab") == {"joined", "report", "lab-only"}
     assert derived(ROOM, "joined") == {"report"}
     assert derived(ROOM, "report") == derived(ROOM, "nowhere") == frozenset()
+
+
+def test_leaves_are_the_data_that_is_read_directly_or_not() -> None:
+    def shown(node: str, attached: dict[str, str]) -> list[tuple[str, str | None]]:
+        return [(each.node, each.manifest) for each in leaves(ROOM, node, attached)]
+
+    assert shown("joined", BOTH) == shown("report", BOTH) == [("patients", PATIENTS), ("lab", LAB)]
+    assert shown("report", {"patients": PATIENTS, "elsewhere": OTHER}) == [("patients", PATIENTS), ("lab", None)]
+    assert shown("lab-only", BOTH) == [("lab", LAB)]
+    assert [each.node for each in leaves(room(nodes=(*NODES, python("x", "lab", "report"))), "x", {})] == [
+        "lab",
+        "patients",
+    ]
+    assert leaves(room(nodes=(*NODES, python("x"))), "x", BOTH) == ()
 
 
 def test_run_ids_are_of_a_job_and_a_node() -> None:

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from cloister.errors import Refused
 from cloister.formats.encoding import canonical, decode_canonical
-from cloister.formats.receipt import Attested
+from cloister.formats.receipt import Attested, Input
 from cloister.rooms import decisions
 from cloister.rooms.events import (
     ENCLAVE,
@@ -31,7 +31,7 @@ from cloister.rooms.events import (
     RunVoided,
     Stopped,
 )
-from cloister.rooms.planning import plan, run_id
+from cloister.rooms.planning import leaves, plan, run_id
 from cloister.rooms.state import RoomState, RunStatus, fold
 from tests.rooms.examples import ANALYST, HOSPITAL, LAB, OWNER, ROOM
 
@@ -45,6 +45,7 @@ REQUIRED = {"patients"}
 users = st.sampled_from([HOSPITAL, LAB])
 data_nodes = st.sampled_from(["patients", "lab"])
 computations = st.sampled_from(sorted(READS))
+requests = st.integers(1, 12).map(lambda value: f"{value:064x}")
 digests = st.integers(1, 3).map(lambda value: f"{value:064x}")
 jobs = st.integers(1, 8).map(lambda value: f"{value:064x}")
 
@@ -67,17 +68,21 @@ class Life(RuleBasedStateMachine):
         self.state = RoomState()
         self.events: list[Event] = []
         self.stopped = False
-        self.attached: dict[str, tuple[str, str]] = {}
-        self.removed: set[tuple[str, str]] = set()
+        self.attached: dict[str, str] = {}
+        self.answered: set[tuple[str, str]] = set()
         self.runs: dict[str, ModelRun] = {}
 
     # --- the model ---
 
     def question(self, node: str) -> tuple[str | None, ...]:
-        return tuple(self.attached[each][0] if each in self.attached else None for each in READS[node])
+        return tuple(self.attached.get(each) for each in READS[node])
 
     def missing(self, node: str) -> bool:
         return any(each in REQUIRED and each not in self.attached for each in READS[node])
+
+    def lacks(self, run: ModelRun) -> bool:
+        """Whether anything that it read is gone; what has come meanwhile is no loss."""
+        return any(read not in (None, now) for read, now in zip(run.question, self.question(run.node), strict=True))
 
     def find(self, node: str, status: str) -> str | None:
         wanted = (node, self.question(node), status)
@@ -111,33 +116,34 @@ class Life(RuleBasedStateMachine):
         """Clocks that are being set step back a little."""
         self.now = max(self.state.time - 900, self.now + step)
 
-    @rule(user=users, node=data_nodes, manifest=digests)
-    def attach(self, user: str, node: str, manifest: str) -> None:
-        arguments = (self.state, user, node, manifest)
+    @rule(user=users, node=data_nodes, manifest=digests, request=requests)
+    def attach(self, user: str, node: str, manifest: str, request: str) -> None:
+        arguments = (self.state, node, manifest, request)
         if self.stopped:
             self.refused("conflict", decisions.attach, *arguments)
-        elif self.attached.get(node) == (manifest, user):
+        elif (node, request) in self.answered:
             assert decisions.attach(*arguments) == []
         elif node in self.attached:
             self.refused("conflict", decisions.attach, *arguments)
         else:
             (body,) = decisions.attach(*arguments)
             self.append(body, user)
-            self.attached[node] = (manifest, user)
+            self.attached[node] = manifest
+            self.answered.add((node, request))
 
-    @rule(node=data_nodes, request=digests)
+    @rule(node=data_nodes, request=requests)
     def remove(self, node: str, request: str) -> None:
         arguments = (self.state, node, request)
-        if (node, request) in self.removed:
+        if (node, request) in self.answered:
             assert decisions.remove(*arguments) == []
         elif node not in self.attached:
             self.refused("conflict", decisions.remove, *arguments)
         else:
             (body,) = decisions.remove(*arguments)
             assert isinstance(body, DatasetRemoved)
-            assert body.manifest == self.attached.pop(node)[0]
+            assert body.manifest == self.attached.pop(node)
             self.append(body)
-            self.removed.add((node, request))
+            self.answered.add((node, request))
             for run in self.runs.values():
                 if node in READS[run.node] and run.status == "finished":
                     run.status = "withdrawn"
@@ -167,7 +173,10 @@ class Life(RuleBasedStateMachine):
             assert (step.cache_key in self.state.results) == (answered is not None)
             assert (step.cache_key in self.state.running) == (under_way is not None)
             if answered is None and under_way is None and run not in self.state.runs:
-                self.append(RunStarted(run=run, node=each, cache_key=step.cache_key), ANALYST)
+                read = dict(zip(READS[each], self.question(each), strict=True))
+                inputs = tuple(Input(node=leaf, manifest=manifest) for leaf, manifest in read.items())
+                assert leaves(ROOM, each, self.state.attached) == inputs
+                self.append(RunStarted(run=run, node=each, cache_key=step.cache_key, inputs=inputs), ANALYST)
                 self.runs[run] = ModelRun(each, self.question(each))
 
     def running(self) -> list[str]:
@@ -179,10 +188,10 @@ class Life(RuleBasedStateMachine):
         name = data.draw(st.sampled_from(self.running()))
         run = self.runs[name]
         wanted = RunFinished(run=name, node=run.node, manifest=manifest, worker=WORKER)
-        decision = decisions.release(self.state, ID, self.state.runs[name], wanted)
+        decision = decisions.release(self.state, self.state.runs[name], wanted)
         if self.stopped:
             assert decision == RunVoided(run=name, node=run.node, reason="room stopped")
-        elif run.question != self.question(run.node):
+        elif self.lacks(run):
             assert decision == RunVoided(run=name, node=run.node, reason="input removed")
         else:
             assert decision == wanted
@@ -231,8 +240,8 @@ class Life(RuleBasedStateMachine):
         state = self.state
         assert state.size == len(self.events)
         assert state.stopped == self.stopped
-        assert state.attached == {node: manifest for node, (manifest, _) in self.attached.items()}
-        assert state.attached_by == {node: user for node, (_, user) in self.attached.items()}
+        assert state.attached == self.attached
+        assert state.answered == self.answered
         assert {name: run.status.value for name, run in state.runs.items()} == {
             name: run.status for name, run in self.runs.items()
         }
@@ -263,19 +272,20 @@ def check(state: RoomState) -> None:
     assert all(state.runs[run].cache_key == key for key, run in state.running.items())
     assert all(run.log_index < state.size and run.finished_at <= state.time for run in state.runs.values())
     assert all((run.manifest is not None) == (run.worker is not None) for run in state.runs.values())
-    assert state.attached.keys() == state.attached_by.keys()
+    assert state.attached.keys() <= {node for node, _ in state.answered}
 
 
 # --- nonsense ---
 
 names = st.sampled_from(["patients", "lab", "joined", "report", "nowhere", ""])
 hexes = st.integers(0, 3).map(lambda value: f"{value:064x}")
+inputs = st.builds(Input, node=names, manifest=st.none() | hexes)
 anything: st.SearchStrategy[Body] = st.one_of(
     st.sampled_from([Published(definition=ROOM), Stopped()]),
     st.builds(KeyBound, user=st.sampled_from([HOSPITAL, "x@y"]), key=hexes, issuer=st.text(max_size=3)),
-    st.builds(DatasetAttached, node=names, manifest=hexes),
+    st.builds(DatasetAttached, node=names, manifest=hexes, request=hexes),
     st.builds(DatasetRemoved, node=names, manifest=hexes, request=hexes),
-    st.builds(RunStarted, run=hexes, node=names, cache_key=hexes),
+    st.builds(RunStarted, run=hexes, node=names, cache_key=hexes, inputs=st.lists(inputs, max_size=2).map(tuple)),
     st.builds(RunFinished, run=hexes, node=names, manifest=hexes, worker=st.just(WORKER)),
     st.builds(RunFailed, run=hexes, node=names),
     st.builds(RunVoided, run=hexes, node=names, reason=st.just("interrupted")),
@@ -319,7 +329,7 @@ def test_a_stopped_room_never_releases(events: list[Event], node: str, run: str 
     state = fold([start, *events, Event(time=0, actor=OWNER, body=Stopped()), *events])
     for known in state.runs.values():
         wanted = RunFinished(run=known.id, node=known.node, manifest="00" * 32, worker=WORKER)
-        assert decisions.release(state, ID, known, wanted) == RunVoided(
+        assert decisions.release(state, known, wanted) == RunVoided(
             run=known.id, node=known.node, reason="room stopped"
         )
     with pytest.raises(Refused, match="The room was stopped"):
