@@ -142,8 +142,9 @@ class Room:
         return seal_secret(self._key, self.id, name, canonical(value))
 
     def _label(self, name: str) -> str:
-        """The name of a secret as the store sees it: names of nodes are not the operator's to read."""
-        return hmac.digest(self._key, pack("cloister/secret-label/v1", name.encode()), "sha256").hex()
+        """The name of a secret as the store sees it: names of nodes are not the operator's to read, or to compare."""
+        label = pack("cloister/secret-label/v1", self.id.encode(), name.encode())
+        return hmac.digest(self._key, label, "sha256").hex()
 
 
 def _changed(error: VerificationError) -> LogTampered:

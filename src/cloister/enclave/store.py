@@ -69,11 +69,12 @@ class SqliteStore:
     def __init__(self, path: Path | str) -> None:
         self._lock = threading.Lock()
         self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._database.execute("PRAGMA journal_mode=WAL")
-        self._database.execute("PRAGMA synchronous=FULL")
-        self._database.execute("PRAGMA secure_delete=ON")
-        self._database.execute("PRAGMA busy_timeout=5000")
-        self._database.executescript(_SCHEMA)
+        with self._using():
+            self._database.execute("PRAGMA journal_mode=WAL")
+            self._database.execute("PRAGMA synchronous=FULL")
+            self._database.execute("PRAGMA secure_delete=ON")
+            self._database.execute("PRAGMA busy_timeout=5000")
+            self._database.executescript(_SCHEMA)
 
     def append(
         self,
@@ -122,7 +123,8 @@ class SqliteStore:
         while True:
             with self._using():
                 batch = self._database.execute(
-                    "SELECT position, sealed FROM rows WHERE room = ? AND position > ? ORDER BY position LIMIT ?",
+                    "SELECT position, CAST(sealed AS BLOB) FROM rows WHERE room = ? AND position > ?"
+                    " ORDER BY position LIMIT ?",
                     (room, position, _BATCH),
                 ).fetchall()
             yield from (sealed for _, sealed in batch)
@@ -133,7 +135,7 @@ class SqliteStore:
     def secret(self, room: str, name: str) -> bytes | None:
         with self._using():
             found = self._database.execute(
-                "SELECT sealed FROM secrets WHERE room = ? AND name = ?", (room, name)
+                "SELECT CAST(sealed AS BLOB) FROM secrets WHERE room = ? AND name = ?", (room, name)
             ).fetchone()
         return None if found is None else bytes(found[0])
 
