@@ -145,7 +145,8 @@ def attach(node: str) -> AttachDataset:
     key, blob = os.urandom(32), os.urandom(32).hex()
     ciphertext = encrypt_part(key, blob, 0, last=True, plaintext=b"")
     part = Part(size=len(ciphertext), sha256=sha256(ciphertext).hex())
-    return AttachDataset(node=node, manifest=make_manifest(key, blob, 0, [part]), key=key)
+    manifest = make_manifest(key, blob, 0, [part])
+    return AttachDataset(node=node, manifest=manifest, key=key, request=os.urandom(32).hex())
 
 
 def expected(asker: Asker, action: Action) -> str:

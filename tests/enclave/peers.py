@@ -61,6 +61,7 @@ from cloister.protocol import (
     SealedTask,
     Task,
     Unable,
+    offer_digest,
 )
 from cloister.rooms.definition import Definition, ImageReference, Issuer, Participant, Reference
 from cloister.rooms.events import Body, Event
@@ -169,7 +170,7 @@ class Enclave:
         self.signing = signing_key(self.store, self.sealing)
         self.workers = Workers(self.references, allow_software=True)
         self.service = Service(self.store, self.sealing, self.signing, self.workers, ENCLAVE, self.clock)
-        self.ring = KeyRing(self.signing, now=_monotonic())
+        self.ring = KeyRing(self.signing, now=_monotonic(), clock=self.clock)
         self.application = Application(self.service, self.workers, self.ring, SoftwareSource("enclave"))
 
     @property
@@ -294,7 +295,7 @@ class Meeting:
         """Attaches a dataset; its ciphertext lies nowhere, as no worker here reads it."""
         key = os.urandom(32)
         manifest = manifest_of(data, key, os.urandom(32).hex())
-        await self.ask(who, AttachDataset(node=node, manifest=manifest, key=key))
+        await self.ask(who, AttachDataset(node=node, manifest=manifest, key=key, request=os.urandom(32).hex()))
         return manifest
 
     async def remove(self, who: str, node: str) -> None:
@@ -338,8 +339,8 @@ def make_definition(
         "title": "A room",
         "owner": participants[0].user,
         "issuers": (pinned(issuer),),
-        "enclave": ENCLAVE,
-        "worker": WORKER,
+        "enclaves": (ENCLAVE,),
+        "workers": (WORKER,),
         "images": (IMAGE,),
     }
     return Definition(nodes=tuple(nodes), participants=participants, **{**defaults, **fields})
@@ -453,24 +454,24 @@ async def pull(
     evidence: Evidence | None = None,
     nonce: bytes | None = None,
     label: str = WORKER_LABEL,
-    key: SealingKey | None = None,
+    only_room: str | None = None,
     vouched: bytes | None = None,
 ) -> Lease:
     """A worker asks for a task; by default one that the enclave accepts.
 
     Args:
-        vouched: the key that the evidence speaks of, where that is not the one that is shown.
+        vouched: the digest of the offer that the evidence speaks of, where that is not the one that is made.
 
     Raises:
         Refused: it was not accepted.
     """
     if nonce is None:
         nonce = checked(await enclave.ask(None, GetNonce()), Nonce).nonce
-    key = key or SealingKey()
+    key, images = SealingKey(), tuple(images)
     if evidence is None:
-        bound = report_data(label, nonce, sha256(vouched or key.public))
-        evidence = SoftwareSource("worker").produce(bound)
-    body = PullTask(evidence=evidence, nonce=nonce, key=key.public, images=tuple(images))
+        offer = vouched or offer_digest(key.public, images, only_room)
+        evidence = SoftwareSource("worker").produce(report_data(label, nonce, offer))
+    body = PullTask(evidence=evidence, nonce=nonce, key=key.public, images=images, only_room=only_room)
     lease = Lease(enclave, enclave.frames(Request(body=body), None), key)
     await lease.accepted()
     return lease

@@ -336,18 +336,33 @@ class TestRemoval:
         assert secrets_of(room) == 0
         room.enclave.close()
 
-    async def test_a_result_over_other_data_than_there_is_now_is_not_released(self, room: Meeting) -> None:
-        """Here it isn't the removal that ends the run: the decision is taken anew when the report has come."""
-        job = await room.start(ANALYST, "right")
+    async def test_an_optional_input_that_comes_during_a_run_does_no_harm(self, room: Meeting) -> None:
+        """The job gets the answer to what was asked; asking again is another question."""
+        job = await room.start(ANALYST, "of lab")
         lease = await pull(room.enclave)
-        task = await lease.given()
+        await lease.given()
         await room.attach(HOSPITAL, "lab")
-        await lease.end(finished(task))
-        with pytest.raises(Refused, match="had its inputs changed while it ran") as caught:
-            await room.wait(ANALYST, "right", job)
+        await lease.finish()
+        await room.wait(ANALYST, "of lab", job)
+        await room.fetch(ANALYST, "of lab", job)
+        with pytest.raises(Refused, match="has no result"):
+            await room.fetch(ANALYST, "of lab")
+        await room.start(ANALYST, "of lab")
+        assert [each.mount for each in (await work(room.enclave)).inputs] == ["lab"]
+
+    async def test_a_chain_does_not_mix_old_data_with_new(self, room: Meeting) -> None:
+        """What began over other data ends with an error where it can't be brought to the same end."""
+        job = await room.start(ANALYST, "both")
+        leases = [await pull(room.enclave), await pull(room.enclave)]
+        for lease in leases:
+            await lease.given()
+        await room.attach(HOSPITAL, "lab")
+        for lease in leases:
+            await lease.finish()
+        with pytest.raises(Refused, match=r"was changed meanwhile\. Run it again") as caught:
+            await room.wait(ANALYST, "both", job)
         assert caught.value.code == "conflict"
-        assert await room.count(RunFinished) == 0
-        assert secrets_of(room) == 2  # the datasets
+        assert await room.count(RunFinished) == 2
 
     async def test_what_does_not_read_it_goes_on(self, room: Meeting) -> None:
         await room.attach(HOSPITAL, "lab")
@@ -391,15 +406,35 @@ class TestRemoval:
     async def test_the_same_data_again_does_not_bring_the_result_back(self, room: Meeting) -> None:
         key = os.urandom(32)
         manifest = manifest_of(b"patients", key, os.urandom(32).hex())
+
+        def attach() -> AttachDataset:
+            return AttachDataset(node="patients", manifest=manifest, key=key, request=os.urandom(32).hex())
+
         await room.remove(HOSPITAL, "patients")
-        await room.ask(HOSPITAL, AttachDataset(node="patients", manifest=manifest, key=key))
+        await room.ask(HOSPITAL, attach())
         await room.wait(ANALYST, "left", await run(room, "left"))
         await room.remove(HOSPITAL, "patients")
-        await room.ask(HOSPITAL, AttachDataset(node="patients", manifest=manifest, key=key))
+        await room.ask(HOSPITAL, attach())
         with pytest.raises(Refused, match="Run it first"):
             await room.fetch(ANALYST, "left")
         await run(room, "left")
         assert await room.count(RunStarted) == 2
+
+    async def test_attaching_again_is_refused_and_repeating_the_request_is_not(self, room: Meeting) -> None:
+        key = os.urandom(32)
+        manifest = manifest_of(b"lab", key, os.urandom(32).hex())
+        first = AttachDataset(node="lab", manifest=manifest, key=key, request="ab" * 32)
+        for _ in range(2):
+            await room.ask(HOSPITAL, first)
+        second = msgspec.structs.replace(first, request="cd" * 32)
+        with pytest.raises(Refused, match=r"already has a dataset\. Remove that one first") as caught:
+            await room.ask(HOSPITAL, second)
+        assert caught.value.code == "conflict"
+        await room.remove(HOSPITAL, "lab")
+        # Delivered once more, late: what was removed stays removed.
+        await room.ask(HOSPITAL, first)
+        with pytest.raises(Refused, match="has no dataset to remove"):
+            await room.remove(HOSPITAL, "lab")
 
     async def test_removing_again_changes_nothing_more(self, room: Meeting) -> None:
         body = RemoveDataset(node="patients", request="cd" * 32)

@@ -191,12 +191,12 @@ class TestPublishing:
             assert caught.value.code == "rejected"
         await unknown(room, definition)
 
-    @pytest.mark.parametrize("field", ["enclave", "worker"])
+    @pytest.mark.parametrize("field", ["enclaves", "workers"])
     async def test_a_room_for_another_enclave_or_worker_is_refused(
         self, enclave: Enclave, room: Meeting, field: str
     ) -> None:
-        other = msgspec.structs.replace(room.definition.enclave, measurement="00" * 32)
-        definition = make_definition(NODES, ROLES, room.issuer, **{field: other})
+        other = msgspec.structs.replace(room.definition.enclaves[0], measurement="00" * 32)
+        definition = make_definition(NODES, ROLES, room.issuer, **{field: (other,)})
         with pytest.raises(Refused, match="made for another enclave or worker") as caught:
             await publish(enclave, room.people[OWNER], definition, room)
         assert caught.value.code == "bad_request"
