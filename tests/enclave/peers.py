@@ -451,27 +451,30 @@ async def pull(
     enclave: Enclave,
     *,
     images: Iterable[ImageReference] = (IMAGE,),
-    evidence: Evidence | None = None,
-    nonce: bytes | None = None,
-    label: str = WORKER_LABEL,
     only_room: str | None = None,
-    vouched: bytes | None = None,
+    reference: Reference = WORKER,
+    label: str = WORKER_LABEL,
+    nonce: bytes | None = None,
+    public: bytes | None = None,
+    offer: bytes | None = None,
+    evidence: Evidence | None = None,
 ) -> Lease:
     """A worker asks for a task; by default one that the enclave accepts.
 
     Args:
-        vouched: the digest of the offer that the evidence speaks of, where that is not the one that is made.
+        reference: what it says that it is: in software mode that is as good as being it.
+        public: a key that isn't its own.
+        offer: the digest that its evidence speaks of, where that isn't the digest of its offer.
 
     Raises:
         Refused: it was not accepted.
     """
-    if nonce is None:
-        nonce = checked(await enclave.ask(None, GetNonce()), Nonce).nonce
     key, images = SealingKey(), tuple(images)
-    if evidence is None:
-        offer = vouched or offer_digest(key.public, images, only_room)
-        evidence = SoftwareSource("worker").produce(report_data(label, nonce, offer))
-    body = PullTask(evidence=evidence, nonce=nonce, key=key.public, images=images, only_room=only_room)
+    public = key.public if public is None else public
+    nonce = checked(await enclave.ask(None, GetNonce()), Nonce).nonce if nonce is None else nonce
+    bound = report_data(label, nonce, offer or offer_digest(public, images, only_room))
+    honest = Evidence(type=software.TYPE, document=software.produce(bound, reference.measurement))
+    body = PullTask(evidence=evidence or honest, nonce=nonce, key=public, images=images, only_room=only_room)
     lease = Lease(enclave, enclave.frames(Request(body=body), None), key)
     await lease.accepted()
     return lease
