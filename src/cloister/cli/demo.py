@@ -58,9 +58,11 @@ def demo(data: Path | None, keep: bool) -> None:
             )
             rows = [(party.name, party.email, f"{party.name}/") for party in parties.values()]
             screen.table([("who", "account", "machine"), *rows])
-            Story(screen, url, parties, folder, settings.data).tell()
+            story = Story(screen, url, parties, folder, settings.data)
+            story.tell()
         screen.tell("Everything that was started has been stopped.")
         if keep:
+            story.show_files()
             _hand_over([folder, *(party.folder for party in parties.values())])
             screen.tell(
                 f"The folder is left for you: {folder}. To try it with data of your own, see `cloister up --help`."

@@ -263,10 +263,12 @@ class Story:
         screen.fact("analyst", "the table, the picture and the receipt; the script; the log. No row about a person.")
         screen.fact("outsider", "nothing. Whether there is such a room was not said either.")
         screen.fact("hub", "ciphertext, who is invited to which room, and when they called.")
-        screen.tell(f"To look at, in {self.folder}:")
-        screen.table(
-            [("file", "what it is"), *((str(path.relative_to(self.folder)), what) for what, path in self.files)]
-        )
+
+    def show_files(self) -> None:
+        """Where to look further."""
+        rows = [("file", "what it is"), *((str(path.relative_to(self.folder)), what) for what, path in self.files)]
+        self.screen.tell(f"To look at, in {self.folder}:")
+        self.screen.table(rows)
 
     # --- what they are made of ---
 
