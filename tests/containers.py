@@ -18,7 +18,7 @@ import pytest
 from cloister.errors import EnclaveError, ImageUnavailable
 from cloister.rooms.limits import MIB, Limits
 from cloister.worker import cgroups, images, probe
-from cloister.worker.container import Outcome, Sandbox
+from cloister.worker.container import Outcome, Sandbox, group_name
 from cloister.worker.python_runner import PythonRun, PythonTask, run_python
 
 SMALL = Limits(
@@ -107,7 +107,7 @@ class Machine:
         return [
             *(str(folder) for folder in directory.iterdir()),
             *(line for line in mounts if str(directory) in line),
-            *cgroups.names(f"cloister-{directory.name}-", cgroups.hierarchies()),
+            *cgroups.names(group_name(directory.parent, directory.name, ""), cgroups.hierarchies()),
         ]
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -39,8 +41,17 @@ with Sandbox(probe.detect(image), directory) as sandbox, sandbox.memory_folder(1
 """
 
 
-def directory_for(test: str) -> Path:
-    return Path("/run") / f"cloister-test-{test}-{os.getpid()}"
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """A place for sandboxes of its own; whatever happened in it, it is left empty and removed."""
+    made = Path("/run") / f"cloister-test-{secrets.token_hex(8)}"
+    yield made
+    container.sweep(made)
+    made.rmdir()
+    # This process adopts orphans, so those of the workers that a test killed are its own to wait for.
+    for child in psutil.Process().children():
+        if child.status() == psutil.STATUS_ZOMBIE:
+            os.waitpid(child.pid, 0)
 
 
 def inside(pid: int) -> list[psutil.Process]:
@@ -69,9 +80,8 @@ def no_zombies() -> bool:
     return all(child.status() != psutil.STATUS_ZOMBIE for child in psutil.Process().children(recursive=True))
 
 
-def test_a_killed_worker_takes_its_container_along(machine: Machine) -> None:
+def test_a_killed_worker_takes_its_container_along(machine: Machine, directory: Path) -> None:
     """`kill -9` of the worker: the script ends at once, and the next sandbox sweeps the rest."""
-    directory = directory_for("killed")
     arguments = [sys.executable, "-c", WORKER, str(machine.image_root), str(directory)]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as worker:
         assert worker.stdout is not None
@@ -80,7 +90,7 @@ def test_a_killed_worker_takes_its_container_along(machine: Machine) -> None:
         worker.kill()
     _, alive = psutil.wait_procs(processes, timeout=10)
     assert alive == []
-    prefix = f"cloister-{left.name}-"
+    prefix = container.group_name(directory, left.name, "")
     assert left.exists()
     assert cgroups.names(prefix, cgroups.hierarchies())
     assert container.sweep(directory) == [left.name]
@@ -88,7 +98,23 @@ def test_a_killed_worker_takes_its_container_along(machine: Machine) -> None:
     assert not cgroups.names(prefix, cgroups.hierarchies())
     assert str(left) not in Path("/proc/self/mountinfo").read_text()
     assert list(directory.iterdir()) == []
-    directory.rmdir()
+
+
+@pytest.mark.slow
+def test_a_worker_killed_at_any_moment(machine: Machine, directory: Path) -> None:
+    """Also while the runtime is just starting the container: nothing is left once it was swept."""
+    arguments = [sys.executable, "-c", WORKER, str(machine.image_root), str(directory)]
+    for milliseconds in range(0, 90, 6):
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as worker:
+            assert worker.stdout is not None
+            worker.stdout.readline()
+            threading.Event().wait(milliseconds / 1000)
+            worker.kill()
+        container.sweep(directory)
+    container.sweep(directory)
+    assert not cgroups.names(container.group_name(directory, "", "")[:-2], cgroups.hierarchies())
+    assert str(directory) not in Path("/proc/self/mountinfo").read_text()
+    assert list(directory.iterdir()) == []
 
 
 @pytest.mark.parametrize("victim", ["tini", "script"])
@@ -133,15 +159,14 @@ def test_an_image_that_is_none(machine: Machine, tmp_path: Path) -> None:
     assert machine.left() == []
 
 
-def test_a_runtime_that_does_not_start(machine: Machine) -> None:
+def test_a_runtime_that_does_not_start(machine: Machine, directory: Path) -> None:
     """There is no second way to run a script: it fails, and the script has not run."""
-    with Sandbox(Runtime(Path("/bin/false"), "none"), directory_for("false")) as sandbox:
+    with Sandbox(Runtime(Path("/bin/false"), "none"), directory) as sandbox:
         broken = Machine(sandbox, machine.image_root)
         with pytest.raises(SandboxUnavailable, match="false could not start a container"):
             broken.run("open('/output/x', 'w')")
         assert broken.left() == []
     assert no_zombies()
-    directory_for("false").rmdir()
 
 
 def test_a_memory_limit_below_what_a_runtime_needs(machine: Machine) -> None:

@@ -16,6 +16,7 @@ There is no way to run a job without a container.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -35,7 +36,7 @@ from cloister.errors import SandboxUnavailable
 from cloister.rooms.limits import Limits
 from cloister.worker import bundle, cgroups, frame, linux, scratch
 from cloister.worker.capture import Capture
-from cloister.worker.runtime import Runtime
+from cloister.worker.runtime import Runtime, stop_starting
 
 LimitName = Literal["memory", "pids", "wall time", "output size", "output files", "scratch"]
 Stop = Literal["memory", "wall time", "cancelled"]
@@ -149,7 +150,7 @@ class Sandbox:
         """
         first_host_id = _FIRST_HOST_ID + _IDS_PER_RANGE * secrets.randbelow(_HOST_ID_RANGES)
         folder = self._directory.new_folder(for_group=first_host_id)
-        name = f"{_group_prefix(self._directory.path)}{folder.name}"
+        name = group_name(self.directory.parent, self.directory.name, folder.name)
         where = cgroups.hierarchies()
         try:
             places = frame.lay_out(
@@ -242,17 +243,33 @@ def sweep(directory: Path = DEFAULT_DIRECTORY) -> list[str]:
     Processes are killed, control groups removed, mounts unmounted (as far as they are seen from here), files removed.
     """
     where = cgroups.hierarchies()
-    swept = []
+    swept = set()
     for left in scratch.abandoned(directory):
-        for name in cgroups.names(_group_prefix(left), where):
-            cgroups.remove(name, where)
+        stop_starting(left)
+        _remove_groups(directory, left.name, where)
         scratch.clear(left)
-        swept.append(left.name)
-    return swept
+        swept.add(left.name)
+    # A runtime that was just starting something may have gone on for a moment after an earlier sweep.
+    for name in cgroups.names(f"cloister-{_tag(directory)}-", where):
+        worker = name.split("-")[2]
+        if not (directory / worker).exists():
+            cgroups.remove(name, where)
+            swept.add(worker)
+    return sorted(swept)
 
 
-def _group_prefix(worker_directory: Path) -> str:
-    return f"cloister-{worker_directory.name}-"
+def _remove_groups(directory: Path, worker: str, where: cgroups.Hierarchies) -> None:
+    for name in cgroups.names(group_name(directory, worker, ""), where):
+        cgroups.remove(name, where)
+
+
+def _tag(directory: Path) -> str:
+    return hashlib.sha256(os.fsencode(directory.absolute())).hexdigest()[:8]
+
+
+def group_name(directory: Path, worker: str, run: str) -> str:
+    """The name of a run's control group and container: it tells whose it is, so that it can be swept."""
+    return f"cloister-{_tag(directory)}-{worker}-{run}"
 
 
 class _Process:

@@ -89,6 +89,15 @@ class Runtime:
                             os.waitpid(child, 0)
 
 
+def stop_starting(below: Path) -> None:
+    """Kill runtimes that were called for a container whose state lies below a folder: their caller is dead."""
+    for folder in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            words = (folder / "cmdline").read_bytes().split(b"\0") if folder.name.isdecimal() else []
+            if b"--root" in words and words[words.index(b"--root") + 1].startswith(os.fsencode(below) + b"/"):
+                os.kill(int(folder.name), signal.SIGKILL)
+
+
 def _spawn(command: list[str], file_actions: Sequence[tuple[Any, ...]]) -> int:
     """Start a program in a process group of its own, with nothing of our environment, signals or files."""
     return os.posix_spawn(
