@@ -74,7 +74,7 @@ class Screen:
 
     @contextlib.contextmanager
     def waiting(self, text: str) -> Iterator[None]:
-        """Says what is waited for while the block runs, counting on a terminal; then how long it took."""
+        """Says what is waited for while the block runs, counting on a terminal; then how long it took, well or not."""
         started = time.monotonic()
         over = threading.Event()
         counting = threading.Thread(target=self._count, args=(text, started, over), daemon=True)
@@ -86,7 +86,7 @@ class Screen:
             over.set()
             if self._terminal:
                 counting.join()
-        self._line(f"{_INDENT}{text} ... {time.monotonic() - started:.1f} s")
+            self._line(f"{_INDENT}{text} ... {time.monotonic() - started:.1f} s")
 
     def _count(self, text: str, started: float, over: threading.Event) -> None:
         while not over.wait(_TICK_SECONDS):
