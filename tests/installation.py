@@ -23,9 +23,9 @@ from cloister.sdk.client import Client
 from cloister.sdk.dcr import AnalyticsDcr
 from cloister.sdk.device import open_device_key
 from cloister.sdk.folder import StateFolder
-from cloister.wire.hub import Hub
 from cloister.sdk.key import Key
 from cloister.sdk.nodes import PythonComputeNode, RawDataNode
+from cloister.wire.hub import Hub
 from cloister.wire.patience import Patience
 from cloister.worker.bundle import LAUNCHER
 
@@ -78,12 +78,16 @@ class Installation:
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Ends it with a signal and waits until every process of it is gone; its exit code."""
         assert self.process is not None
-        while self._clients:
-            self._clients.pop().close()
+        self.leave()
         family = self._family()
         if self.process.poll() is None:
             os.kill(self.process.pid, number)
         return self._ended(family)
+
+    def leave(self) -> None:
+        """Ends all connections of the clients."""
+        while self._clients:
+            self._clients.pop().close()
 
     def crash(self, part: str) -> int:
         """Kills a part (``up``, ``hub`` or ``enclave``) as `kill -9` does, and waits until everything has ended.

@@ -24,6 +24,11 @@ class Layout:
         """Held by every process of a running installation."""
         return self.data / "lock"
 
+    @property
+    def running(self) -> Path:
+        """Held by `cloister up` alone, until it begins to end."""
+        return self.data / "running"
+
     def hub_settings(self, enclave_url: str | None = None) -> HubSettings:
         """Settings of the hub: database, identity key and blobs."""
         return HubSettings(data=self.data / "hub", enclave_url=enclave_url)

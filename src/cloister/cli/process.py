@@ -14,8 +14,9 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def notify_ready() -> None:
-    """Tells whoever started this process that it serves: sd_notify(3), where NOTIFY_SOCKET says to."""
-    address = os.environ.get("NOTIFY_SOCKET")
+    """Tells whoever started this process that it serves: sd_notify(3), where NOTIFY_SOCKET says to. Once: workers
+    find out over and over."""
+    address = os.environ.pop("NOTIFY_SOCKET", None)
     if not address:
         return
     if address.startswith("@"):

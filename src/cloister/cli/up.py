@@ -26,7 +26,9 @@ from cloister.hub import accounts
 from cloister.hub.server import bind
 
 LOCK_SECONDS = 15.0
-"""How long to wait for an installation on the same folder that is just ending."""
+"""How long to wait for the parts of an installation on the same folder that is just ending."""
+RUNNING_SECONDS = 1.0
+"""How long to wait for a `cloister up` on the same folder that has just been killed."""
 
 
 @click.command()
@@ -61,10 +63,19 @@ def up(
     extra = [*tls, *(("--insecure-http",) if insecure_http else ())]
     layout = Layout(data)
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _locked(layout) as lock, bind(host, port) as front, bind("127.0.0.1", 0) as back:
+    another = CloisterError(f"Another `cloister up` is running on {data}. Stop it first, or use another folder.")
+    still = CloisterError(f"Parts of an earlier `cloister up` on {data} do not end. Kill them, or use another folder.")
+    with (
+        _locked(layout.running, RUNNING_SECONDS, another) as running,
+        _locked(layout.lock, LOCK_SECONDS, still) as lock,
+        bind(host, port) as front,
+        bind("127.0.0.1", 0) as back,
+    ):
         # The hub speaks TLS with whoever reaches it; workers on this machine do too, by the same door.
         shown = f"{'https' if tls_cert else 'http'}://{_address(front)}"
-        supervisor = Supervisor(layout, lock, front, back, shown, workers or os.cpu_count() or 1, tls_cert, extra)
+        supervisor = Supervisor(
+            layout, running, lock, front, back, shown, workers or os.cpu_count() or 1, tls_cert, extra
+        )
         asyncio.run(supervisor.run())
 
 
@@ -73,6 +84,7 @@ class Supervisor:
     """Starts the parts and waits: for a signal, or for the hub or the enclave to end, which ends everything."""
 
     layout: Layout
+    running: int
     lock: int
     front: socket.socket
     back: socket.socket
@@ -95,6 +107,8 @@ class Supervisor:
             parts = asyncio.create_task(self._parts(Path(folder)))
             signalled = asyncio.create_task(ending.wait())
             await asyncio.wait({parts, signalled}, return_when=asyncio.FIRST_COMPLETED)
+            # From here on the next one waits for this one's end instead of refusing to start.
+            fcntl.flock(self.running, fcntl.LOCK_UN)
             signalled.cancel()
             parts.cancel()
             try:
@@ -207,22 +221,26 @@ async def _watch(process: asyncio.subprocess.Process, part: str) -> None:
 
 
 @contextlib.contextmanager
-def _locked(layout: Layout) -> Iterator[int]:
-    """Holds the lock of the folder; waits a while for an installation that is just ending."""
-    descriptor = os.open(layout.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def _locked(file: Path, seconds: float, too_late: CloisterError) -> Iterator[int]:
+    """Holds a lock; waits for it a while.
+
+    Raises:
+        CloisterError: ``too_late``.
+    """
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        _wait_for_lock(descriptor, layout.data)
+        _wait_for_lock(descriptor, seconds, too_late)
         yield descriptor
     finally:
         os.close(descriptor)
 
 
-def _wait_for_lock(descriptor: int, data: Path) -> None:
-    def too_long(*_: object) -> None:
-        raise CloisterError(f"Another `cloister up` is running on {data}. Stop it first, or use another folder.")
+def _wait_for_lock(descriptor: int, seconds: float, too_late: CloisterError) -> None:
+    def end(*_: object) -> None:
+        raise too_late
 
-    before: Callable[..., object] | int | None = signal.signal(signal.SIGALRM, too_long)
-    signal.setitimer(signal.ITIMER_REAL, LOCK_SECONDS)
+    before: Callable[..., object] | int | None = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     finally:

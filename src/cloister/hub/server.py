@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import signal
 import socket
 import ssl
@@ -147,8 +148,11 @@ def bind(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         bound = socket.create_server(address[:2], family=family, backlog=2048)
     except OSError as error:
+        # The library adds the address to the system's words.
+        known = error.errno is not None and not isinstance(error, socket.gaierror)
+        reason = os.strerror(error.errno or 0) if known else error.strerror
         raise CloisterError(
-            f"The hub can't listen on {host} port {port}: {error.strerror}. Choose another address or port."
+            f"The hub can't listen on {host} port {port}: {reason}. Choose another address or port."
         ) from error
     _send_without_delay(bound)
     return bound
