@@ -16,9 +16,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from cloister.errors import CloisterError, LogTampered, RollbackDetected
 from cloister.formats.checkpoint import Checkpoint, sign_checkpoint
+from cloister.formats.encoding import canonical
 from cloister.formats.merkle import EMPTY_ROOT, MerkleTree
-from cloister.protocol import Answer, Log, Request
-from cloister.rooms.events import Stopped
+from cloister.protocol import Answer, Log, ReadLog, Request
+from cloister.rooms.audit import audit_line, audit_text
+from cloister.rooms.events import Event, LogRead, ResultFetched, Stopped
 from cloister.sdk.checkpoints import CheckpointMemory
 from cloister.sdk.folder import StateFolder
 
@@ -226,8 +228,51 @@ def test_an_answer_without_a_checkpoint_is_refused(publish: Publish, world: Worl
         room.dcr.status()
 
 
-def test_an_audit_log_that_leaves_something_out_is_caught(publish: Publish, world: World) -> None:
-    room = publish()
+LIES: dict[str, Callable[[tuple[bytes, ...]], tuple[bytes, ...]]] = {
+    "leaves out the first": lambda events: events[1:],
+    "says one twice": lambda events: (*events, events[-1]),
+    "turns them around": lambda events: events[::-1],
+    "has one too many": lambda events: (*events, EVENT),
+    "has another": lambda events: (*events[:-1], EVENT),
+    "says nothing": lambda events: (),
+}
+EVENT = canonical(Event(time=1_700_000_000_000, actor=BOB, body=Stopped()))
+
+
+@pytest.mark.parametrize(("page", "place"), [(1000, 0), (4, 0), (4, 1), (4, 2)])
+@pytest.mark.parametrize("lie", LIES)
+def test_an_audit_log_with_a_page_that_lies_is_caught(
+    lie: str, place: int, page: int, publish: Publish, world: World
+) -> None:
+    room = _with_events(publish, world, 11)
+    world.hub.enclave.page = page
+    asked: list[int] = []
+    honest: list[tuple[bytes, ...]] = []
+
+    def change(request: Request, answer: Answer) -> Answer:
+        assert isinstance(answer.body, Log)
+        assert isinstance(request.body, ReadLog)
+        asked.append(request.body.start)
+        honest.append(answer.body.events)
+        if len(asked) != place + 1:
+            return answer
+        return msgspec.structs.replace(answer, body=Log(events=LIES[lie](answer.body.events)))
+
+    world.hub.enclave.on_answer = change
+    if place == 2 and lie in ("says one twice", "has one too many"):
+        # It comes behind all that was asked for, and is not shown.
+        assert room.dcr.retrieve_audit_log() == audit_text(
+            msgspec.json.decode(event, type=Event) for page_ in honest for event in page_
+        )
+        return
+    with pytest.raises(LogTampered, match="audit log"):
+        room.dcr.retrieve_audit_log()
+    assert len(asked) <= 4
+
+
+def test_an_audit_log_that_never_ends_is_given_up(publish: Publish, world: World) -> None:
+    """Every answer leaves something out, and every request makes the log longer."""
+    room = _with_events(publish, world, 10)
 
     def shorten(request: Request, answer: Answer) -> Answer:
         assert isinstance(answer.body, Log)
@@ -236,3 +281,35 @@ def test_an_audit_log_that_leaves_something_out_is_caught(publish: Publish, worl
     world.hub.enclave.on_answer = shorten
     with pytest.raises(LogTampered, match="audit log"):
         room.dcr.retrieve_audit_log()
+
+
+@pytest.mark.parametrize("page", [1, 2, 3, 7, 12, 13, 14, 1000])
+def test_a_long_log_is_read_page_by_page(page: int, publish: Publish, world: World) -> None:
+    room = _with_events(publish, world, 12)
+    world.hub.enclave.page = page
+    peer = world.hub.enclave.rooms[room.dcr.id]
+    starts: list[int] = []
+
+    def note(request: Request, answer: Answer) -> Answer:
+        if isinstance(request.body, ReadLog):
+            starts.append(request.body.start)
+            # Others are busy meanwhile.
+            peer.append(BOB, LogRead(size=1))
+        return answer
+
+    world.hub.enclave.on_answer = note
+    lines = room.dcr.retrieve_audit_log().splitlines()
+    # All that had happened when the first page was asked for, with that; what came while it was read is for next time.
+    assert lines == [audit_line(msgspec.json.decode(event, type=Event)) for event in peer.events[:13]]
+    assert starts == list(range(0, 13, page))
+    world.hub.enclave.on_answer = lambda request, answer: answer
+    assert len(room.dcr.retrieve_audit_log().splitlines()) == 13 + 2 * len(starts)
+
+
+def _with_events(publish: Publish, world: World, count: int) -> Room:
+    """A room whose log has so many events."""
+    room = publish()
+    peer = world.hub.enclave.rooms[room.dcr.id]
+    while len(peer.events) < count:
+        peer.append(BOB, ResultFetched(run=f"{len(peer.events):064x}", node="upper"))
+    return room

@@ -134,17 +134,24 @@ class AnalyticsDcr:
         self._context.link.ask(StopRoom(), Done)
 
     def _read_log(self) -> tuple[Told[Log], list[Event]]:
-        """All events; long logs come in several pieces, each of which proves to extend the one before."""
+        """The first answer, and all events up to its checkpoint.
+
+        Long logs come in several pieces, each of which proves to extend the one before. Asking for a piece is an
+        event too: what has come behind the first answer is left for the next reading, so that this one ends.
+        """
+        changed = LogTampered("The audit log is not the one that its checkpoint was signed for. Ask the operator why.")
+        first: Told[Log] | None = None
         entries: list[bytes] = []
-        while True:
+        while first is None or len(entries) < first.checkpoint.size:
             told = self._context.link.ask(ReadLog(start=len(entries)), Log)
+            first = first or told
             entries += told.body.events
-            if len(entries) >= told.checkpoint.size or not told.body.events:
-                break
-        root = MerkleTree(map(leaf_hash, entries)).root()
-        if len(entries) != told.checkpoint.size or root != told.checkpoint.root:
-            raise LogTampered("The audit log is not the one that its checkpoint was signed for. Ask the operator why.")
-        return told, [decode_canonical(data, Event, what="an event") for data in entries]
+            if not told.body.events or len(entries) > told.checkpoint.size:
+                raise changed
+        del entries[first.checkpoint.size :]
+        if MerkleTree(map(leaf_hash, entries)).root() != first.checkpoint.root:
+            raise changed
+        return first, [decode_canonical(data, Event, what="an event") for data in entries]
 
     def __repr__(self) -> str:
         return f"AnalyticsDcr(id={self.id!r}, name={self.name!r})"
