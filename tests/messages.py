@@ -60,15 +60,15 @@ BODIES: tuple[RequestBody, ...] = (
     PublishRoom(definition=b"{}"),
     RetrieveRoom(),
     ReadStatus(),
-    AttachDataset(node="lab", manifest=MANIFEST, key=KEY),
+    AttachDataset(node="lab", manifest=MANIFEST, key=KEY, request=A),
     RemoveDataset(node="lab", request=A),
     RunComputation(node="report", job=A),
     AwaitJob(node="report", job=A),
     FetchResult(node="report", job=A),
-    ReadLog(),
+    ReadLog(start=3),
     StopRoom(),
     GetNonce(),
-    PullTask(evidence=EVIDENCE, nonce=KEY, key=b"\x01" * 1216, images=(IMAGE,)),
+    PullTask(evidence=EVIDENCE, nonce=KEY, key=b"\x01" * 1216, images=(IMAGE,), only_room=C),
 )
 REQUESTS = tuple(Request(body=body, room=B, user="user@example.org", token="a.b.c", seen=7) for body in BODIES)
 
@@ -81,7 +81,7 @@ FRAMES: tuple[Frame, ...] = (
         Answer(body=body, checkpoint="a note\n", consistency=(b"\x02" * 32, b"\x03" * 32))
         for body in (
             Done(),
-            Description(enclave=REFERENCE, worker=REFERENCE, images=(IMAGE,)),
+            Description(enclaves=(REFERENCE,), workers=(REFERENCE,), images=(IMAGE,)),
             RoomContent(definition=b"{}"),
             RoomStatus(
                 stopped=True,
@@ -98,6 +98,7 @@ FRAMES: tuple[Frame, ...] = (
 
 TASK = Task(
     id=A,
+    room=C,
     kind="python",
     name="report",
     script="pass\n",
@@ -120,5 +121,6 @@ REPORTS = tuple(
     )
 )
 SHOWN = EnclaveEvidence(
-    evidence=EVIDENCE, keys=SignedKeys(keys=EnclaveKeys(signing=KEY, sealing=b"\x01" * 1216), signature=KEY * 2)
+    evidence=EVIDENCE,
+    keys=SignedKeys(keys=EnclaveKeys(made=1_700_000_000_000, signing=KEY, sealing=b"\x01" * 1216), signature=KEY * 2),
 )

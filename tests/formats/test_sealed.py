@@ -36,7 +36,7 @@ SIGNING = Ed25519PrivateKey.from_private_bytes(b"\x01" * 32)
 DEVICE = Ed25519PrivateKey.from_private_bytes(b"\x02" * 32)
 DEVICE_PUBLIC = DEVICE.public_key().public_bytes_raw()
 SEALING = SealingKey()
-KEYS = EnclaveKeys(signing=SIGNING.public_key().public_bytes_raw(), sealing=SEALING.public)
+KEYS = EnclaveKeys(made=1_700_000_000_000, signing=SIGNING.public_key().public_bytes_raw(), sealing=SEALING.public)
 OTHER_SEALING = SealingKey()
 MESSAGE, EXCHANGE = seal_request(KEYS, b"a request", DEVICE)
 HEADER, ENCAPSULATED = 33, 1120
@@ -136,7 +136,7 @@ def test_the_info_binds_the_signing_key_too() -> None:
 
 def test_an_enclave_can_not_forward_a_request_to_another() -> None:
     """It can open what it got and seal it again, but the signature names the keys that the user chose."""
-    elsewhere = EnclaveKeys(signing=DEVICE_PUBLIC, sealing=OTHER_SEALING.public)
+    elsewhere = EnclaveKeys(made=KEYS.made, signing=DEVICE_PUBLIC, sealing=OTHER_SEALING.public)
     message, exchange = seal_request(elsewhere, b"remove my data", DEVICE)
     opened = open_request(message, OTHER_SEALING, elsewhere)
     assert opened.device == DEVICE_PUBLIC
@@ -261,6 +261,22 @@ def test_newer_keys_are_followed_under_the_same_signing_key_only() -> None:
             verify_keys(msgspec.structs.replace(signed, signature=signature), signing=KEYS.signing)
     with pytest.raises(VerificationError):
         verify_keys(sign_keys(msgspec.structs.replace(newer, signing=b""), SIGNING), signing=b"")
+
+
+def test_older_keys_than_those_that_were_seen_are_refused() -> None:
+    """Whoever got hold of an old sealing key would like to have requests sealed to it."""
+    keys = {made: msgspec.structs.replace(KEYS, made=made, sealing=OTHER_SEALING.public) for made in (0, 999, 1000)}
+    signed = {made: sign_keys(each, SIGNING) for made, each in keys.items()}
+    for made in (0, 999):
+        with pytest.raises(VerificationError, match="older than those it had before"):
+            verify_keys(signed[made], signing=KEYS.signing, after=1000)
+    assert verify_keys(signed[1000], signing=KEYS.signing, after=1000) == keys[1000], "the same keys again"
+    assert verify_keys(signed[1000], signing=KEYS.signing, after=999) == keys[1000]
+    # Their age is signed, and part of what evidence and requests are bound to.
+    renewed = msgspec.structs.replace(signed[0], keys=msgspec.structs.replace(keys[0], made=1000))
+    with pytest.raises(VerificationError, match="not signed by it"):
+        verify_keys(renewed, signing=KEYS.signing, after=1000)
+    assert len({each.digest() for each in keys.values()}) == len(keys)
 
 
 # --- tasks and reports ---

@@ -66,7 +66,7 @@ from cloister.rooms.events import (
 )
 from cloister.rooms.nodes import PythonNode, dependencies
 from cloister.rooms.permissions import NO_SUCH_ROOM
-from cloister.rooms.planning import node_digest, plan, run_id
+from cloister.rooms.planning import leaves, node_digest, plan, run_id
 from cloister.rooms.state import RoomState, fold
 from cloister.trust import software
 from cloister.trust.evidence import ENCLAVE_LABEL, Evidence, SoftwareSource, report_data
@@ -125,6 +125,10 @@ class PeerEnclave:
         """Computations end when this is set."""
         self.finish.set()
         self.source = SoftwareSource("enclave")
+        self.made = 1_700_000_000_000
+        """When the keys of now were made: what the clock says, in a test that never waits."""
+        self.page = 1000
+        """Most events in one answer."""
         self.on_answer: Callable[[Request, Answer], Answer] = lambda request, answer: answer
         self.on_receipt: Callable[[ReceiptBody], ReceiptBody] = lambda body: body
         self.renew()
@@ -138,7 +142,8 @@ class PeerEnclave:
     def renew(self) -> None:
         """New sealing keys, as every hour."""
         self.sealing = SealingKey()
-        self.keys = EnclaveKeys(signing=self.public, sealing=self.sealing.public)
+        self.made += 1
+        self.keys = EnclaveKeys(made=self.made, signing=self.public, sealing=self.sealing.public)
 
     def signed_keys(self) -> SignedKeys:
         return sign_keys(self.keys, self.signing)
@@ -165,7 +170,7 @@ class PeerEnclave:
     def _dispatch(self, request: Request, device: bytes | None) -> Iterator[Frame]:
         body = request.body
         if isinstance(body, Describe):
-            yield Answer(body=Description(enclave=self.source.reference, worker=WORKER, images=self.images))
+            yield Answer(body=Description(enclaves=(self.source.reference,), workers=(WORKER,), images=self.images))
             return
         if isinstance(body, PublishRoom):
             definition = read_definition(body.definition)
@@ -203,10 +208,10 @@ class PeerEnclave:
                     attached=tuple(Attached(node=node, manifest=found) for node, found in state.attached.items()),
                     keys=tuple(BoundKey(user=owner, key=key) for owner, keys in state.keys.items() for key in keys),
                 )
-            case AttachDataset(node=node, manifest=manifest, key=key):
+            case AttachDataset(node=node, manifest=manifest, key=key, request=wish):
                 check_manifest(manifest)
                 check_key(key, manifest)
-                for event in decisions.attach(state, user, node, manifest.digest()):
+                for event in decisions.attach(state, node, manifest.digest(), wish):
                     room.append(user, event)
                     room.datasets[node] = (manifest, key)
             case RemoveDataset(node=node, request=wish):
@@ -218,9 +223,9 @@ class PeerEnclave:
                 result = room.results[job or ""]
                 room.append(user, ResultFetched(run=run_id(job or "", node), node=node))
                 return result
-            case ReadLog():
+            case ReadLog(start=start):
                 room.append(user, LogRead(size=len(room.events) + 1))
-                return Log(events=tuple(room.events))
+                return Log(events=tuple(room.events[start : start + self.page]))
             case StopRoom():
                 for event in decisions.stop(state):
                     room.append(user, event)
@@ -233,8 +238,8 @@ class PeerEnclave:
         step = plan(definition, room.id, node_id, state.attached)[-1]
         node = definition.node(node_id)
         assert isinstance(node, PythonNode)
-        run = run_id(job, node_id)
-        room.append(user, RunStarted(run=run, node=node_id, cache_key=step.cache_key))
+        run, read = run_id(job, node_id), leaves(definition, node_id, state.attached)
+        room.append(user, RunStarted(run=run, node=node_id, cache_key=step.cache_key, inputs=read))
         inputs = {each: self._read(*room.datasets[each]) for each in dependencies(node) if each in room.datasets}
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w") as writer:
@@ -263,7 +268,7 @@ class PeerEnclave:
             manifest=manifest,
             key=key,
             name=f"{node.name}.zip",
-            receipt=sign_receipt(self.on_receipt(body), manifest.digest(), f"{node.name}.zip", self.signing),
+            receipt=sign_receipt(self.on_receipt(body), manifest.digest(), f"{node.name}.zip.manifest", self.signing),
             commitment=hmac.digest(key, hashlib.sha256(plaintext).digest(), "sha256"),
         )
 

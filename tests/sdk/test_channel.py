@@ -147,6 +147,25 @@ def test_new_sealing_keys_must_be_signed_by_the_enclave(publish: Publish, world:
         room.dcr.status()
 
 
+def test_keys_that_are_older_than_those_before_are_refused(publish: Publish, world: World) -> None:
+    """A hub that has an old sealing key, from wherever, can't have anything sealed to it."""
+    enclave = world.hub.enclave
+    old, old_sealing = enclave.signed_keys(), enclave.sealing
+    enclave.renew()
+    room = publish()
+    newer = enclave.signed_keys()
+    enclave.keys, enclave.sealing = old.keys, old_sealing
+    before = len(_posted(world))
+    with pytest.raises(VerificationError, match="older than those it had before"):
+        room.dcr.status()
+    assert len(_posted(world)) == before + 1, "it was told that its keys are stale, and sent nothing more"
+    # Nor are they taken later; newer ones are.
+    enclave.made = newer.keys.made
+    enclave.renew()
+    assert not room.dcr.status().stopped
+    assert [path for _, path in world.hub.seen].count("/v1/enclave/evidence") == 1
+
+
 def test_a_new_signing_key_needs_a_new_proof(publish: Publish, world: World) -> None:
     room = publish()
     world.hub.enclave.signing = Ed25519PrivateKey.generate()
@@ -424,11 +443,16 @@ def test_a_hub_that_never_answers_is_given_up(world: World) -> None:
 
 def test_a_room_of_another_enclave_is_refused(publish: Publish, world: World) -> None:
     room = publish()
-    room.dcr._context.link.enclave = Reference(evidence="sev-snp", measurement="22" * 32)
+    other, own = Reference(evidence="sev-snp", measurement="22" * 32), world.hub.enclave.source.reference
     before = len(_posted(world))
-    with pytest.raises(EvidenceRejected, match="other software"):
-        room.dcr.status()
+    none: tuple[Reference, ...] = ()
+    for enclaves in ((other,), (other, msgspec.structs.replace(own, evidence="sev-snp")), none):
+        room.dcr._context.link.enclaves = enclaves
+        with pytest.raises(EvidenceRejected, match="other software"):
+            room.dcr.status()
     assert len(_posted(world)) == before
+    room.dcr._context.link.enclaves = (other, own)
+    assert not room.dcr.status().stopped
 
 
 def test_requests_are_signed_by_the_device_and_carry_a_token_only_at_first(publish: Publish, world: World) -> None:

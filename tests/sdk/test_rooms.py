@@ -285,7 +285,7 @@ def test_an_image_that_no_worker_offers_is_named(world: World) -> None:
 def test_a_room_for_another_enclave_is_not_opened(publish: Publish, world: World) -> None:
     room = publish()
     elsewhere = msgspec.structs.replace(
-        room.dcr.definition, enclave=Reference(evidence="sev-snp", measurement="22" * 32)
+        room.dcr.definition, enclaves=(Reference(evidence="sev-snp", measurement="22" * 32),)
     )
     world.hub.enclave.rooms[elsewhere.id()] = PeerRoom(elsewhere.id())
     world.hub.enclave.rooms[elsewhere.id()].append(OWNER, Published(definition=elsewhere))

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloister.errors import EvidenceRejected
-from cloister.formats.encoding import canonical
+from cloister.formats.encoding import canonical, sha256
 from cloister.formats.receipt import Attested
-from cloister.rooms.definition import Reference
+from cloister.protocol import offer_digest
+from cloister.rooms.definition import ImageReference, Reference
 from cloister.trust import software
 from cloister.trust.evidence import (
     ENCLAVE_LABEL,
@@ -78,6 +79,31 @@ def test_a_worker_can_not_pass_for_the_enclave() -> None:
     relabelled = worker.produce(report_data(ENCLAVE_LABEL, NONCE, KEYS))
     with pytest.raises(EvidenceRejected, match="not one that was agreed to"):
         check(relabelled)
+
+
+def test_a_workers_evidence_is_for_its_key_its_images_and_its_room() -> None:
+    """Whoever stands between can't have it take other tasks than it offers to."""
+    worker = SoftwareSource("worker")
+    key, room = b"\x01" * 1216, "aa" * 32
+    image, other = (ImageReference(name="python", measurement=measurement * 32) for measurement in ("66", "67"))
+    images = (image, other)
+    digest = offer_digest(key, images, room)
+    evidence = worker.produce(report_data(WORKER_LABEL, NONCE, digest))
+    accepted: dict[str, Any] = {"label": WORKER_LABEL, "references": [worker.reference]}
+    assert check(evidence, keys_digest=digest, **accepted).measurement == software.measurement("worker")
+    for offer in (
+        (b"\x02" * 1216, images, room),
+        (key, (image,), room),
+        (key, (other, image), room),
+        (key, (*images, ImageReference(name="r", measurement="66" * 32)), room),
+        (key, (), room),
+        (key, images, "bb" * 32),
+        (key, images, None),
+    ):
+        with pytest.raises(EvidenceRejected, match="stale, or vouches for other keys"):
+            check(evidence, keys_digest=offer_digest(*offer), **accepted)
+    with pytest.raises(EvidenceRejected, match="stale, or vouches for other keys"):
+        check(evidence, keys_digest=sha256(key), **accepted)
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ from cloister.formats.sealed import (
     seal_task,
     sign_keys,
 )
+from cloister.protocol import offer_digest
 from cloister.rooms.audit import audit_line
 from cloister.rooms.events import (
     Body,
@@ -77,8 +78,9 @@ SEALING_PUBLIC = (
     MLKEM768PrivateKey.from_seed_bytes(MLKEM_SEED).public_key().public_bytes_raw()
     + X25519PrivateKey.from_private_bytes(X25519_SEED).public_key().public_bytes_raw()
 )
-KEYS = EnclaveKeys(signing=SIGNING_PUBLIC, sealing=SEALING_PUBLIC)
+KEYS = EnclaveKeys(made=1_700_000_000_000, signing=SIGNING_PUBLIC, sealing=SEALING_PUBLIC)
 WORKER = Attested(evidence="insecure-software", measurement="55" * 32)
+READ = (Input(node="patients", manifest="a1" * 32), Input(node="lab", manifest=None))
 ATTACHED = {"patients": "a1" * 32}
 CT_LEAVES = ("", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f")
 
@@ -172,8 +174,8 @@ def events() -> list[Event]:
     bodies: list[tuple[str, Body]] = [
         (OWNER, Published(definition=ROOM)),
         (HOSPITAL, KeyBound(user=HOSPITAL, key=DEVICE_PUBLIC.hex(), issuer="hub")),
-        (HOSPITAL, DatasetAttached(node="patients", manifest="a1" * 32)),
-        (ANALYST, RunStarted(run="01" * 32, node="joined", cache_key="02" * 32)),
+        (HOSPITAL, DatasetAttached(node="patients", manifest="a1" * 32, request="08" * 32)),
+        (ANALYST, RunStarted(run="01" * 32, node="joined", cache_key="02" * 32, inputs=READ)),
         (ANALYST, RunFinished(run="01" * 32, node="joined", manifest="03" * 32, worker=WORKER)),
         (ANALYST, RunFailed(run="04" * 32, node="report")),
         ("enclave", RunVoided(run="05" * 32, node="report", reason="interrupted")),
@@ -220,7 +222,7 @@ def receipt() -> dict[str, Any]:
         node="report",
         definition=node_digest(ROOM.nodes[3]).hex(),
         run="01" * 32,
-        inputs=(Input(node="patients", manifest="a1" * 32), Input(node="lab", manifest=None)),
+        inputs=READ,
         image="python",
         image_measurement="66" * 32,
         enclave=Attested(evidence="insecure-software", measurement="44" * 32),
@@ -229,13 +231,13 @@ def receipt() -> dict[str, Any]:
         checkpoint=sign_checkpoint(Checkpoint(ROOM.id(), 5, bytes(32)), SIGNING),
         finished=1_700_000_000_004,
     )
-    envelope = sign_receipt(body, "03" * 32, "report.zip", SIGNING)
+    envelope = sign_receipt(body, "03" * 32, "report.zip.manifest", SIGNING)
     return {
         "signing_seed": SIGNING_SEED.hex(),
         "public": SIGNING_PUBLIC.hex(),
         "key_id": key_id(SIGNING_PUBLIC),
         "result": "03" * 32,
-        "name": "report.zip",
+        "name": "report.zip.manifest",
         "body": msgspec.to_builtins(body),
         "envelope": envelope.decode(),
         "sigstore_bundle": sigstore_bundle(envelope),
@@ -265,6 +267,12 @@ def trust() -> dict[str, Any]:
             "keys_digest": digest.hex(),
             "enclave": bound.hex(),
             "worker": report_data(WORKER_LABEL, nonce, digest).hex(),
+        },
+        "worker_offer": {
+            "key": SEALING_PUBLIC.hex(),
+            "images": msgspec.to_builtins(ROOM.images),
+            "digest": offer_digest(SEALING_PUBLIC, ROOM.images, None).hex(),
+            "digest_for_one_room": offer_digest(SEALING_PUBLIC, ROOM.images, ROOM.id()).hex(),
         },
         "software": {
             "measurement": "44" * 32,

@@ -33,8 +33,8 @@ from cloister.formats.sealed import (
     open_task,
     verify_keys,
 )
-from cloister.protocol import EnclaveEvidence, Frame, Report, Request, Task
-from cloister.rooms.definition import Issuer, Reference, read_definition
+from cloister.protocol import EnclaveEvidence, Frame, Report, Request, Task, offer_digest
+from cloister.rooms.definition import ImageReference, Issuer, Reference, read_definition
 from cloister.rooms.events import Event
 from cloister.rooms.planning import node_digest, plan
 from cloister.trust.evidence import ENCLAVE_LABEL, appraise, read_evidence
@@ -184,6 +184,10 @@ def test_trust() -> None:
         references=[reference],
         allow_software=True,
     )
+    offer = vector["worker_offer"]
+    images = msgspec.convert(offer["images"], tuple[ImageReference, ...])
+    assert offer_digest(unhex(offer["key"]), images, None).hex() == offer["digest"]
+    assert offer_digest(unhex(offer["key"]), images, load("rooms")["id"]).hex() == offer["digest_for_one_room"]
     identity = vector["identity"]
     issuer = Issuer(name=identity["issuer"], keys=(identity["issuer_public"],))
     bound = verify_identity(identity["token"], unhex(identity["device"]), [issuer], now=identity["now"])
