@@ -53,7 +53,7 @@ def test_what_fails_on_the_way_never_exists(objects: Objects) -> None:
             await fail()
         with pytest.raises(Problem) as caught:
             await read(objects, "ab/abc/0-x", 1)
-        assert caught.value.status_code == 503
+        assert caught.value.status_code == 404
 
     asyncio.run(scenario())
 
@@ -76,11 +76,16 @@ def test_deleting(objects: Objects) -> None:
     asyncio.run(scenario())
 
 
-def test_an_object_shorter_than_it_should_be_is_not_passed_on(objects: Objects) -> None:
+@pytest.mark.parametrize("there", [0, 1, 5, 3 * MIB])
+def test_an_object_shorter_than_it_should_be_is_not_passed_on(objects: Objects, there: int) -> None:
+    """Not even its beginning: and trying again is of no use."""
+
     async def scenario() -> None:
-        await write(objects, "ab/abc/0-x", b"short")
-        with pytest.raises(Problem):
-            await read(objects, "ab/abc/0-x", 6)
+        await write(objects, "ab/abc/0-x", bytes(there))
+        with pytest.raises(Problem, match="gone from the hub's blob store, or damaged") as caught:
+            async for _ in objects.reading("ab/abc/0-x", 4 * MIB):
+                raise AssertionError("something was passed on")
+        assert caught.value.status_code == 404
 
     asyncio.run(scenario())
 

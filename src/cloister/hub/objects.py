@@ -6,6 +6,7 @@ Objects are written in a stream and appear whole or not at all. Nothing here kno
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shutil
 from collections.abc import AsyncIterator
@@ -19,11 +20,13 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, from_url
 
 from cloister.errors import CloisterError
-from cloister.hub.problems import Problem, unavailable
+from cloister.hub.problems import Problem, not_found, unavailable
 from cloister.hub.settings import MIB, HubSettings
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
+
+logger = logging.getLogger("cloister.hub")
 
 _READ_BYTES = 2 * MIB
 _FOLDER_BUFFER = 1 * MIB
@@ -39,7 +42,7 @@ class Writer(Protocol):
 
 
 class Objects:
-    """One object store. Failures of the store itself become 503 `Problem`s."""
+    """One object store. Failures of the store itself become 503 `Problem`s; an object that it has lost is a 404."""
 
     def __init__(self, store: ObjectStore, folder: Path | None = None) -> None:
         """``folder``: where ``store`` keeps its files, if it is a folder of this machine."""
@@ -72,12 +75,22 @@ class Objects:
         try:
             for start in range(0, size, _READ_BYTES):
                 end = min(start + _READ_BYTES, size)
-                piece = memoryview(await obstore.get_range_async(self._store, key, start=start, end=end))
-                if len(piece) != end - start:
-                    raise _store_failed()
-                yield piece
+                answer = await obstore.get_async(self._store, key, options={"range": (start, end)})
+                # At the first piece: before anything is passed on of an object that has no end.
+                if answer.meta["size"] < size:
+                    raise _lost(key)
+                yield memoryview(await answer.bytes_async())
         except _STORE_ERRORS as error:
-            raise _store_failed() from error
+            raise (_lost(key) if await self._is_lost(key, size) else _store_failed()) from error
+
+    async def _is_lost(self, key: str, size: int) -> bool:
+        """Whether an object that could not be read is gone or too short, so that trying again is of no use."""
+        try:
+            return (await obstore.head_async(self._store, key))["size"] < size
+        except FileNotFoundError:
+            return True
+        except _STORE_ERRORS:
+            return False
 
     async def delete(self, key: str) -> None:
         """Remove one object; nothing happens if it isn't there."""
@@ -148,6 +161,14 @@ def _tidy(root: Path, prefix: str, spared: frozenset[str]) -> None:
         key = f"{prefix}/{file.name.partition('#')[0]}"
         if key not in spared:
             file.unlink(missing_ok=True)
+
+
+def _lost(key: str) -> Problem:
+    logger.error("the object %s of the blob store is gone or damaged: restore it from a backup", key)
+    return not_found(
+        "The part is gone from the hub's blob store, or damaged there. Ask whoever runs the hub to restore it, or "
+        "upload the data again."
+    )
 
 
 def _store_failed() -> Problem:
