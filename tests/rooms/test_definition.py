@@ -322,6 +322,35 @@ def test_each_rule_has_its_message(definition: Definition, message: str) -> None
         read_definition(definition.canonical())
 
 
+LONG = "\x1b[2J\u202e" + "x" * 1_000_000
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        nodes(raw(LONG)),
+        nodes(raw("x", name=LONG)),
+        nodes(python("x", LONG)),
+        nodes(python("x", files=files(LONG))),
+        nodes(python("x", files=files(*["/".join(["x" * 127] * 16)] * 2))),
+        nodes(python("x", files=files("/".join(["x" * 127] * 15), "/".join(["x" * 127] * 16)))),
+        people(Participant(user="x@y", data_owner_of=(LONG,))),
+        people(Participant(user="x@y", data_owner_of=(LONG, LONG))),
+        people(Participant(user="x@y", analyst_of=(LONG,))),
+        people(Participant(user="x@y", analyst_of=(LONG, LONG))),
+        room(images=(*ROOM.images, *[ImageReference(name=LONG, measurement="00" * 32)] * 2)),
+        room(issuers=(Issuer(name=LONG, keys=("00" * 32,)),) * 2),
+        room(issuers=(Issuer(name="x" * 256, keys=()),)),
+    ],
+    ids=range(13),
+)
+def test_no_message_repeats_what_is_long_or_moves_the_cursor(definition: Definition) -> None:
+    with pytest.raises(DefinitionInvalid) as caught:
+        check_definition(definition)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 400
+
+
 def test_what_the_rules_allow() -> None:
     pinned = tuple(
         msgspec.structs.replace(entry, keys=(f"{index:064x}",)) for index, entry in enumerate(ROOM.participants)

@@ -108,6 +108,13 @@ def test_unknown_nodes_are_named_to_participants(action: Action) -> None:
     assert caught.value.code == "not_found"
 
 
+def test_an_unknown_node_is_not_repeated_at_any_length() -> None:
+    with pytest.raises(Refused, match="has no node") as caught:
+        authorise(ROOM, Action.RUN, ANALYST, "\x1b[2J" + "x" * 1_000_000)
+    assert caught.value.message.isprintable()
+    assert len(caught.value.message) < 400
+
+
 def test_addresses_are_compared_without_case() -> None:
     authorise(ROOM, Action.ATTACH, HOSPITAL.upper(), "patients")
     with pytest.raises(Refused):

@@ -8,7 +8,7 @@ from typing import Literal
 
 from cloister.errors import DefinitionInvalid, VerificationError
 from cloister.formats.encoding import Email, Hex32, Record, canonical, decode_canonical, normal_email, sha256
-from cloister.rooms.nodes import Node, PythonNode, RawDataNode, check_nodes
+from cloister.rooms.nodes import Node, PythonNode, RawDataNode, check_nodes, shown
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 MAX_BYTES = 16 * 1024 * 1024
@@ -156,7 +156,7 @@ def _check_participants(definition: Definition) -> None:
         _unique(participant.analyst_of, f"computation of {participant.user}")
         for node in (*participant.data_owner_of, *participant.analyst_of):
             if node not in by_id:
-                raise DefinitionInvalid(f"{participant.user} has a role on {node!r}, which is not in the room.")
+                raise DefinitionInvalid(f"{participant.user} has a role on {shown(node)}, which is not in the room.")
         for node in participant.data_owner_of:
             if not isinstance(by_id[node], RawDataNode):
                 raise DefinitionInvalid(f"{participant.user} can't be data owner of {node!r}: it is a computation.")
@@ -184,12 +184,12 @@ def _check_issuers(definition: Definition) -> None:
         if not issuer.name.strip() or len(issuer.name) > MAX_TITLE or _CONTROL.search(issuer.name):
             raise DefinitionInvalid("An issuer's name is empty, too long, or has control characters.")
         if not 1 <= len(issuer.keys) <= MAX_KEYS:
-            raise DefinitionInvalid(f"The issuer {issuer.name!r} needs 1 to {MAX_KEYS} keys.")
+            raise DefinitionInvalid(f"The issuer {shown(issuer.name)} needs 1 to {MAX_KEYS} keys.")
 
 
 def _unique(values: Iterable[str], what: str) -> None:
     seen: set[str] = set()
     for value in values:
         if value in seen:
-            raise DefinitionInvalid(f"The {what} {value!r} is listed twice.")
+            raise DefinitionInvalid(f"The {what} {shown(value)} is listed twice.")
         seen.add(value)

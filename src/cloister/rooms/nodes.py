@@ -73,12 +73,12 @@ def check_nodes(nodes: Sequence[Node]) -> None:
     for node in nodes:
         if not _NAME.match(node.name):
             raise DefinitionInvalid(
-                f"The name {_short(node.name)} is not allowed: a node's name starts with an ASCII letter, ends with a "
+                f"The name {shown(node.name)} is not allowed: a node's name starts with an ASCII letter, ends with a "
                 "letter or digit, and has letters, digits, '_', '-' and spaces between (128 characters at most)."
             )
         if not _ID.match(node.id):
             raise DefinitionInvalid(
-                f"The id {_short(node.id)} is not allowed: use letters, digits, '_', '-', '.' and spaces."
+                f"The id {shown(node.id)} is not allowed: use letters, digits, '_', '-', '.' and spaces."
             )
         if node.id in by_id:
             raise DefinitionInvalid(f"Two nodes have the id {node.id!r}. Give each its own.")
@@ -131,7 +131,7 @@ def _check_references(node: Node, by_id: dict[str, Node]) -> None:
     wanted = dependencies(node)
     for dependency in wanted:
         if dependency not in by_id:
-            raise DefinitionInvalid(f"The node {node.id!r} depends on {_short(dependency)}, which is not in the room.")
+            raise DefinitionInvalid(f"The node {node.id!r} depends on {shown(dependency)}, which is not in the room.")
     if len(set(wanted)) != len(wanted):
         raise DefinitionInvalid(f"The node {node.id!r} lists a dependency twice.")
 
@@ -150,14 +150,14 @@ def _check_python(node: PythonNode, mounted: Sequence[str]) -> None:
         segments = file.name.split("/")
         if len(segments) > 16 or not all(_SEGMENT.match(segment) for segment in segments):
             raise DefinitionInvalid(
-                f"The additional file {_short(file.name)} of {node.id!r} has a name that isn't allowed."
+                f"The additional file {shown(file.name)} of {node.id!r} has a name that isn't allowed."
             )
         if file.name in paths:
-            raise DefinitionInvalid(f"The additional file {file.name!r} of {node.id!r} is there twice.")
+            raise DefinitionInvalid(f"The additional file {shown(file.name)} of {node.id!r} is there twice.")
         paths.add(file.name)
         folders.update("/".join(segments[:depth]) for depth in range(1, len(segments)))
     if clash := paths & folders:
-        raise DefinitionInvalid(f"{min(clash)!r} of {node.id!r} is an additional file and a folder of others.")
+        raise DefinitionInvalid(f"{shown(min(clash))} of {node.id!r} is an additional file and a folder of others.")
     limits = node.limits
     if min(limits.memory_bytes, limits.pids, limits.wall_seconds, limits.output_files) < 1:
         raise DefinitionInvalid(f"A limit of {node.id!r} is zero or less. Leave it out to get the default.")
@@ -167,6 +167,6 @@ def _check_python(node: PythonNode, mounted: Sequence[str]) -> None:
         raise DefinitionInvalid(f"A limit of {node.id!r} is less than zero. Leave it out to get the default.")
 
 
-def _short(value: str) -> str:
+def shown(value: str) -> str:
     """A name from outside, fit for a message: control characters shown escaped, and not at any length."""
     return ascii(value if len(value) <= 64 else value[:64] + "...")

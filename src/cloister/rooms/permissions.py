@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from cloister.errors import Refused
 from cloister.rooms.definition import Definition
+from cloister.rooms.nodes import shown
 
 NO_SUCH_ROOM = "There is no such room, or this device has not proven that you are one of its participants."
 """The one answer to outsiders, to unknown devices and about unknown rooms: which of them it is, is not told."""
@@ -75,7 +76,7 @@ def authorise(definition: Definition, action: Action, user: str, node: str | Non
     if not held:
         raise Refused("not_found", NO_SUCH_ROOM)
     if node is not None and definition.node(node) is None:
-        raise Refused("not_found", f"The room has no node {node!r}. Its nodes are: {_names(definition)}.")
+        raise Refused("not_found", f"The room has no node {shown(node)}. Its nodes are: {_names(definition)}.")
     needed = PERMISSIONS[action]
     if not held & needed:
         who = " or ".join(sorted(role.value for role in needed))
