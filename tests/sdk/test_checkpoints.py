@@ -228,6 +228,7 @@ def test_an_answer_without_a_checkpoint_is_refused(publish: Publish, world: Worl
         room.dcr.status()
 
 
+EVENT = canonical(Event(time=1_700_000_000_000, actor=BOB, body=Stopped()))
 LIES: dict[str, Callable[[tuple[bytes, ...]], tuple[bytes, ...]]] = {
     "leaves out the first": lambda events: events[1:],
     "says one twice": lambda events: (*events, events[-1]),
@@ -236,7 +237,6 @@ LIES: dict[str, Callable[[tuple[bytes, ...]], tuple[bytes, ...]]] = {
     "has another": lambda events: (*events[:-1], EVENT),
     "says nothing": lambda events: (),
 }
-EVENT = canonical(Event(time=1_700_000_000_000, actor=BOB, body=Stopped()))
 
 
 @pytest.mark.parametrize(("page", "place"), [(1000, 0), (4, 0), (4, 1), (4, 2)])
