@@ -310,6 +310,11 @@ RULES: list[tuple[Definition, str]] = [
     (room(issuers=(Issuer(name="a\u2028b", keys=("00" * 32,)),)), "issuer's name is empty, too long, or has control"),
     (room(issuers=(Issuer(name="hub", keys=()),)), "needs 1 to 64 keys"),
     (room(issuers=tuple(Issuer(name=f"{index}", keys=("00" * 32,)) for index in range(17))), "16 are the most"),
+    (room(issuers=(Issuer(name="hub", keys=("ab" * 32,) * 2),)), "issuers' key '(ab)+' is listed twice"),
+    (
+        room(issuers=(*ROOM.issuers, Issuer(name="idp", keys=("34" * 32, "33" * 32)))),
+        "issuers' key '(33)+' is listed twice",
+    ),
     (room(pins_required=True), "requires pinned keys, and owner@example.org has none"),
 ]
 
@@ -364,6 +369,7 @@ def test_what_the_rules_allow() -> None:
         people(Participant(user="x@y", data_owner_of=("patients",), analyst_of=("report",))),
         room(enclaves=tuple(reference(index) for index in range(16)), workers=(reference(1),)),
         room(title="\U0001f468\u200d\U0001f52c study"),
+        room(issuers=(*ROOM.issuers, Issuer(name="idp", keys=("34" * 32, "35" * 32)))),
         room(images=(*ROOM.images, ImageReference(name="r", measurement="00" * 32))),
     ):
         assert read_definition(definition.canonical()) == definition

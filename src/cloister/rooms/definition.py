@@ -185,6 +185,8 @@ def _check_issuers(definition: Definition) -> None:
             raise DefinitionInvalid("An issuer's name is empty, too long, or has control characters.")
         if not 1 <= len(issuer.keys) <= MAX_KEYS:
             raise DefinitionInvalid(f"The issuer {shown(issuer.name)} needs 1 to {MAX_KEYS} keys.")
+    # A token names one issuer; a key that two share would leave open whose word it is.
+    _unique((key for issuer in definition.issuers for key in issuer.keys), "issuers' key")
 
 
 def _unique(values: Iterable[str], what: str) -> None:
