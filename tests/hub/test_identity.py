@@ -52,6 +52,19 @@ def test_a_token_verifies_with_the_served_keys(world: World) -> None:
     assert jwt.decode(again, keys, algorithms=["Ed25519"]).claims["jti"] != claims["jti"]
 
 
+@pytest.mark.parametrize("name", [None, "idp.example.org"])
+def test_the_key_set_names_the_issuer_as_its_tokens_do(tmp_path: Path, name: str | None) -> None:
+    settings = HubSettings(data=tmp_path, issuer=name)
+    token = add_user(settings, "a@example.com")
+    with RunningHub(settings) as hub, hub.client(token) as client:
+        served = client.get("/.well-known/jwks.json").json()
+        identity = client.post("/v1/identity", json={"device_key": "00" * 32}).json()["token"]
+    assert set(served) == {"keys", "issuer"}
+    keys = KeySet.import_key_set(served)
+    assert jwt.decode(identity, keys, algorithms=["Ed25519"]).claims["iss"] == served["issuer"]
+    assert served["issuer"] == (name or f"cloister-hub:{served['keys'][0]['kid']}")
+
+
 def test_the_confirmed_key_is_the_devices(world: World) -> None:
     device = Ed25519PrivateKey.generate().public_key()
     raw = device.public_bytes_raw()

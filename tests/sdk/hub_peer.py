@@ -44,6 +44,7 @@ class PeerHub:
     blobs: dict[str, dict[int, bytes]] = field(default_factory=dict)
     complete: set[str] = field(default_factory=set)
     rooms: dict[str, list[str]] = field(default_factory=dict)
+    issuer: str = "hub.example.org"
     seen: list[tuple[str, str]] = field(default_factory=list)
     """Method and path of every request."""
     on_request: Callable[[Request], Response | None] = lambda request: None
@@ -97,7 +98,7 @@ class PeerHub:
     async def _jwks(self, request: Request) -> Response:
         x = base64.urlsafe_b64encode(self.identity.public_key().public_bytes_raw()).rstrip(b"=").decode()
         key = {"kty": "OKP", "crv": "Ed25519", "x": x, "kid": "thumbprint", "use": "sig", "alg": "Ed25519"}
-        return _json({"keys": [key]})
+        return _json({"keys": [key], "issuer": self.issuer})
 
     async def _me(self, request: Request) -> Response:
         return _json({"email": self._caller(request)})

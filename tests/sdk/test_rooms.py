@@ -312,7 +312,7 @@ def test_workers_without_protection_need_consent_of_their_own(publish: Publish) 
 )
 def test_a_hub_that_has_no_keys_for_identities_is_told_so(keys: list[object], world: World) -> None:
     def answer(request: Request) -> Response | None:
-        return JSONResponse({"keys": keys}) if request.url.path.endswith("jwks.json") else None
+        return JSONResponse({"keys": keys, "issuer": "hub"}) if request.url.path.endswith("jwks.json") else None
 
     world.hub.on_request = answer
     client = world.client()
@@ -320,19 +320,21 @@ def test_a_hub_that_has_no_keys_for_identities_is_told_so(keys: list[object], wo
         client.publish_analytics_dcr(definition(client))
 
 
-def test_an_issuer_that_names_itself_is_believed(publish: Publish, world: World) -> None:
-    room = publish()
-    assert room.dcr.definition.issuers[0].name == "cloister-hub:thumbprint"
-    keys = json.loads(httpx.get(f"{world.url}/.well-known/jwks.json").text)["keys"]
-
-    def answer(request: Request) -> Response | None:
-        named = {"keys": keys, "issuer": "idp.example.org"}
-        return JSONResponse(named) if request.url.path.endswith("jwks.json") else None
-
-    world.hub.on_request = answer
+def test_the_issuer_is_who_the_hub_says_it_is(publish: Publish, world: World) -> None:
     (issuer,) = publish().dcr.definition.issuers
-    assert issuer.name == "idp.example.org"
+    assert issuer.name == "hub.example.org"
     assert issuer.keys == (world.hub.identity.public_key().public_bytes_raw().hex(),)
+
+
+@pytest.mark.parametrize("answer", [{}, {"issuer": ""}, {"issuer": None}, {"issuer": 1}])
+def test_a_hub_that_does_not_say_who_it_is_is_told_so(answer: dict[str, object], world: World) -> None:
+    keys = json.loads(httpx.get(f"{world.url}/.well-known/jwks.json").text)["keys"]
+    world.hub.on_request = lambda request: (
+        JSONResponse({"keys": keys, **answer}) if request.url.path.endswith("jwks.json") else None
+    )
+    client = world.client()
+    with pytest.raises(ServerError, match=r"`issuer`|\$\.issuer"):
+        client.publish_analytics_dcr(definition(client))
 
 
 def test_no_error_holds_the_token(world: World) -> None:

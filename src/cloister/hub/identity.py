@@ -27,14 +27,15 @@ class IdentityAnswer(BaseModel):
 
 
 class KeySet(BaseModel):
-    """A JSON Web Key Set (RFC 7517)."""
+    """A JSON Web Key Set (RFC 7517), with a member more, as its section 5 allows."""
 
     keys: list[dict[str, str]]
+    issuer: str = Field(description="Who signs with these keys: the tokens' `iss`, and the name that rooms pin.")
 
 
 @router.get("/.well-known/jwks.json", summary="The keys that verify identity tokens")
 async def get_jwks(hub: Hub) -> KeySet:
-    return KeySet(keys=hub.issuer.public_keys())
+    return KeySet(keys=hub.issuer.public_keys(), issuer=hub.issuer.name)
 
 
 @router.post("/v1/identity", summary="Get an identity token", responses=responses(400, 401, 403))

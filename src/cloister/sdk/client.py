@@ -205,10 +205,7 @@ class Client:
         keys = [key for key in published.keys if (key.kty, key.crv) == ("OKP", "Ed25519")]
         if not keys:
             raise ServerError("The hub shows no keys that it signs identities with. Tell its operator.")
-        return Issuer(
-            name=published.issuer or f"cloister-hub:{keys[0].kid}",
-            keys=tuple(_ed25519(key.x) for key in keys),
-        )
+        return Issuer(name=published.issuer, keys=tuple(_ed25519(key.x) for key in keys))
 
     def _describe(self, entry: RoomEntry) -> dict[str, Any] | None:
         # Only reading: what is told here needs no agreement on the enclave beyond that it has proven itself.

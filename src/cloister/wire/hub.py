@@ -13,7 +13,7 @@ import ssl
 import threading
 import weakref
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import httpx
 import msgspec
@@ -70,7 +70,7 @@ class KeySet(msgspec.Struct, frozen=True):
     """A JWKS, and the name of the issuer whose keys they are."""
 
     keys: tuple[JsonWebKey, ...]
-    issuer: str = ""
+    issuer: Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class RoomEntry(msgspec.Struct, frozen=True):
