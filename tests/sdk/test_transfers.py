@@ -44,7 +44,10 @@ def test_keys_are_fresh_and_silent() -> None:
     assert key == Key(key.material)
     assert hash(key) == hash(Key(key.material))
     assert key != key.material
-    assert repr(key) == "Key(...)"
+    for shown in (repr(key), str(key), f"{key}", f"{key!a}"):
+        assert shown == "Key(...)"
+    assert repr([{"key": key}]) == "[{'key': Key(...)}]"
+    assert not hasattr(key, "__dict__"), "nothing that looks into objects finds it by chance"
 
 
 @pytest.mark.parametrize("material", [b"", b"k" * 31, b"k" * 33, "k" * 32, 32])
@@ -61,7 +64,8 @@ def test_what_went_up_comes_down(size: int, hub: Hub, world: World) -> None:
     data, key, back = os.urandom(size), Key(), io.BytesIO()
     manifest = upload(hub, io.BytesIO(data), key, patience=AT_ONCE)
     assert manifest.dataset in world.hub.complete
-    assert data not in b"".join(world.hub.blobs[manifest.dataset].values()) or not data
+    # One byte is in any ciphertext by chance.
+    assert len(data) < 16 or data not in b"".join(world.hub.blobs[manifest.dataset].values())
     download(hub, manifest, key.material, back, patience=AT_ONCE)
     assert back.getvalue() == data
     with pytest.raises(DecryptionFailed):
