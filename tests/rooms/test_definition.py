@@ -281,6 +281,7 @@ RULES: list[tuple[Definition, str]] = [
     (limited(output_bytes=-1), "less than zero"),
     (limited(scratch_bytes=-1), "less than zero"),
     (limited(log_bytes=-1), "less than zero"),
+    (limited(log_bytes=5 * 1024 * 1024), "may have 4 MiB at most"),
     (limited(cpus=0.0), "between 0.01 and 1024"),
     (limited(cpus=1e-300), "between 0.01 and 1024"),
     (limited(cpus=1e300), "between 0.01 and 1024"),

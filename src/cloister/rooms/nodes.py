@@ -9,13 +9,15 @@ import msgspec
 
 from cloister.errors import DefinitionInvalid
 from cloister.formats.encoding import Record
-from cloister.rooms.limits import Limits
+from cloister.rooms.limits import MIB, Limits
 
 _NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9_ -]{0,126}[A-Za-z0-9])?\Z")
 _ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_. -]{0,126}[A-Za-z0-9])?\Z")
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]{0,126}\Z")
 MAX_DEPENDENCIES = 10_000
 """Of all computations together: what planning a room costs is the enclave's time, and all rooms share it."""
+MAX_LOG_BYTES = 4 * MIB
+"""Of the console's text that is kept: it must fit into one message, where each byte may become three."""
 CODE_FOLDER = "code"
 """The folder below /input where additional files lie; no dependency may be called that beside them."""
 
@@ -165,6 +167,10 @@ def _check_python(node: PythonNode, mounted: Sequence[str]) -> None:
         raise DefinitionInvalid(f"The processor cores of {node.id!r} must be between 0.01 and 1024.")
     if min(limits.output_bytes, limits.scratch_bytes, limits.log_bytes) < 0:
         raise DefinitionInvalid(f"A limit of {node.id!r} is less than zero. Leave it out to get the default.")
+    if limits.log_bytes > MAX_LOG_BYTES:
+        raise DefinitionInvalid(
+            f"The log of {node.id!r} may have {MAX_LOG_BYTES // MIB} MiB at most. Write more than that to /output."
+        )
 
 
 def shown(value: str) -> str:
