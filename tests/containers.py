@@ -17,9 +17,10 @@ import pytest
 
 from cloister.errors import EnclaveError, ImageUnavailable
 from cloister.rooms.limits import MIB, Limits
-from cloister.worker import cgroups, images, probe
-from cloister.worker.container import Outcome, Sandbox, group_name
-from cloister.worker.python_runner import PythonRun, PythonTask, run_python
+from cloister.worker.images import store as images
+from cloister.worker.runners.python import PythonRun, PythonTask, run_python
+from cloister.worker.sandbox import cgroups, probe
+from cloister.worker.sandbox.container import Outcome, Sandbox, group_name
 
 SMALL = Limits(
     memory_bytes=192 * MIB,

@@ -27,7 +27,7 @@ from cloister.sdk.key import Key
 from cloister.sdk.nodes import PythonComputeNode, RawDataNode
 from cloister.wire.hub import Hub
 from cloister.wire.patience import Patience
-from cloister.worker.bundle import LAUNCHER
+from cloister.worker.sandbox.bundle import LAUNCHER
 
 START_SECONDS = 60
 STOP_SECONDS = 30

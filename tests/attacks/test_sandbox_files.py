@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cloister.errors import SandboxUnavailable
-from cloister.worker.python_runner import PythonTask, run_python
+from cloister.worker.runners.python import PythonTask, run_python
 from tests.attacks.test_sandbox_kernel import FINDINGS, PRELUDE
 from tests.containers import SMALL, Machine
 

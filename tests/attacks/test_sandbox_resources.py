@@ -168,7 +168,7 @@ def test_withdrawing_a_computation(machine: Machine) -> None:
     timer = threading.Timer(0.3, cancelled.set)
     timer.start()
     started = time.monotonic()
-    ran = machine.run("while True: pass", cancelled=cancelled, enable_logs_on_error=True)
+    ran = machine.run("while True: pass", cancelled=cancelled)
     timer.join()
     assert time.monotonic() - started < 5
     assert ran.outcome.cancelled

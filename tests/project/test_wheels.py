@@ -54,7 +54,7 @@ def test_the_wheel_holds_all_that_is_needed(wheels: list[Path]) -> None:
     main = next(wheel for wheel in wheels if wheel.name.startswith("cloister-") and "compat" not in wheel.name)
     with zipfile.ZipFile(main) as archive:
         names = set(archive.namelist())
-    assert {"cloister/py.typed", "cloister/worker/launcher.py"} <= names
+    assert {"cloister/py.typed", "cloister/worker/runners/launcher.py"} <= names
     assert any(name.endswith("recipe.toml") for name in names)
     assert not any(name.startswith(("tests/", "bench/")) for name in names)
 

@@ -6,8 +6,8 @@ import time
 
 import click
 
-from cloister.worker.images import build_image, current_images, list_images
-from cloister.worker.recipe import recipe_names
+from cloister.worker.images.recipe import recipe_names
+from cloister.worker.images.store import build_image, current_images, list_images
 
 
 @click.group()

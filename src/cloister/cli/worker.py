@@ -18,9 +18,10 @@ from cloister.wire.channel import Channel
 from cloister.wire.hub import Hub
 from cloister.wire.patience import Patience
 from cloister.worker.agent import Agent
-from cloister.worker.container import Sandbox
-from cloister.worker.offer import Offer
-from cloister.worker.probe import detect
+from cloister.worker.images.offer import Offer
+from cloister.worker.linux import enter_private_mounts
+from cloister.worker.sandbox.container import Sandbox
+from cloister.worker.sandbox.probe import detect
 
 
 @click.command()
@@ -43,6 +44,8 @@ def worker(hub_url: str, hub_cert: Path | None, single_room: bool, lock_fd: int 
     hub = Hub(hub_url, token, tls=_only(hub_cert))
     # A worker of software evidence works for an enclave of software evidence; it holds no secrets before that.
     channel = Channel(hub, allow_software=True, patience=Patience(pauses=()))
+    # Before anything is mounted: should this process be killed, the kernel drops its plaintext with its mounts.
+    enter_private_mounts()
     offer = Offer()
     try:
         image = offer.open(offer.references[0])

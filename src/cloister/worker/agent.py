@@ -28,8 +28,8 @@ from cloister.trust.evidence import WORKER_LABEL, EvidenceSource, report_data
 from cloister.wire.channel import Channel
 from cloister.wire.hub import Hub
 from cloister.wire.patience import Patience, Unavailable
-from cloister.worker.container import Sandbox
-from cloister.worker.offer import Offer
+from cloister.worker.images.offer import Offer
+from cloister.worker.sandbox.container import Sandbox
 from cloister.worker.task import perform
 
 log = logging.getLogger("cloister.worker")
@@ -117,7 +117,11 @@ class Agent:
         self._on_accepted()
 
     def perform(self, sealed: SealedTask, key: SealingKey, cancelled: threading.Event) -> None:
-        """Does a task and reports it, in a thread of its own."""
+        """Does a task and reports it.
+
+        Raises:
+            CloisterError: it could not be opened, or the report was not taken.
+        """
         task = decode(open_task(sealed.sealed, key), Task, what="a task")
         if self._single_room:
             self._room = self._room or task.room
@@ -134,10 +138,7 @@ class Agent:
             return
         payload = msgspec.json.encode(Report(outcome=outcome))
         message = seal_report(bytes.fromhex(task.id), sealed.sealed, task.report_key, payload)
-        try:
-            patience.run(lambda: self._send(message))
-        except ApiError as error:
-            log.warning("a report was not taken: %s", error)
+        patience.run(lambda: self._send(message))
 
     def _send(self, message: bytes) -> None:
         with self._hub.relay(message) as chunks:
@@ -152,6 +153,7 @@ class _Lease:
         self._agent = agent
         self._key = key
         self._cancelled = threading.Event()
+        self._failed = False
         self._thread: threading.Thread | None = None
 
     @property
@@ -161,14 +163,24 @@ class _Lease:
 
     def hear(self, progress: Progress) -> None:
         """A frame has come; the stream is read on while the task is done, so that its end is noticed."""
+        if self._failed:
+            raise Unavailable("The task could not be brought to an end.")
         match progress.body:
             case Accepted():
                 self._agent.accepted()
             case SealedTask() as sealed if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._agent.perform, args=(sealed, self._key, self._cancelled), name="task"
-                )
+                self._thread = threading.Thread(target=self._perform, args=(sealed,), name="task")
                 self._thread.start()
+
+    def _perform(self, sealed: SealedTask) -> None:
+        """In a thread of its own."""
+        try:
+            self._agent.perform(sealed, self._key, self._cancelled)
+        except CloisterError as error:
+            # The enclave waits for a report that will not come: the next sign of life from there ends the lease.
+            self._failed = True
+            if not self._cancelled.is_set():
+                log.warning("a task could not be reported: %s", error)
 
     def end(self) -> None:
         """The enclave has the report, or doesn't want it: nothing of the task goes on after this."""

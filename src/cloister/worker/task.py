@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cloister.errors import (
-    DecryptionFailed,
     EnclaveError,
     ImageUnavailable,
+    NotFoundError,
     SandboxUnavailable,
     ServerError,
     VerificationError,
@@ -25,9 +25,9 @@ from cloister.protocol import Failed, Finished, Task, TaskInput, Unable
 from cloister.wire.hub import Hub
 from cloister.wire.patience import Patience
 from cloister.wire.transfers import download, upload
-from cloister.worker.container import Sandbox
-from cloister.worker.offer import Offer
-from cloister.worker.python_runner import PythonTask, printable, run_python
+from cloister.worker.images.offer import Offer
+from cloister.worker.runners.python import PythonTask, run_python
+from cloister.worker.sandbox.container import Sandbox
 
 PAGE = 4096
 MAX_INPUT_FILES = 1_000_000
@@ -64,7 +64,7 @@ def perform(
             )
             run = held.enter_context(run_python(sandbox, python, cancelled))
             if run.error is not None:
-                return Failed(message=run.error, log=printable(run.outcome.log) if task.logs_on_error else "")
+                return Failed(message=run.error, log=run.console if task.logs_on_error else "")
             return _store(task, run.result(), hub, patience)
     except InputInvalid as error:
         return Failed(message=str(error))
@@ -152,7 +152,12 @@ def _named(each: TaskInput) -> Iterator[None]:
     try:
         check_key(each.key, each.manifest)
         yield
-    except (DecryptionFailed, VerificationError, zipfile.BadZipFile, InputInvalid) as error:
+    except (VerificationError, zipfile.BadZipFile, InputInvalid, NotFoundError) as error:
+        if each.kind == "zip":
+            raise InputInvalid(
+                f"The input {each.mount!r} is not the result that was computed: {error} Remove the data that it was "
+                "derived from, upload and attach that again, and run it anew."
+            ) from None
         raise InputInvalid(
             f"The input {each.mount!r} is not what was attached: {error} Remove it, upload it again and attach that."
         ) from None

@@ -66,7 +66,7 @@ def recipes_folder() -> Path:
     """Where recipes lie: ``CLOISTER_RECIPES``, else the checkout's ``images/``, else the installed copy."""
     if chosen := os.environ.get("CLOISTER_RECIPES"):
         return Path(chosen)
-    package = Path(__file__).resolve().parents[1]
+    package = Path(__file__).resolve().parents[2]
     checkout = package.parents[1] / "images"
     return checkout if checkout.is_dir() else package / "images"
 

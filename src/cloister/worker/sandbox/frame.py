@@ -17,8 +17,9 @@ from pathlib import Path, PurePosixPath
 
 from cloister.errors import DefinitionInvalid, SandboxUnavailable
 from cloister.rooms.limits import Limits
-from cloister.worker import bundle, linux
-from cloister.worker.scratch import PAGE, mount_memory
+from cloister.worker import linux
+from cloister.worker.sandbox import bundle
+from cloister.worker.sandbox.scratch import PAGE, mount_memory
 
 _QUIET = linux.MS_NOSUID | linux.MS_NODEV
 _FOLDER_MODE = 0o755

@@ -34,9 +34,10 @@ from typing import Literal
 
 from cloister.errors import SandboxUnavailable
 from cloister.rooms.limits import Limits
-from cloister.worker import bundle, cgroups, frame, linux, scratch
-from cloister.worker.capture import Capture
-from cloister.worker.runtime import Runtime, stop_starting
+from cloister.worker import linux
+from cloister.worker.sandbox import bundle, cgroups, frame, scratch
+from cloister.worker.sandbox.capture import Capture
+from cloister.worker.sandbox.runtime import Runtime, stop_starting
 
 LimitName = Literal["memory", "pids", "wall time", "output size", "output files", "scratch"]
 Stop = Literal["memory", "wall time", "cancelled"]

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from cloister.errors import SandboxUnavailable
-from cloister.worker import linux, scratch
+from cloister.worker import linux
+from cloister.worker.sandbox import scratch
 
 MIB = 1024 * 1024
 
@@ -70,7 +71,7 @@ def test_what_a_dead_worker_left_is_told_from_what_a_living_one_uses(base: Path)
     living = scratch.Directory(base)
     (base / "images").mkdir()
     script = (
-        "import sys, pathlib; from cloister.worker import scratch\n"
+        "import sys, pathlib; from cloister.worker.sandbox import scratch\n"
         f"directory = scratch.Directory(pathlib.Path({str(base)!r}))\n"
         "with directory.memory_folder(1 << 20, 9) as folder:\n"
         "    print(folder, flush=True); sys.stdin.read()\n"
@@ -96,7 +97,7 @@ def test_what_a_dead_worker_left_is_told_from_what_a_living_one_uses(base: Path)
 
 def test_with_mounts_of_its_own_a_killed_worker_leaves_none(base: Path) -> None:
     script = (
-        "import sys, pathlib; from cloister.worker import linux, scratch\n"
+        "import sys, pathlib; from cloister.worker import linux; from cloister.worker.sandbox import scratch\n"
         "linux.enter_private_mounts()\n"
         f"directory = scratch.Directory(pathlib.Path({str(base)!r}))\n"
         "with directory.memory_folder(1 << 20, 9) as folder:\n"

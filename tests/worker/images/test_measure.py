@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cloister.worker.measure import measure_tree
+from cloister.worker.images.measure import measure_tree
 
 
 @pytest.fixture

@@ -25,10 +25,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cloister.rooms.limits import Limits
-from cloister.worker import bundle, frame
-from cloister.worker.collector import collect
-from cloister.worker.container import REPORT_DESCRIPTOR, Job, LimitName, Outcome, Sandbox
-from cloister.worker.failure import safe_traceback
+from cloister.worker.sandbox import bundle, frame
+from cloister.worker.sandbox.collector import collect
+from cloister.worker.sandbox.container import REPORT_DESCRIPTOR, Job, LimitName, Outcome, Sandbox
+from cloister.worker.sandbox.failure import safe_traceback
 
 LOG_NAME = "container.log"
 
@@ -49,7 +49,6 @@ class PythonTask:
     limits: Limits
     files: Mapping[str, str] = field(default_factory=dict)
     """Additional text files, seen at /input/code/<name>; nested names allowed."""
-    enable_logs_on_error: bool = False
     enable_logs_on_success: bool = False
 
 
@@ -62,7 +61,12 @@ class PythonRun:
     limit: LimitName | None
     """The limit that ended it, or that its failure comes from."""
     error: str | None
-    """None where the script succeeded; else a text that holds nothing of the data unless logs on error are enabled."""
+    """None where the script succeeded; else a text that holds nothing of the data."""
+
+    @property
+    def console(self) -> str:
+        """What it printed, fit for a terminal. The script decides what that says of the data."""
+        return printable(self.outcome.log)
 
     def result(self) -> Iterator[bytes]:
         """The zip of /output (and `container.log` where logs on success are enabled), in chunks.
@@ -112,9 +116,6 @@ def _conclude(task: PythonTask, outcome: Outcome, sources: Mapping[str, str]) ->
         if outcome.refused_processes and (traceback is None or _last_name(traceback) in _REFUSAL_ERRORS):
             limit = "pids"
     error = _error(task, outcome, limit, traceback)
-    if error is not None and task.enable_logs_on_error and not outcome.cancelled:
-        log = printable(outcome.log)
-        error = f"{error}\n\nWhat it printed:\n{log}" if log else f"{error}\n\nIt printed nothing."
     return PythonRun(task=task, outcome=outcome, limit=limit, error=error)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloister.worker.capture import Capture
+from cloister.worker.sandbox.capture import Capture
 
 
 @given(st.lists(st.binary(max_size=400), max_size=12), st.integers(0, 600))

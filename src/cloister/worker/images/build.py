@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cloister.errors import ImageUnavailable
-from cloister.worker.recipe import Debian, Python, Recipe
+from cloister.worker.images.recipe import Debian, Python, Recipe
 
 Progress = Callable[[str], None]
 """Called with one short line of plain English whenever there is news for a person who waits."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cloister.errors import ImageUnavailable, VerificationError
 from cloister.rooms.definition import ImageReference
-from cloister.worker.images import OpenImage, current_images, list_images, open_image
+from cloister.worker.images.store import OpenImage, current_images, list_images, open_image
 
 
 class Offer:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from cloister.rooms.limits import Limits
-from cloister.worker import seccomp
+from cloister.worker.sandbox import seccomp
 
 SCRIPT_UID = 1000
 """The user inside, with the group of the same number. Root has no process there."""

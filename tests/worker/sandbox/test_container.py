@@ -20,17 +20,18 @@ import pytest
 
 from cloister.errors import SandboxUnavailable
 from cloister.rooms.limits import MIB
-from cloister.worker import cgroups, container
-from cloister.worker.container import Sandbox
-from cloister.worker.runtime import Runtime
+from cloister.worker.sandbox import cgroups, container
+from cloister.worker.sandbox.container import Sandbox
+from cloister.worker.sandbox.runtime import Runtime
 from tests.containers import SMALL, Machine
 
 WORKER = """
 import pathlib, sys
 from cloister.rooms.limits import Limits
-from cloister.worker import linux, probe
-from cloister.worker.container import Sandbox
-from cloister.worker.python_runner import PythonTask, run_python
+from cloister.worker import linux
+from cloister.worker.sandbox import probe
+from cloister.worker.sandbox.container import Sandbox
+from cloister.worker.runners.python import PythonTask, run_python
 image, directory = map(pathlib.Path, sys.argv[1:])
 with Sandbox(probe.detect(image), directory) as sandbox, sandbox.memory_folder(1 << 20, 10) as folder:
     print(sandbox.directory, flush=True)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloister.worker.failure import safe_traceback
+from cloister.worker.sandbox.failure import safe_traceback
 
 SECRET = "patient4711"
 MAIN = "/input/code/main.py"

@@ -19,9 +19,9 @@ import msgspec
 
 from cloister.errors import SandboxUnavailable
 from cloister.rooms.limits import MIB, Limits
-from cloister.worker import bundle, cgroups
-from cloister.worker.container import DEFAULT_DIRECTORY, Job, Outcome, Sandbox
-from cloister.worker.runtime import Runtime
+from cloister.worker.sandbox import bundle, cgroups
+from cloister.worker.sandbox.container import DEFAULT_DIRECTORY, Job, Outcome, Sandbox
+from cloister.worker.sandbox.runtime import Runtime
 
 CHOICE = "CLOISTER_RUNTIME"
 """The environment variable that names the one runtime to use: a name on PATH, or a path."""

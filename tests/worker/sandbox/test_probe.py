@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from cloister.errors import SandboxUnavailable
-from cloister.worker import bundle, probe
-from cloister.worker.runtime import Runtime
+from cloister.worker import linux
+from cloister.worker.sandbox import probe
+from cloister.worker.sandbox.runtime import Runtime
 from tests.containers import Machine
 
 WEAKENINGS = {
@@ -87,7 +88,11 @@ def test_the_wrapper_itself_is_no_fault(machine: Machine, tmp_path: Path) -> Non
         ("exit 1", "does not run"),
         ('[ "$1" = --version ] && echo lying 1.0 && exit; exit 0', "could not start a container"),
         # Runs the canary bare: what it was asked to never do.
-        ('[ "$1" = --version ] && exit; echo $$ > "${15}"; exec sleep 0', "could not start|control group|limits"),
+        (
+            '[ "$1" = --version ] && exit; while [ "$1" != --pid-file ]; do shift || exit; done; echo $$ > "$2"\n'
+            "exec sleep 0",
+            "could not start|control group|limits",
+        ),
     ],
 )
 def test_programs_that_are_no_runtimes(machine: Machine, tmp_path: Path, body: str, words: str) -> None:
@@ -158,7 +163,8 @@ def test_faults_of_status() -> None:
 
 def test_the_canary_and_the_launcher_are_plain_python() -> None:
     """They run under the image's Python: nothing of ours may be imported."""
-    for name in ("canary.py", "launcher.py"):
-        text = Path(bundle.__file__).with_name(name).read_text()
-        compile(textwrap.dedent(text), name, "exec")
+    worker = Path(linux.__file__).parent
+    for path in (worker / "sandbox/canary.py", worker / "runners/launcher.py"):
+        text = path.read_text()
+        compile(textwrap.dedent(text), path.name, "exec")
         assert "cloister" not in text

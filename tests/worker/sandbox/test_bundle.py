@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cloister.rooms.limits import MIB, Limits
-from cloister.worker import bundle, seccomp
+from cloister.worker.sandbox import bundle, seccomp
 
 LIMITS = Limits(memory_bytes=64 * MIB, pids=10, cpus=1.5, wall_seconds=5)
 RUN = Path("/run/x")

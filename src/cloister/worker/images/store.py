@@ -28,10 +28,10 @@ from typing import Literal
 import msgspec
 
 from cloister.errors import ImageUnavailable, VerificationError
-from cloister.worker.image_build import Progress, build_tree, pack_erofs
-from cloister.worker.image_mount import Mount, can_mount, holding
-from cloister.worker.measure import measure_tree
-from cloister.worker.recipe import Recipe, load_recipe, recipe_names
+from cloister.worker.images.build import Progress, build_tree, pack_erofs
+from cloister.worker.images.measure import measure_tree
+from cloister.worker.images.mount import Mount, can_mount, holding
+from cloister.worker.images.recipe import Recipe, load_recipe, recipe_names
 
 _HEX = frozenset("0123456789abcdef")
 

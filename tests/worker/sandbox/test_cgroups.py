@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cloister.worker import cgroups
+from cloister.worker.sandbox import cgroups
 
 V2 = "30 24 0:27 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n"
 V1 = (

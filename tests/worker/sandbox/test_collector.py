@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from cloister.errors import EnclaveError
 from cloister.rooms.limits import MIB, Limits
-from cloister.worker.collector import CHUNK, collect
+from cloister.worker.sandbox.collector import CHUNK, collect
 
 SECRET = "patient-4711"
 OWN_DESCRIPTORS = Path("/proc/self/fd")

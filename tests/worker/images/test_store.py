@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from cloister.errors import ImageUnavailable, VerificationError
-from cloister.worker.images import (
+from cloister.worker.images.recipe import Recipe, load_recipe, recipe_names, recipes_folder
+from cloister.worker.images.store import (
     Image,
     add_tree,
     build_image,
@@ -24,7 +25,6 @@ from cloister.worker.images import (
     list_images,
     open_image,
 )
-from cloister.worker.recipe import Recipe, load_recipe, recipe_names, recipes_folder
 
 RECIPE = """
 format = 1
@@ -188,7 +188,7 @@ def test_where_it_lies_cannot_be_seen_from_inside(store: Path, image: Image) -> 
 @needs_root
 def test_a_killed_user_leaves_nothing_behind(store: Path, image: Image) -> None:
     program = (
-        "import sys; from pathlib import Path; from cloister.worker.images import open_image\n"
+        "import sys; from pathlib import Path; from cloister.worker.images.store import open_image\n"
         "opened = open_image(sys.argv[1], store=Path(sys.argv[2])); print(opened.root, flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", program, image.measurement, str(store)]

@@ -1,0 +1,1 @@
+"""How each kind of computation runs in the sandbox."""
