@@ -89,8 +89,7 @@ def test_the_wrapper_itself_is_no_fault(machine: Machine, tmp_path: Path) -> Non
         ('[ "$1" = --version ] && echo lying 1.0 && exit; exit 0', "could not start a container"),
         # Runs the canary bare: what it was asked to never do.
         (
-            '[ "$1" = --version ] && exit; while [ "$1" != --pid-file ]; do shift || exit; done; echo $$ > "$2"\n'
-            "exec sleep 0",
+            '[ "$1" = --version ] && exit; while [ "$1" != --pid-file ]; do shift || exit; done; sleep 30 & echo $! > "$2"',
             "could not start|control group|limits",
         ),
     ],
