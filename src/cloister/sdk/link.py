@@ -94,6 +94,7 @@ class RoomLink:
         body: RoomBody | PublishRoom,
         kind: type[T],
         *,
+        signing: bytes | None = None,
         wait: bool = False,
         deadline: Deadline = NEVER,
         progressed: Progressed | None = None,
@@ -103,23 +104,27 @@ class RoomLink:
         The first request of a process carries an identity token, in case that the device key is not bound in this
         room yet; so does one more try after a room claims not to know the asker.
 
+        Args:
+            signing, wait, deadline, progressed: as `Channel.ask`.
+
         Raises:
             NotFoundError: no such room, or not a participant of it.
             LogTampered, RollbackDetected: as `CheckpointMemory.accept`.
             VerificationError, EnclaveError, ApiError, TimedOut: as `Channel.ask`.
         """
         if not self._bound:
-            return self._ask(body, kind, self.identity.token(), wait, deadline, progressed)
+            return self._ask(body, kind, self.identity.token(), signing, wait, deadline, progressed)
         try:
-            return self._ask(body, kind, None, wait, deadline, progressed)
+            return self._ask(body, kind, None, signing, wait, deadline, progressed)
         except NotFoundError:
-            return self._ask(body, kind, self.identity.token(), wait, deadline, progressed)
+            return self._ask(body, kind, self.identity.token(), signing, wait, deadline, progressed)
 
     def _ask(
         self,
         body: RoomBody | PublishRoom,
         kind: type[T],
         token: str | None,
+        signing: bytes | None,
         wait: bool,
         deadline: Deadline,
         progressed: Progressed | None,
@@ -127,13 +132,19 @@ class RoomLink:
         seen = self._checkpoints.newest(self.room)
         request = Request(body=body, room=self.room, user=self.identity.email, token=token, seen=seen.size)
         reply = self.channel.ask(
-            request, self.identity.device, enclaves=self.enclaves, wait=wait, deadline=deadline, progressed=progressed
+            request,
+            self.identity.device,
+            enclaves=self.enclaves,
+            signing=signing,
+            wait=wait,
+            deadline=deadline,
+            progressed=progressed,
         )
-        answer, signing = reply.answer, reply.trusted.keys.signing
+        answer, shown = reply.answer, reply.trusted.keys.signing
         # 1. The log is the one that was seen before, or longer.
         if answer.checkpoint is None:
             raise LogTampered("The enclave's answer lacks the checkpoint of the room's log. Ask the operator why.")
-        checkpoint = self._checkpoints.accept(seen, answer.checkpoint, signing, answer.consistency)
+        checkpoint = self._checkpoints.accept(seen, answer.checkpoint, shown, answer.consistency)
         self._bound = True
         # 2. The answer is of the kind that was asked for.
         if not isinstance(answer.body, kind):

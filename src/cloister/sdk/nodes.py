@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from typing import IO
 
 from cloister.errors import BadRequestError, EnclaveError
-from cloister.protocol import AttachDataset, AwaitJob, Done, FetchResult, RemoveDataset, Result, RunComputation
+from cloister.protocol import (
+    AttachDataset,
+    AwaitJob,
+    Done,
+    FetchResult,
+    ReadStatus,
+    RemoveDataset,
+    Result,
+    RoomStatus,
+    RunComputation,
+)
 from cloister.rooms import nodes as records
 from cloister.rooms.definition import Definition
 from cloister.sdk.definitions import NodeDefinition, definition_of
@@ -79,15 +89,18 @@ class DataNode:
         Raises:
             AuthorizationError: you are not data owner of this node.
             BadRequestError: there is a dataset already, or the room was stopped.
+            EvidenceRejected: the enclave is not proven, or another one has taken its place meanwhile.
+            RollbackDetected: the room's log is not the one that this machine has seen. The key was not sent.
         """
         if not isinstance(key, Key):
             raise BadRequestError("The key must be a Key. Make a fresh one with Key().")
-        # Nothing of the data is sent, not even encrypted, before the enclave has proven itself.
-        self._context.link.channel.trusted()
+        # Nothing of the data is sent, not even encrypted, before the enclave has proven itself and has shown that its
+        # log of the room goes on from all that was seen. The key goes to that very enclave: a hub that leads to
+        # another one of the same software, where it has put up the same room for itself, gains nothing by it.
+        shown = self._context.link.ask(ReadStatus(), RoomStatus).trusted.keys.signing
         manifest = upload(self._context.hub, data, key, patience=self._context.patience)
-        self._context.link.ask(
-            AttachDataset(node=self.id, manifest=manifest, key=key.material, request=os.urandom(32).hex()), Done
-        )
+        attach = AttachDataset(node=self.id, manifest=manifest, key=key.material, request=os.urandom(32).hex())
+        self._context.link.ask(attach, Done, signing=shown)
 
     def remove_published_dataset(self) -> None:
         """Takes the dataset away, with every result that was derived from it.

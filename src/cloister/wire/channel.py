@@ -110,6 +110,7 @@ class Channel:
         device: Ed25519PrivateKey | None,
         *,
         enclaves: tuple[Reference, ...] | None = None,
+        signing: bytes | None = None,
         wait: bool = False,
         deadline: Deadline = NEVER,
         progressed: Progressed | None = None,
@@ -120,6 +121,8 @@ class Channel:
         Args:
             device: signs the request; None for what anyone may ask.
             enclaves: the only enclaves that may see the request, where that is agreed.
+            signing: the signing key of the one enclave that may see it, where it must be the one that another request
+                was answered by.
             wait: whether the answer may take long.
             progressed: is told of every frame before the last.
 
@@ -137,10 +140,10 @@ class Channel:
 
         def attempt() -> Reply:
             try:
-                return self._attempt(payload, device, enclaves, wait, deadline, progressed)
+                return self._attempt(payload, device, enclaves, signing, wait, deadline, progressed)
             except StaleKeys:
                 self._renew()
-                return self._attempt(payload, device, enclaves, wait, deadline, progressed)
+                return self._attempt(payload, device, enclaves, signing, wait, deadline, progressed)
 
         return self._patience.run(attempt, deadline)
 
@@ -149,6 +152,7 @@ class Channel:
         payload: bytes,
         device: Ed25519PrivateKey | None,
         enclaves: tuple[Reference, ...] | None,
+        signing: bytes | None,
         wait: bool,
         deadline: Deadline,
         progressed: Progressed | None,
@@ -159,6 +163,11 @@ class Channel:
             raise EvidenceRejected(
                 "The enclave runs other software than the room's definition names. Nothing was sent to it. Use the "
                 "enclave that the room was made for, or publish the room anew."
+            )
+        if signing is not None and trusted.keys.signing != signing:
+            raise EvidenceRejected(
+                "Another enclave answers now than the one that has just shown the room's log. Nothing was sent to it. "
+                "Try again; if it stays so, ask the operator why."
             )
         message, exchange = seal_request(trusted.keys, payload, device)
         final: Answer | Refusal | None = None
