@@ -89,7 +89,7 @@ def test_the_wrapper_itself_is_no_fault(machine: Machine, tmp_path: Path) -> Non
         ('[ "$1" = --version ] && echo lying 1.0 && exit; exit 0', "could not start a container"),
         # Runs the canary bare: what it was asked to never do.
         (
-            '[ "$1" = --version ] && exit; while [ "$1" != --pid-file ]; do shift || exit; done; sleep 30 & echo $! > "$2"',
+            '[ "$1" = --version ] && exit; until [ "$1" = --pid-file ]; do shift; done; sleep 30 & echo $! > "$2"',
             "could not start|control group|limits",
         ),
     ],
