@@ -428,7 +428,7 @@ def test_a_token_about_somebody_else_opens_nothing(world: World, room: Analytics
 def test_an_issuer_that_the_hub_makes_up_stands_in_the_definition(world: World, tmp_path: Path) -> None:
     key = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
     x = base64.urlsafe_b64encode(key).rstrip(b"=").decode()
-    jwks = {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": x, "kid": "made-up"}]}
+    jwks = {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": x, "kid": "made-up"}], "issuer": "made-up"}
     world.liar.lie = lambda asked, said: (
         replace(said, body=json.dumps(jwks).encode()) if asked.path == "/.well-known/jwks.json" else said
     )
@@ -442,7 +442,7 @@ def test_an_issuer_that_the_hub_makes_up_stands_in_the_definition(world: World, 
     # definition, for every participant to compare; and pinned keys take it away.
     fake = Layout(tmp_path / "fake").hub_settings()
     issuer = open_issuer(fake)
-    jwks = {"keys": issuer.public_keys()}
+    jwks = {"keys": issuer.public_keys(), "issuer": issuer.name}
     known = issuer.name
 
     def identity(asked: Asked, said: Said) -> Said:
