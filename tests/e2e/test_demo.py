@@ -21,6 +21,7 @@ from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined]
 from cloister.cli.demo import STOP_SECONDS
 from cloister.demo import make_data
 from cloister.formats.receipt import key_id, read_receipt, sigstore_bundle
+from tests.documents import ROOT
 
 BANDS = {10: "below 10", 50: "10 to 50", 150: "50 to 150"}
 DEMO = [sys.executable, "-m", "cloister.cli", "demo"]
@@ -34,6 +35,18 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     return done.stdout, folder
+
+
+@pytest.mark.slow
+def test_as_the_readme_says(tmp_path: Path) -> None:
+    """Where everything is there already, it installs nothing and says nothing of it."""
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        ["make", "demo"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "apt-get" not in done.stdout
+    assert len(list(tmp_path.rglob("stay.csv"))) == 1
 
 
 def test_the_first_screen_says_what_software_mode_is_worth(told: tuple[str, Path]) -> None:
