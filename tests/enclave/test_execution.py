@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from pathlib import Path
 
 import msgspec
@@ -17,7 +18,20 @@ from cloister.errors import Refused
 from cloister.formats.encoding import canonical
 from cloister.formats.receipt import Attested, Input, verify_receipt
 from cloister.formats.sealed import seal_report
-from cloister.protocol import Answer, AttachDataset, Done, Failed, Finished, Refusal, RemoveDataset, StopRoom, Unable
+from cloister.protocol import (
+    Answer,
+    AttachDataset,
+    AwaitJob,
+    Done,
+    Failed,
+    Finished,
+    Progress,
+    Refusal,
+    RemoveDataset,
+    Request,
+    StopRoom,
+    Unable,
+)
 from cloister.rooms.definition import Participant
 from cloister.rooms.events import (
     DatasetRemoved,
@@ -609,9 +623,9 @@ class TestQueue:
         greedy = await Meeting.publish(enclave, nodes, roles)
         modest = await Meeting.publish(enclave, nodes, roles)
         for name in names[:5]:
-            await greedy.start(OWNER, name)
+            await queued(greedy, OWNER, name)
         for name in names[4:]:
-            await modest.start(OTHER, name)
+            await queued(modest, OTHER, name)
         order = [(await work(enclave)).name for _ in range(7)]
         assert order == ["n0", "n4", "n1", "n5", "n2", "n3", "n4"]
 
@@ -626,7 +640,7 @@ class TestQueue:
             await room.start(OWNER, "one more")
         assert caught.value.code == "busy"
         # Others are not held up, nor is what is computed already; and it goes on when one has ended.
-        job = await room.start(OTHER, "one more")
+        job = await queued(room, OTHER, "one more")
         await room.start(OWNER, "n0")
         for _ in range(2):
             await work(enclave)
@@ -648,8 +662,8 @@ class TestRestart:
 
     async def test_a_run_that_was_under_way_is_reported_so_and_can_be_run_again(self, room: Meeting) -> None:
         job = await room.start(ANALYST, "top")
-        await work(room.enclave)
         await next_of(room, "right")
+        await room.wait(ANALYST, "left", await room.start(ANALYST, "left"))
         room = room.again(Enclave(room.enclave.path))
         with pytest.raises(Refused, match="interrupted by a restart of the enclave") as caught:
             await room.wait(ANALYST, "top", job)
@@ -699,6 +713,17 @@ class HeldStore(SqliteStore):
             self.reached.set()
             assert self.gate.wait(SECONDS)
         super().append(room, expected_size, rows, put=put, delete=delete)
+
+
+async def queued(room: Meeting, who: str, node: str) -> str:
+    """Starts a computation and waits until it is in the queue; the job."""
+    job = await room.start(who, node)
+    request = Request(body=AwaitJob(node=node, job=job), room=room.id, user=who)
+    async with aclosing(room.enclave.frames(request, room.people[who].device)) as frames:
+        async for payload in frames:
+            if msgspec.json.decode(payload, type=Progress).status == "queued":
+                return job
+    raise AssertionError("it was never queued")
 
 
 async def next_of(room: Meeting, name: str) -> Lease:

@@ -161,10 +161,11 @@ class TestSecrets:
         [
             "UPDATE secrets SET sealed = substr(sealed, 1, 60) || x'ff' || substr(sealed, 62) WHERE room = :one",
             "UPDATE secrets SET sealed = x'' WHERE room = :one",
-            # Each gets another one of its own room, and then one of the other room under its own name.
+            # Each gets the other one of its room, and then one of the other room.
             (
-                "UPDATE secrets SET sealed = (SELECT other.sealed FROM secrets AS other WHERE other.room = :one"
-                " AND other.name <> secrets.name ORDER BY other.name LIMIT 1) WHERE room = :one"
+                "CREATE TEMP TABLE before AS SELECT * FROM secrets;"
+                "UPDATE secrets SET sealed = (SELECT before.sealed FROM before WHERE before.room = :one"
+                " AND before.name <> secrets.name) WHERE room = :one"
             ),
             (
                 "UPDATE secrets SET sealed = (SELECT other.sealed FROM secrets AS other WHERE other.room = :two"
