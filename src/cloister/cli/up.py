@@ -7,10 +7,10 @@ import contextlib
 import fcntl
 import functools
 import os
+import secrets
 import signal
 import socket
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,23 +103,22 @@ class Supervisor:
         ending = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ending.set)
-        with tempfile.TemporaryDirectory(prefix="cloister-") as folder:
-            parts = asyncio.create_task(self._parts(Path(folder)))
-            signalled = asyncio.create_task(ending.wait())
-            await asyncio.wait({parts, signalled}, return_when=asyncio.FIRST_COMPLETED)
-            # From here on the next one waits for this one's end instead of refusing to start.
-            fcntl.flock(self.running, fcntl.LOCK_UN)
-            signalled.cancel()
-            parts.cancel()
-            try:
-                await parts
-            except asyncio.CancelledError:
-                pass
-            except BaseExceptionGroup as group:
-                raise _first(group) from None
+        parts = asyncio.create_task(self._parts())
+        signalled = asyncio.create_task(ending.wait())
+        await asyncio.wait({parts, signalled}, return_when=asyncio.FIRST_COMPLETED)
+        # From here on the next one waits for this one's end instead of refusing to start.
+        fcntl.flock(self.running, fcntl.LOCK_UN)
+        signalled.cancel()
+        parts.cancel()
+        try:
+            await parts
+        except asyncio.CancelledError:
+            pass
+        except BaseExceptionGroup as group:
+            raise _first(group) from None
 
-    async def _parts(self, folder: Path) -> None:
-        ready = Readiness(folder)
+    async def _parts(self) -> None:
+        ready = Readiness()
         settings = self.layout.hub_settings()
         with contextlib.suppress(CloisterError):
             accounts.revoke_worker_tokens(settings, "local")
@@ -157,12 +156,12 @@ class Supervisor:
         self,
         command: Sequence[str],
         *,
-        notify: Path,
+        notify: str,
         listen: socket.socket | None = None,
         token: str | None = None,
     ) -> asyncio.subprocess.Process:
         """Starts a part. It ends with this process, and holds the lock of the folder until then."""
-        environment = {**os.environ, "NOTIFY_SOCKET": str(notify)}
+        environment = {**os.environ, "NOTIFY_SOCKET": notify}
         descriptors = [self.lock]
         options = ["--lock-fd", str(self.lock)]
         if listen is not None:
@@ -186,17 +185,18 @@ class Supervisor:
 
 
 class Readiness:
-    """Where parts say that they serve: one datagram socket each, as systemd has it."""
+    """Where parts say that they serve: one datagram socket each, as systemd has it. Their names are abstract ones
+    (unix(7)), so that nothing of them is left however this process ends."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self) -> None:
+        self._prefix = f"cloister-{secrets.token_hex(16)}"
         self._events: dict[str, asyncio.Event] = {}
 
-    def expect(self, part: str) -> Path:
-        """The path to give the part as NOTIFY_SOCKET."""
-        path = self._folder / part
+    def expect(self, part: str) -> str:
+        """What to give the part as NOTIFY_SOCKET."""
+        name = f"{self._prefix}-{part}"
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
-        listening.bind(str(path))
+        listening.bind(f"\0{name}")
         event = self._events[part] = asyncio.Event()
 
         def heard() -> None:
@@ -204,7 +204,7 @@ class Readiness:
                 event.set()
 
         asyncio.get_running_loop().add_reader(listening, heard)
-        return path
+        return f"@{name}"
 
     def heard(self, part: str) -> bool:
         """Whether the part has said so."""
