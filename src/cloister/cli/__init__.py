@@ -14,6 +14,7 @@ COMMANDS = {
     "up": ("cloister.cli.up", "Start everything on this machine: hub, enclave, workers."),
     "user": ("cloister.cli.user", "Add users, and end their tokens."),
     "demo": ("cloister.cli.demo", "Run a clean room from start to end, and look on."),
+    "doctor": ("cloister.cli.doctor", "Tell what this machine has and enforces, and what it lacks."),
     "image": ("cloister.cli.image", "Build and list the images that computations run in."),
     "hub": ("cloister.cli.hub", "Start a hub alone."),
     "enclave": ("cloister.cli.enclave", "Start an enclave alone."),

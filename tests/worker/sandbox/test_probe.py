@@ -121,7 +121,6 @@ def test_it_is_quick(machine: Machine) -> None:
     started = time.monotonic()
     probe.detect(machine.image_root)
     assert time.monotonic() - started < 5  # about 0.2 s where nothing else runs
-    assert probe.describe()
 
 
 def test_faults_of_mounts() -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ import msgspec
 
 from cloister.errors import SandboxUnavailable
 from cloister.rooms.limits import MIB, Limits
-from cloister.worker.sandbox import bundle, cgroups
+from cloister.worker.sandbox import bundle
 from cloister.worker.sandbox.container import DEFAULT_DIRECTORY, Job, Outcome, Sandbox
 from cloister.worker.sandbox.runtime import Runtime
 
@@ -165,14 +164,3 @@ def mount_faults(mountinfo: str) -> list[str]:
         elif missing := flags - found[point]:
             faults.append(f"{point} is not mounted {', '.join(sorted(missing))}")
     return faults
-
-
-def describe() -> list[str]:
-    """What is on this machine, as lines for a person: control groups, runtimes and their versions."""
-    lines = [f"control groups: {cgroups.hierarchies().version}"]
-    for name in [os.environ.get(CHOICE, "")] if os.environ.get(CHOICE) else CANDIDATES:
-        if shutil.which(name) is None:
-            lines.append(f"{name}: not installed")
-        else:
-            lines.append(f"{name}: {Runtime.named(name).version}")
-    return lines
