@@ -1,5 +1,6 @@
 """Building clean rooms: the builder, the node definitions, and the nodes of published rooms."""
 
+from cloister.rooms.limits import Limits
 from cloister.sdk.builder import AnalyticsDcrBuilder, AnalyticsDcrDefinition
 from cloister.sdk.dcr import AnalyticsDcr
 from cloister.sdk.definitions import (
@@ -15,6 +16,7 @@ __all__ = [
     "AnalyticsDcrBuilder",
     "AnalyticsDcrDefinition",
     "FileContent",
+    "Limits",
     "NodeDefinition",
     "PythonComputeNode",
     "PythonComputeNodeDefinition",

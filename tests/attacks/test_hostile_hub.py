@@ -30,12 +30,10 @@ from cloister.errors import (
 )
 from cloister.formats.encoding import decode
 from cloister.hub.issuer import open_issuer
-from cloister.protocol import Describe, Description, Done, EnclaveEvidence, PublishRoom, ReadStatus, Request, RoomStatus
-from cloister.rooms.definition import Definition, Issuer
+from cloister.protocol import Done, EnclaveEvidence, PublishRoom, ReadStatus, RoomStatus
 from cloister.sdk.checkpoints import CheckpointMemory
 from cloister.sdk.client import Client
 from cloister.sdk.dcr import AnalyticsDcr
-from cloister.sdk.device import open_device_key
 from cloister.sdk.folder import StateFolder
 from cloister.sdk.key import Key
 from cloister.sdk.link import Identity, RoomLink
@@ -372,41 +370,20 @@ def test_the_hub_can_speak_for_a_participant_only_in_plain_sight(
     assert f",bind key,{key}\n" in room.retrieve_audit_log()
 
 
-def pinned(world: World, people: dict[str, Client]) -> Definition:
-    """A room that believes no issuer: the participants' keys stand in its definition."""
-    definition = draft(people[ALICE]).build()
-    with contextlib.closing(Hub(world.one.url, world.one.token(ALICE))) as hub:
-        described = Channel(hub, allow_software=True).ask(Request(body=Describe()), None).answer.body
-    assert isinstance(described, Description)
-    complete = definition.complete(
-        nonce=os.urandom(32).hex(),
-        issuer=Issuer(name="nobody", keys=("00" * 32,)),
-        enclaves=described.enclaves,
-        workers=described.workers,
-        images=[image for image in described.images if image.name in definition.images],
-    )
-    participants = tuple(
-        msgspec.structs.replace(entry, keys=(people[entry.user].device_key,)) for entry in complete.participants
-    )
-    return msgspec.structs.replace(complete, participants=participants, issuers=(), pins_required=True)
-
-
 def test_the_hub_can_not_speak_for_a_participant_where_keys_are_pinned(world: World, tmp_path: Path) -> None:
-    people = {email: world.one.client(email) for email in (ALICE, BOB)}
-    definition = pinned(world, people)
-    folder = StateFolder(world.one.homes / ALICE)
+    alice, bob = (world.one.client(email) for email in (ALICE, BOB))
+    builder = AnalyticsDcrBuilder(client=alice).with_name("Pinned").with_owner(ALICE).with_pinned_keys_only()
+    for client in (alice, bob):
+        builder.add_participant(client.user_email, device_keys=[client.device_key])
+    room = alice.publish_analytics_dcr(builder.build())
+    # Whom the definition names is in, whatever the hub says; and nobody else, whatever the hub says.
+    theirs = bob.retrieve_analytics_dcr(room.id)
     with contextlib.closing(Hub(world.one.url, world.one.token(ALICE))) as hub:
-        channel = Channel(hub, allow_software=True)
-        identity = Identity(hub, ALICE, open_device_key(folder, world.one.url, ALICE))
-        link = RoomLink(channel, identity, CheckpointMemory(folder), definition.id())
-        link.ask(PublishRoom(definition=definition.canonical()), Done)
-        # Whom the definition names is in, whatever the hub says; and nobody else, whatever the hub says.
-        theirs = people[BOB].retrieve_analytics_dcr(definition.id())
         for email in (ALICE, BOB):
-            impostor = _impostor(world, email, tmp_path, channel, definition.id())
+            impostor = _impostor(world, email, tmp_path, Channel(hub, allow_software=True), room.id)
             with pytest.raises(NotFoundError):
                 impostor.ask(ReadStatus(), RoomStatus)
-    assert theirs.bound_keys() == {email: [client.device_key] for email, client in people.items()}
+    assert theirs.bound_keys() == {client.user_email: [client.device_key] for client in (alice, bob)}
 
 
 def test_a_token_about_somebody_else_opens_nothing(world: World, room: AnalyticsDcr) -> None:

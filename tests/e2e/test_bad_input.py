@@ -25,7 +25,6 @@ from cloister.errors import (
 from cloister.formats.dataset import PART_SIZE, Manifest, commit_key
 from cloister.protocol import AttachDataset, Request
 from cloister.rooms.limits import MIB, Limits
-from cloister.rooms.nodes import PythonNode
 from cloister.sdk.client import Client
 from cloister.sdk.dcr import AnalyticsDcr
 from cloister.sdk.definitions import NodeDefinition
@@ -40,17 +39,6 @@ from tests.installation import Installation, attach, compute_node, data_node, ru
 OWNER, ANALYST, STRANGER = (f"{name}@bad.example" for name in ("owner", "analyst", "stranger"))
 CANARY = b"canary-0d7c5b5e"
 """Data that must not be in any error."""
-
-
-class Limited(NodeDefinition):
-    """A computation with limits of its own."""
-
-    def __init__(self, definition: PythonComputeNodeDefinition, **limits: float) -> None:
-        self._record = msgspec.structs.replace(definition.record, limits=Limits(**limits))  # type: ignore[arg-type]
-
-    @property
-    def record(self) -> PythonNode:
-        return self._record
 
 
 def python(name: str, script: str, *dependencies: str, **fields: object) -> PythonComputeNodeDefinition:
@@ -133,7 +121,7 @@ def scripts(client: Client) -> AnalyticsDcr:
         RawDataNodeDefinition("data", is_required=True),
         *(python(name, script, "data") for name, (script, _) in FAILING.items()),
         *(
-            Limited(python(f"limit of {name}", script, "data"), **{**SMALL, **limits})  # type: ignore[arg-type]
+            python(f"limit of {name}", script, "data", limits=Limits(**{**SMALL, **limits}))  # type: ignore[arg-type]
             for name, (script, limits, _) in LIMITED.items()
         ),
         python("below", "pass", "builtin error"),
@@ -172,8 +160,10 @@ def test_the_console_of_a_failed_script_is_shown_where_the_room_says_so(scripts:
 
 def test_the_largest_console_fits_into_a_message(client: Client) -> None:
     """Of characters that take the most room once they are made fit to be shown."""
-    loud = python("loud", "print('\\x01' * (8 << 20))\n1 / 0", enable_logs_on_error=True)
-    told = fails(publish(client, Limited(loud, log_bytes=4 * MIB)), "loud")
+    loud = python(
+        "loud", "print('\\x01' * (8 << 20))\n1 / 0", enable_logs_on_error=True, limits=Limits(log_bytes=4 * MIB)
+    )
+    told = fails(publish(client, loud), "loud")
     assert told.count("\N{REPLACEMENT CHARACTER}") > 3 * MIB
     assert "ZeroDivisionError" in told
 
@@ -229,7 +219,7 @@ BROKEN: dict[str, tuple[Callable[[], Sequence[NodeDefinition]], str]] = {
         lambda: [data("code"), python("a", "pass", "code", additional_files=[FileContent("f", "")])],
         "can't depend on a node called 'code'",
     ),
-    "no memory": (lambda: [Limited(python("a", "pass"), memory_bytes=0)], "A limit of 'a' is zero or less"),
+    "no memory": (lambda: [python("a", "pass", limits=Limits(memory_bytes=0))], "A limit of 'a' is zero or less"),
     "huge": (lambda: [python("a", "#" * (17 * MIB))], "larger than 16 MiB. Move data out of it"),
 }
 
@@ -554,7 +544,9 @@ def test_a_result_that_was_never_asked_for(shelf: Shelf) -> None:
 
 
 def test_a_result_that_takes_longer_than_one_waits(client: Client) -> None:
-    node = compute_node(publish(client, Limited(python("slow", "import time\ntime.sleep(60)"), wall_seconds=3)), "slow")
+    node = compute_node(
+        publish(client, python("slow", "import time\ntime.sleep(60)", limits=Limits(wall_seconds=3))), "slow"
+    )
     node.run_computation()
     with pytest.raises(TimedOut, match="What was started goes on"):
         node.get_results_as_bytes(timeout=0.2)

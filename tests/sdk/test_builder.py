@@ -13,6 +13,7 @@ from cloister.analytics import (
     AnalyticsDcrBuilder,
     AnalyticsDcrDefinition,
     FileContent,
+    Limits,
     NodeDefinition,
     PythonComputeNodeDefinition,
     RawDataNodeDefinition,
@@ -198,3 +199,22 @@ def test_what_is_built_does_not_change_with_the_builder() -> None:
     built: AnalyticsDcrDefinition = builder.build()
     builder.add_node_definition(RawDataNodeDefinition("more", True)).with_name("Other")
     assert (built.name, len(built.node_definitions)) == ("Room", 2)
+
+
+def test_pinned_keys() -> None:
+    builder = _builder().with_name("Pinned").with_owner(ALICE).with_pinned_keys_only()
+    builder.add_participant(ALICE, device_keys=["ab" * 32]).build()
+    builder.add_participant(BOB)
+    with pytest.raises(DefinitionInvalid, match="bob@example.org has none"):
+        builder.build()
+    with pytest.raises(DefinitionInvalid, match="64 hexadecimal digits"):
+        builder.add_participant("carol@example.org", device_keys=["not a key"])
+
+
+def test_limits_are_read_back() -> None:
+    limits = Limits(wall_seconds=7)
+    definition = PythonComputeNodeDefinition("a", "pass", limits=limits)
+    assert definition.limits == limits
+    read_back = definition_of(definition.record)
+    assert isinstance(read_back, PythonComputeNodeDefinition)
+    assert read_back.limits == limits

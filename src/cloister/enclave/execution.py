@@ -82,7 +82,6 @@ class Execution:
     status: Status = ""
     over: bool = False
     error: Refused | None = None
-    failure: Failed | None = None
     void_reason: VoidReason = "interrupted"
     task: asyncio.Task[None] | None = None
     after: list[Execution] = field(default_factory=list)
@@ -301,7 +300,6 @@ class Executor:
         """Appends how a run ended. The decision to release is taken here and now. The room's lock is held."""
         room, outcome = execution.room, delivery.outcome
         if isinstance(outcome, Failed):
-            execution.failure = outcome
             execution.error = failed(execution.node, outcome)
             event = room.prepare(execution.user, RunFailed(run=execution.run, node=execution.node), self._clock())
             await room.append(event, put={f"failure/{execution.run}": outcome})
@@ -369,10 +367,9 @@ class Executor:
     # --- telling ---
 
     def _explain(self, room: Room, user: str, executions: Sequence[Execution], error: Refused) -> str:
-        for execution in executions:
-            if execution.failure is not None:
-                return error.message + self._console(room, user, execution.node, execution.failure)
-        return error.message
+        # Read from the store: a console may be long, and jobs are remembered by the thousand.
+        consoles = (self._console(room, user, execution.node, execution.run) for execution in executions)
+        return error.message + next(filter(None, consoles), "")
 
     def _ended_before(self, room: Room, node: str, user: str, job: str) -> None:
         """What the log says of a job that isn't remembered otherwise.
@@ -386,17 +383,18 @@ class Executor:
             if run is not None and run.status is RunStatus.FAILED:
                 failure = room.secret(f"failure/{run.id}", Failed) or Failed(message="The reason is gone.")
                 error = failed(run.node, failure)
-                raise Refused(error.code, error.message + self._console(room, user, run.node, failure))
+                raise Refused(error.code, error.message + self._console(room, user, run.node, run.id))
             if run is not None and run.status is RunStatus.VOIDED:
                 raise Refused("conflict", voided(run))
         if steps[-1].cache_key not in room.state.results:
             raise Refused("conflict", f"The computation {node!r} is not running (any more). Run it again.")
 
     @staticmethod
-    def _console(room: Room, user: str, node: str, failure: Failed) -> str:
-        if not failure.log or Role.ANALYST not in roles(published(room.state), user, node):
+    def _console(room: Room, user: str, node: str, run: str) -> str:
+        if Role.ANALYST not in roles(published(room.state), user, node):
             return ""
-        return f"\n\nIts console:\n{failure.log}"
+        failure = room.secret(f"failure/{run}", Failed)
+        return f"\n\nIts console:\n{failure.log}" if failure is not None and failure.log else ""
 
 
 def failed(node: str, failure: Failed) -> Refused:

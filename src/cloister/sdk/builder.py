@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from cloister.errors import DefinitionInvalid
-from cloister.formats.encoding import Email, normal_email
+from cloister.formats.encoding import Email, Hex32, normal_email
 from cloister.rooms.definition import Definition, ImageReference, Issuer, Participant, Reference, check_definition
 from cloister.rooms.nodes import PythonNode
 from cloister.sdk.definitions import NodeDefinition
@@ -31,6 +31,7 @@ class AnalyticsDcrDefinition:
         owner: str,
         participants: Sequence[Participant],
         nodes: Sequence[NodeDefinition],
+        pins_required: bool = False,
     ) -> None:
         """Raises:
         DefinitionInvalid: naming the first rule that is broken.
@@ -40,6 +41,7 @@ class AnalyticsDcrDefinition:
         self._owner = owner
         self._participants = tuple(participants)
         self._nodes = tuple(nodes)
+        self._pins_required = pins_required
         # What only the enclave and the hub know is stood in for; the rules speak of the rest.
         unknown = Reference(evidence="unknown", measurement="00" * 32)
         self._draft = self.complete(
@@ -109,7 +111,8 @@ class AnalyticsDcrDefinition:
             owner=self._owner,
             participants=self._participants,
             nodes=tuple(node.record for node in self._nodes),
-            issuers=(issuer,),
+            issuers=() if self._pins_required else (issuer,),
+            pins_required=self._pins_required,
             enclaves=enclaves,
             workers=workers,
             images=tuple(images),
@@ -129,6 +132,7 @@ class AnalyticsDcrBuilder:
         self._owner: str | None = None
         self._nodes: list[NodeDefinition] = []
         self._participants: dict[str, Participant] = {}
+        self._pins_required = False
 
     @property
     def name(self) -> str | None:
@@ -185,9 +189,18 @@ class AnalyticsDcrBuilder:
         return self
 
     def add_participant(
-        self, user_email: str, *, analyst_of: Iterable[str] = (), data_owner_of: Iterable[str] = ()
+        self,
+        user_email: str,
+        *,
+        analyst_of: Iterable[str] = (),
+        data_owner_of: Iterable[str] = (),
+        device_keys: Iterable[str] = (),
     ) -> Self:
         """Adds a user with their roles, by the ids of nodes.
+
+        Args:
+            device_keys: keys (hex, as `Client.device_key` shows) that speak for the user from the start, whatever the
+                hub says of them.
 
         Raises:
             DefinitionInvalid: that is not an email address, or the user is there already.
@@ -196,8 +209,19 @@ class AnalyticsDcrBuilder:
         if email in self._participants:
             raise DefinitionInvalid(f"The participant {email} was added before. Name all roles in one call.")
         self._participants[email] = Participant(
-            user=email, analyst_of=_roles(analyst_of), data_owner_of=_roles(data_owner_of)
+            user=email,
+            analyst_of=_roles(analyst_of),
+            data_owner_of=_roles(data_owner_of),
+            keys=_keys(device_keys),
         )
+        return self
+
+    def with_pinned_keys_only(self) -> Self:
+        """Lets in nobody but the holders of the device keys that `add_participant` was given for each user.
+
+        Then not even the hub can speak for a participant; and a lost key is lost for this room.
+        """
+        self._pins_required = True
         return self
 
     def with_auto_merge(self) -> Self:
@@ -228,6 +252,7 @@ class AnalyticsDcrBuilder:
             owner=self._owner,
             participants=_with_owner(self._participants, self._owner),
             nodes=self._nodes,
+            pins_required=self._pins_required,
         )
 
 
@@ -247,6 +272,13 @@ def _email(text: str) -> str:
         return msgspec.convert(normal_email(text), Email)
     except (msgspec.ValidationError, AttributeError):
         raise DefinitionInvalid(f"{str(text)[:64]!a} is not an email address.") from None
+
+
+def _keys(keys: Iterable[str]) -> tuple[str, ...]:
+    try:
+        return msgspec.convert([keys] if isinstance(keys, str) else list(keys), tuple[Hex32, ...])
+    except msgspec.ValidationError:
+        raise DefinitionInvalid("A device key is 64 hexadecimal digits, as Client.device_key shows them.") from None
 
 
 def _roles(nodes: Iterable[str]) -> tuple[str, ...]:

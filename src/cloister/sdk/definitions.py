@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from cloister.errors import DefinitionInvalid
+from cloister.rooms.limits import Limits
 from cloister.rooms.nodes import Node, PythonNode, RawDataNode, TextFile
 
 PYTHON_IMAGE = "python"
@@ -101,6 +102,8 @@ class PythonComputeNodeDefinition(NodeDefinition):
         id: str | None = None,  # noqa: A002 - documented name
         custom_environment: str | None = None,
         proxy_configuration: object | None = None,
+        *,
+        limits: Limits | None = None,
     ) -> None:
         """
         Args:
@@ -110,6 +113,7 @@ class PythonComputeNodeDefinition(NodeDefinition):
             enable_logs_on_success: whether the result holds the console as ``container.log``.
             output: always ``/output``.
             id: the name, unless given.
+            limits: what a run may use; see `cloister.analytics.Limits` for the defaults.
 
         Raises:
             DefinitionInvalid: the script is not UTF-8, or something is asked for that isn't there.
@@ -130,6 +134,7 @@ class PythonComputeNodeDefinition(NodeDefinition):
             logs_on_error=enable_logs_on_error,
             logs_on_success=enable_logs_on_success,
             image=PYTHON_IMAGE,
+            limits=limits or Limits(),
         )
 
     @property
@@ -162,6 +167,11 @@ class PythonComputeNodeDefinition(NodeDefinition):
         return self._record.logs_on_success
 
     @property
+    def limits(self) -> Limits:
+        """What a run may use."""
+        return self._record.limits
+
+    @property
     def output(self) -> str:
         """Where the script writes."""
         return _OUTPUT
@@ -181,6 +191,7 @@ def definition_of(node: Node) -> NodeDefinition:
                 node.logs_on_error,
                 node.logs_on_success,
                 id=node.id,
+                limits=node.limits,
             )
 
 

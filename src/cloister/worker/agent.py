@@ -134,6 +134,8 @@ class Agent:
             # Its message may hold what the script or the data said: the type alone is told.
             log.error("a task failed: %s", type(error).__name__)
             outcome = Unable(message="The worker failed.")
+        if isinstance(outcome, Unable):
+            log.warning("a task could not be done here: %s", outcome.message)
         if cancelled.is_set():
             return
         payload = msgspec.json.encode(Report(outcome=outcome))
