@@ -205,7 +205,7 @@ def test_pinned_keys() -> None:
     builder = _builder().with_name("Pinned").with_owner(ALICE).with_pinned_keys_only()
     builder.add_participant(ALICE, device_keys=["ab" * 32]).build()
     builder.add_participant(BOB)
-    with pytest.raises(DefinitionInvalid, match="bob@example.org has none"):
+    with pytest.raises(DefinitionInvalid, match=r"bob@example\.org has none"):
         builder.build()
     with pytest.raises(DefinitionInvalid, match="64 hexadecimal digits"):
         builder.add_participant("carol@example.org", device_keys=["not a key"])
