@@ -1,9 +1,37 @@
-"""Shared by all tests: nothing but how they run."""
+"""Shared by all tests: how they run, and a running Cloister.
+
+One installation serves all tests of a test process; those that break theirs make their own.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
+
+from tests.installation import Installation
 
 # Other tests keep the processors busy meanwhile: how long one example takes says nothing.
 settings.register_profile("cloister", deadline=None, print_blob=True)
 settings.load_profile("cloister")
+
+
+@pytest.fixture(scope="session")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """A running Cloister with one worker."""
+    folder = tmp_path_factory.mktemp("installation")
+    running = Installation(folder / "data", folder / "homes").start()
+    yield running
+    assert running.stop() == 0
+    assert running.output == [f"ready {running.url}\n"]
+
+
+@pytest.fixture
+def own_installation(tmp_path: Path) -> Iterator[Installation]:
+    """An installation of the test's own, not started yet; killed at the end where it still runs."""
+    mine = Installation(tmp_path / "data", tmp_path / "homes")
+    yield mine
+    if mine.process is not None and mine.process.poll() is None:
+        mine.stop()
