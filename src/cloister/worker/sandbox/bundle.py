@@ -36,6 +36,7 @@ ADOPTED = b"adopted\n"
 GO = b"go\n"
 
 _PERIOD_MICROSECONDS = 100_000
+_PENDING_SIGNALS = 4096
 
 # What the image's files of these names are hidden by: nothing in them tells where the image was made or runs.
 SKELETON_FILES: Mapping[str, str] = {
@@ -186,6 +187,8 @@ def configuration(
             "rlimits": [
                 {"type": "RLIMIT_CORE", "hard": 0, "soft": 0},  # a core file would be plaintext on the host's disk
                 {"type": "RLIMIT_MSGQUEUE", "hard": 0, "soft": 0},
+                # Timers count too, and their memory is nobody's: without it, a script could have a hundred thousand.
+                {"type": "RLIMIT_SIGPENDING", "hard": _PENDING_SIGNALS, "soft": _PENDING_SIGNALS},
                 {"type": "RLIMIT_NOFILE", "hard": open_files, "soft": min(open_files, 4096)},
             ],
         },

@@ -135,6 +135,25 @@ class ControlGroup:
         return _count(events or self.memory / name, "oom_kill")
 
 
+NETWORK_BYTES = 32 * 1024 * 1024
+"""What the buffers of a container's network connections, all of them to itself, may hold."""
+
+
+def limit_network_buffers(pid: int, where: Hierarchies) -> None:
+    """Limit what the kernel buffers for the network sockets of a process's group.
+
+    On version 1 they are outside the memory limit (a container could take gigabytes of the machine's memory by sending
+    to itself), unless they have one of their own, which OCI runtimes don't set any more. Version 2 counts them as
+    memory.
+
+    Raises:
+        OSError: it could not be set.
+    """
+    group = ControlGroup.of(pid, where)
+    if not group.unified:
+        (group.memory / "memory.kmem.tcp.limit_in_bytes").write_text(str(NETWORK_BYTES))
+
+
 def limits_swap(where: Hierarchies) -> bool:
     """Whether this kernel can limit swap together with memory."""
     memory = where.by_controller.get("memory")

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from cloister.errors import SandboxUnavailable
+from cloister.worker.sandbox import cgroups
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,12 @@ class Runtime:
         process = _spawn(command, [(os.POSIX_SPAWN_DUP2, mine, number) for number, mine in enumerate(descriptors)])
         if not _wait(process, timeout_seconds) or not pid_file.exists():
             raise SandboxUnavailable(f"{self.path.name} could not start a container: {_reason(log_file)}")
-        return int(pid_file.read_text())
+        pid = int(pid_file.read_text())
+        try:
+            cgroups.limit_network_buffers(pid, cgroups.hierarchies())
+        except OSError as error:
+            raise SandboxUnavailable(f"The memory of network buffers can't be limited: {error}.") from error
+        return pid
 
     def forget(self, name: str, state: Path) -> None:
         """Let the runtime remove what it keeps of a container that has ended, or never started. Never raises."""

@@ -22,7 +22,7 @@ _ARCHITECTURES = {"x86_64": "SCMP_ARCH_X86_64", "aarch64": "SCMP_ARCH_AARCH64"}
 
 _FILES = """
     access chdir chown close close_range copy_file_range creat dup dup2 dup3 faccessat faccessat2 fadvise64
-    fallocate fchdir fchown fchownat fcntl fdatasync fgetxattr flistxattr flock fremovexattr fsetxattr fstat
+    fallocate fchdir fchown fchownat fdatasync fgetxattr flistxattr flock fremovexattr fsetxattr fstat
     fstatfs fsync ftruncate futimesat getcwd getdents getdents64 getxattr lchown lgetxattr link linkat listxattr
     llistxattr lremovexattr lseek lsetxattr lstat mkdir mkdirat newfstatat open openat openat2 pipe pipe2 pread64
     preadv preadv2 pwrite64 pwritev pwritev2 read readahead readlink readlinkat readv removexattr rename renameat
@@ -78,6 +78,28 @@ _IOCTLS = {
     "SIOCGIFINDEX": 0x8933,
 }
 
+# Missing on purpose: F_NOTIFY (watching folders, as inotify does), F_SETLEASE (learning who opens a file), and who is
+# sent signals about a file.
+_FCNTLS = {
+    "F_DUPFD": 0,
+    "F_GETFD": 1,
+    "F_SETFD": 2,
+    "F_GETFL": 3,
+    "F_SETFL": 4,
+    "F_GETLK": 5,
+    "F_SETLK": 6,
+    "F_SETLKW": 7,
+    "F_OFD_GETLK": 36,
+    "F_OFD_SETLK": 37,
+    "F_OFD_SETLKW": 38,
+    "F_DUPFD_QUERY": 1027,
+    "F_DUPFD_CLOEXEC": 1030,
+    "F_SETPIPE_SZ": 1031,
+    "F_GETPIPE_SZ": 1032,
+    "F_ADD_SEALS": 1033,
+    "F_GET_SEALS": 1034,
+}
+
 _CLONE_NEW_NAMESPACES = 0x7E020000  # NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
 _SET_ID_BITS = 0o6000
 _AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
@@ -126,6 +148,7 @@ def profile(machine: str) -> dict[str, Any]:
         for protocol in _PROTOCOLS
     ]
     rules += [_allow(["ioctl"], _equal(1, number)) for number in _IOCTLS.values()]
+    rules += [_allow(["fcntl"], _equal(1, number)) for number in _FCNTLS.values()]
     rules += [_allow(["personality"], _equal(0, value)) for value in _PERSONALITIES]
     rules.append({"names": _ABSENT, "action": "SCMP_ACT_ERRNO", "errnoRet": _ENOSYS})
     return {
