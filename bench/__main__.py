@@ -1,0 +1,75 @@
+"""`python -m bench`: measures everything, prints tables, writes JSON."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import one_script, whole
+from bench.report import Report, Table, machine, now
+from cloister.worker.images.store import open_image
+from cloister.worker.linux import enter_private_mounts
+from cloister.worker.sandbox.container import Sandbox
+from cloister.worker.sandbox.probe import detect
+from cloister.worker.sandbox.runtime import Runtime
+from tests.installation import Installation
+
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How often each thing is measured."""
+
+    scripts: int = 20
+    round_trips: int = 100
+    clients: int = 8
+    computations_each: int = 25
+    many: int = 100
+    few: int = 10
+
+
+SMOKE = Sizes(scripts=1, round_trips=2, clients=2, computations_each=1, many=2, few=1)
+"""Only to see that it still works: the numbers mean nothing."""
+
+
+def measure(sizes: Sizes, runtime: Runtime, image_root: Path) -> Iterator[Table]:
+    """Table after table."""
+    with Sandbox(runtime) as sandbox:
+        yield one_script.measure(sandbox, image_root, sizes.scripts)
+    with tempfile.TemporaryDirectory(prefix="cloister-bench-") as place:
+        installation = Installation(Path(place) / "data", Path(place) / "homes", options=()).start()
+        try:
+            yield whole.round_trips(installation, sizes.round_trips)
+            yield whole.throughput(installation, image_root, sizes.clients, sizes.computations_each)
+            yield whole.fairness(installation, sizes.many, sizes.few)
+        finally:
+            installation.stop()
+
+
+def main(arguments: list[str]) -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure what Cloister costs on this machine.")
+    parser.add_argument("--smoke", action="store_true", help="measure next to nothing, to see that it works")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the JSON file")
+    chosen = parser.parse_args(arguments)
+    if os.geteuid() != 0:
+        sys.exit("The benchmark starts containers: run it as root (make bench).")
+    enter_private_mounts()
+    at, tables = now(), []
+    with open_image("python") as image:
+        runtime = detect(image.root)
+        here = machine(runtime.version)
+        for table in measure(SMOKE if chosen.smoke else Sizes(), runtime, image.root):
+            tables.append(table)
+            print(table.text() + "\n", flush=True)
+    print(f"Written to {Report(at=at, machine=here, tables=tuple(tables)).write(chosen.results)}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,80 @@
+"""One script that imports pandas and sums a small CSV: bare, in a container, in podman."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.bare import PYTHON, SCRIPT, Bare, bare
+from bench.report import Table, compared
+from cloister.rooms.limits import MIB, Limits
+from cloister.worker.runners.python import PythonTask, run_python
+from cloister.worker.sandbox.container import Sandbox
+
+SUM = """
+import pandas
+with open("/output/sum.txt", "w") as file:
+    file.write(str(pandas.read_csv("/input/numbers")["value"].sum()))
+"""
+NUMBERS = b"id,value\n" + b"".join(b"%d,%d\n" % (n, n * 7) for n in range(1000))
+
+_POOL = "cloister.worker.sandbox.pool"
+
+
+def measure(sandbox: Sandbox, image_root: Path, repetitions: int) -> Table:
+    """Each way in turns, `repetitions` times, after once that doesn't count."""
+    notes = ["from start to the result being read; targets: cold at most 1.25 x, warm under 0.15 x"]
+    with bare(image_root, SUM, {"numbers": NUMBERS}) as files:
+        ways: dict[str, Callable[[], None]] = {
+            "bare, in a chroot": files.run,
+            "cold container": lambda: _cold(sandbox, image_root),
+        }
+        if importlib.util.find_spec(_POOL) is None:
+            notes.append("no row for warm containers: this version has none")
+        if (problem := _podman_problem(files)) is None:
+            ways["podman run --rootfs"] = lambda: _podman(files)
+        else:
+            notes.append(f"no row for podman: {problem}")
+        samples: dict[str, list[float]] = {name: [] for name in ways}
+        for repetition in range(repetitions + 1):
+            for name, run in ways.items():
+                started = time.perf_counter()
+                run()
+                if repetition:
+                    samples[name].append(time.perf_counter() - started)
+    return Table(title="Import pandas, sum a small CSV", rows=compared(list(samples.items())), notes=tuple(notes))
+
+
+def _cold(sandbox: Sandbox, image_root: Path) -> None:
+    with sandbox.memory_folder(MIB, 10) as folder:
+        (folder / "numbers").write_bytes(NUMBERS)
+        task = PythonTask(script=SUM, input_folder=folder, image_root=image_root, limits=Limits())
+        with run_python(sandbox, task) as run:
+            if run.error is not None:
+                raise RuntimeError(run.error)
+            for _ in run.result():
+                pass
+
+
+def _podman(files: Bare) -> None:
+    command = ["podman", "--cgroup-manager", "cgroupfs", "--runtime", "runc", "run", "--rm", "--network", "none"]
+    environment = [f"--env={name}={value}" for name, value in files.environment.items()]
+    # Its usual limits may be above what this machine allows.
+    command += [*environment, "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096"]
+    command += ["--rootfs", str(files.root), PYTHON, SCRIPT]
+    subprocess.run(command, check=True, capture_output=True, text=True)
+
+
+def _podman_problem(files: Bare) -> str | None:
+    """Why podman can't be compared with here; None where it can."""
+    if shutil.which("podman") is None:
+        return "it is not installed"
+    try:
+        _podman(files)
+    except subprocess.CalledProcessError as error:
+        return "it fails here: " + " ".join(str(error.stderr).split())[-200:]
+    return None
