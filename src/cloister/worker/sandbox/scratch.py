@@ -7,6 +7,9 @@ will do only while it has no swap space at all.
 Threat: another user of the machine who reads along. Folders can be entered by root, and by the group that the
 container's root is mapped to, which is nobody else's.
 
+Threat: an input that is larger than the machine's memory. Such a folder would take all there is, and the kernel would
+kill whom it likes. So a folder for inputs never holds more than is free when it is made, less a reserve.
+
 Everything lies below one directory per worker, which the worker holds locked while it lives. So a later one
 can tell what is nobody's any more, and remove it.
 """
@@ -20,7 +23,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,12 +31,23 @@ from cloister.errors import SandboxUnavailable
 from cloister.worker import linux
 
 PAGE = 4096
+RESERVE_BYTES = 256 * 1024 * 1024
+"""Of the machine's free memory, what inputs leave to everybody else."""
 _NAME = re.compile("[0-9a-f]{16}")
 
 
 def has_swap(proc_swaps: str) -> bool:
     """Whether the text of /proc/swaps names any swap space."""
     return len(proc_swaps.splitlines()) > 1
+
+
+def free_memory(meminfo: str | None = None) -> int:
+    """How many bytes could be taken before the machine runs out, by the text of /proc/meminfo."""
+    for line in (meminfo or Path("/proc/meminfo").read_text()).splitlines():
+        name, _, value = line.partition(":")
+        if name == "MemAvailable":
+            return int(value.split()[0]) * 1024
+    raise SandboxUnavailable("This kernel does not say how much memory is free. Use Linux 5.10 or later.")
 
 
 def mount_memory(target: Path, *, size_bytes: int, files: int, mode: int, flags: int) -> None:
@@ -69,12 +83,16 @@ class Directory:
     Any user can pass the way to it, though not list it: a container's mapped root has to.
     """
 
-    def __init__(self, base: Path) -> None:
+    def __init__(self, base: Path, free: Callable[[], int] = free_memory) -> None:
         """Make it.
+
+        Args:
+            free: how many bytes of memory there are to take.
 
         Raises:
             SandboxUnavailable: `base` can't be used.
         """
+        self._free = free
         try:
             base.mkdir(mode=0o711, parents=True, exist_ok=True)
             _check_passable(base)
@@ -102,6 +120,8 @@ class Directory:
             inner = folder / "files"
             inner.mkdir()
             flags = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
+            # What does not fit is noticed when it is written, by ENOSPC.
+            size_bytes = min(size_bytes, max(0, self._free() - RESERVE_BYTES))
             mount_memory(inner, size_bytes=size_bytes, files=files, mode=0o755, flags=flags)
             yield inner
         finally:

@@ -1,0 +1,52 @@
+"""`kill -9` of the OCI runtime itself, at whatever it is just doing: an error, and nothing is left."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cloister.errors import SandboxUnavailable
+from cloister.worker.sandbox import container, probe
+from cloister.worker.sandbox.container import Sandbox
+from cloister.worker.sandbox.runtime import Runtime
+from tests.containers import Machine
+
+KILLED = """
+#!/bin/sh
+case " $* " in
+*" run "*) exec timeout --signal=KILL {seconds} {runtime} "$@" ;;
+*) exec {runtime} "$@" ;;
+esac
+"""
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    made = Path("/run") / f"cloister-test-{secrets.token_hex(8)}"
+    yield made
+    container.sweep(made)
+    assert list(made.iterdir()) == []
+    made.rmdir()
+
+
+def test_a_runtime_killed_while_it_starts_a_container(machine: Machine, directory: Path, tmp_path: Path) -> None:
+    real = probe.detect(machine.image_root).path
+    path = tmp_path / real.name
+    path.touch(mode=0o700)
+    errors = []
+    with Sandbox(Runtime(path, "killed"), directory) as sandbox:
+        killed = Machine(sandbox, machine.image_root)
+        for milliseconds in (1, 5, 10, 15, 20, 25, 30, 35, 40, 50, 60):
+            path.write_text(KILLED.lstrip().format(runtime=real, seconds=milliseconds / 1000))
+            try:
+                assert killed.run("print('run')").log == "run\n"  # where it was quick enough
+            except SandboxUnavailable as error:
+                errors.append(str(error))
+            assert killed.left() == []
+    assert errors
+    assert all("could not start a container" in error for error in errors)
+    assert [child for child in psutil.Process().children(recursive=True) if real.name in child.name()] == []
