@@ -46,7 +46,7 @@ def test_the_first_good_runtime_is_the_one() -> None:
             True,
             [IMAGE],
             [runtime("bad", False), runtime("runc", True, eligible=False)],
-            "no container runtime",
+            "with the container runtime that CLOISTER_RUNTIME names",
             ["CLOISTER_RUNTIME=runc"],
         ),
     ],

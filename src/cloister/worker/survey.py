@@ -151,6 +151,8 @@ def conclude(root: bool, images: Sequence[ImageFacts], runtimes: Sequence[Runtim
     if not any(image.problem is None for image in images):
         return False, "Computations can't be run: there is no image for them; run `cloister image build python`."
     chosen = next((each for each in runtimes if each.eligible and each.enforces), None)
+    if chosen is None and any(each.enforces for each in runtimes):
+        return False, f"Computations can't be run safely with the container runtime that {probe.CHOICE} names."
     if chosen is None:
         return False, "Computations can't be run safely: no container runtime here enforces what Cloister needs."
     return True, f"Computations can be run safely here, with {chosen.name}."
@@ -174,16 +176,15 @@ def advise(
         for each in images
         if each.problem is not None and root
     ]
-    tried = [each for each in runtimes if each.enforces is not None]
-    if not any(each.eligible and each.path for each in runtimes):
+    good = [each for each in runtimes if each.enforces]
+    tried = [each for each in runtimes if each.eligible and each.enforces is not None]
+    if good and not any(each.eligible for each in good):
+        name = good[0].name
+        advice.append(f"Use {name}, which passed: set {probe.CHOICE}={name}, or leave {probe.CHOICE} unset.")
+    elif not any(each.eligible and each.path for each in runtimes):
         advice.append("Install a container runtime: apt-get install runc")
-    elif tried and not any(each.eligible and each.enforces for each in tried):
-        good = [each.name for each in tried if each.enforces]
-        advice.append(
-            f"Use {good[0]}, which passed: set {probe.CHOICE}={good[0]}, or leave {probe.CHOICE} unset."
-            if good
-            else "Install another container runtime (apt-get install runc), or a newer version."
-        )
+    elif tried and not good:
+        advice.append("Install another container runtime (apt-get install runc), or a newer version.")
     if groups.missing:
         advice.append(f"Make these control groups available to this process: {', '.join(groups.missing)}.")
     if memory.swap_bytes and memory.noswap is False:

@@ -116,6 +116,13 @@ def test_a_chosen_runtime_is_not_replaced(machine: Machine, tmp_path: Path, monk
     assert probe.detect(machine.image_root) == chosen
 
 
+@pytest.mark.parametrize("name", ["runsc", "kata-runtime"])
+def test_runtimes_that_are_no_match_yet_are_refused_in_words(machine: Machine, tmp_path: Path, name: str) -> None:
+    runtime = Runtime.named(str(write_runtime(tmp_path / name, "#!/bin/sh\necho 1.0\n")))
+    with pytest.raises(SandboxUnavailable, match="Use crun or runc"):
+        probe.check(runtime, machine.image_root)
+
+
 def test_it_is_quick(machine: Machine) -> None:
     probe.detect.cache_clear()
     started = time.monotonic()

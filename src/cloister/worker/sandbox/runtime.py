@@ -20,6 +20,12 @@ from typing import Any
 from cloister.errors import SandboxUnavailable
 from cloister.worker.sandbox import cgroups
 
+_ALIASES = {"kata": "kata-runtime", "gvisor": "runsc"}
+_NOT_YET = {
+    "runsc": "gVisor's containers are started and checked in another way, which Cloister does not have yet",
+    "kata-runtime": "Kata Containers are started through containerd, which Cloister can not do yet",
+}
+
 
 @dataclass(frozen=True)
 class Runtime:
@@ -30,12 +36,12 @@ class Runtime:
 
     @classmethod
     def named(cls, name: str) -> Runtime:
-        """The runtime of this name or path, not probed.
+        """The runtime of this name or path, not probed. `kata` and `gvisor` are names too.
 
         Raises:
             SandboxUnavailable: there is no such program, or it doesn't run.
         """
-        found = shutil.which(name)
+        found = shutil.which(_ALIASES.get(name, name))
         if found is None:
             raise SandboxUnavailable(f"{name}: not installed")
         try:
@@ -55,6 +61,8 @@ class Runtime:
         Raises:
             SandboxUnavailable: it was not started.
         """
+        if (reason := _NOT_YET.get(self.path.name)) is not None:
+            raise SandboxUnavailable(f"{reason}. Use crun or runc.")
         state.mkdir(mode=0o700)
         pid_file, log_file = state / "pid", state / "log"
         command = [
