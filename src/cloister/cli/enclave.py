@@ -17,7 +17,7 @@ from cloister.enclave.server import EnclaveSettings, serve
     "--data", type=FOLDER, required=True, help="Folder that keeps its sealed rooms and keys; made if missing."
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on, for the hub alone.")
-@click.option("--port", default=7801, show_default=True, help="Port to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=7801, show_default=True, help="Port to listen on.")
 @click.option("--listen-fd", type=int, hidden=True)
 @click.option("--lock-fd", type=int, hidden=True)
 def enclave(data: Path, host: str, port: int, listen_fd: int | None, lock_fd: int | None) -> None:

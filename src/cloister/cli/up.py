@@ -34,7 +34,13 @@ RUNNING_SECONDS = 1.0
 @click.command()
 @click.option("--data", type=FOLDER, required=True, help="Folder that keeps everything; made if missing.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8642, show_default=True, help="Port to listen on; 0 takes a free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8642,
+    show_default=True,
+    help="Port to listen on; 0 takes a free one.",
+)
 @click.option(
     "--workers", type=click.IntRange(1, 32), help="How many computations run at a time.  [default: one a core]"
 )

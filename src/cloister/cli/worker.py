@@ -13,6 +13,7 @@ import click
 from cloister.cli.options import FILE
 from cloister.cli.process import keep_lock, log_to_stderr, notify_ready
 from cloister.errors import CloisterError
+from cloister.rooms.limits import Limits
 from cloister.trust.evidence import SoftwareSource
 from cloister.wire.channel import Channel
 from cloister.wire.hub import Hub
@@ -20,7 +21,9 @@ from cloister.wire.patience import Patience
 from cloister.worker.agent import Agent
 from cloister.worker.images.offer import Offer
 from cloister.worker.linux import enter_private_mounts
+from cloister.worker.runners.python import blueprint
 from cloister.worker.sandbox.container import Sandbox
+from cloister.worker.sandbox.pool import DEFAULT_IMPORTS, Pool
 from cloister.worker.sandbox.probe import detect
 
 
@@ -28,8 +31,25 @@ from cloister.worker.sandbox.probe import detect
 @click.option("--hub", "hub_url", required=True, help="Address of the hub, e.g. https://hub.example.org.")
 @click.option("--hub-cert", type=FILE, help="Trust this certificate of the hub, whatever name it bears.")
 @click.option("--single-room", is_flag=True, help="Stay with the room of the first task until started anew.")
+@click.option(
+    "--warm",
+    default=1,
+    show_default=True,
+    type=click.IntRange(0, 32),
+    help="How many containers wait for their task, each with some 100 MiB.",
+)
+@click.option(
+    "--warm-import",
+    "imports",
+    multiple=True,
+    default=DEFAULT_IMPORTS,
+    show_default=True,
+    help="A module that waiting containers have imported; repeat it for more.",
+)
 @click.option("--lock-fd", type=int, hidden=True)
-def worker(hub_url: str, hub_cert: Path | None, single_room: bool, lock_fd: int | None) -> None:
+def worker(
+    hub_url: str, hub_cert: Path | None, single_room: bool, warm: int, imports: tuple[str, ...], lock_fd: int | None
+) -> None:
     """Start a worker: it pulls one task after the other and runs each in a sealed container.
 
     Its token for the hub is read from the environment, CLOISTER_WORKER_TOKEN.
@@ -49,9 +69,10 @@ def worker(hub_url: str, hub_cert: Path | None, single_room: bool, lock_fd: int 
     offer = Offer()
     try:
         image = offer.open(offer.references[0])
-        with Sandbox(detect(image.root)) as sandbox:
+        usual = blueprint(image.root, Limits(), ())
+        with Sandbox(detect(image.root)) as sandbox, Pool(sandbox, warm, usual, imports) as pool:
             source = SoftwareSource("worker")
-            Agent(hub, channel, source, sandbox, offer, notify_ready, single_room=single_room).run()
+            Agent(hub, channel, source, sandbox, pool, offer, notify_ready, single_room=single_room).run()
     finally:
         offer.close()
         hub.close()
