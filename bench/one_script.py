@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from bench.bare import PYTHON, SCRIPT, Bare, bare
 from bench.report import Table, compared
 from cloister.rooms.limits import MIB, Limits
-from cloister.worker.runners.python import PythonTask, run_python
-from cloister.worker.sandbox.container import Sandbox
+from cloister.worker.runners.python import PythonTask, blueprint, run_python
+from cloister.worker.sandbox.container import Container, Sandbox
+from cloister.worker.sandbox.pool import Pool
 
 SUM = """
 import pandas
@@ -22,19 +23,19 @@ with open("/output/sum.txt", "w") as file:
 """
 NUMBERS = b"id,value\n" + b"".join(b"%d,%d\n" % (n, n * 7) for n in range(1000))
 
-_POOL = "cloister.worker.sandbox.pool"
+_LIMITS = Limits()
 
 
 def measure(sandbox: Sandbox, image_root: Path, repetitions: int) -> Table:
     """Each way in turns, `repetitions` times, after once that doesn't count."""
-    notes = ["from start to the result being read; targets: cold at most 1.25 x, warm under 0.15 x"]
-    with bare(image_root, SUM, {"numbers": NUMBERS}) as files:
+    notes = ["from start to the result being read, and clean-up; targets: cold at most 1.25 x, warm under 0.15 x"]
+    wanted = blueprint(image_root, _LIMITS, ["numbers"])
+    with bare(image_root, SUM, {"numbers": NUMBERS}) as files, Pool(sandbox, 1, wanted) as pool:
         ways: dict[str, Callable[[], None]] = {
             "bare, in a chroot": files.run,
-            "cold container": lambda: _cold(sandbox, image_root),
+            "cold container": lambda: _contained(sandbox.container(wanted)),
+            "warm container": lambda: _contained(pool.take(wanted)),
         }
-        if importlib.util.find_spec(_POOL) is None:
-            notes.append("no row for warm containers: this version has none")
         if (problem := _podman_problem(files)) is None:
             ways["podman run --rootfs"] = lambda: _podman(files)
         else:
@@ -42,6 +43,8 @@ def measure(sandbox: Sandbox, image_root: Path, repetitions: int) -> Table:
         samples: dict[str, list[float]] = {name: [] for name in ways}
         for repetition in range(repetitions + 1):
             for name, run in ways.items():
+                if not pool.wait_full(60):
+                    raise RuntimeError("No container waits, though one should.")
                 started = time.perf_counter()
                 run()
                 if repetition:
@@ -49,15 +52,14 @@ def measure(sandbox: Sandbox, image_root: Path, repetitions: int) -> Table:
     return Table(title="Import pandas, sum a small CSV", rows=compared(list(samples.items())), notes=tuple(notes))
 
 
-def _cold(sandbox: Sandbox, image_root: Path) -> None:
-    with sandbox.memory_folder(MIB, 10) as folder:
-        (folder / "numbers").write_bytes(NUMBERS)
-        task = PythonTask(script=SUM, input_folder=folder, image_root=image_root, limits=Limits())
-        with run_python(sandbox, task) as run:
-            if run.error is not None:
-                raise RuntimeError(run.error)
-            for _ in run.result():
-                pass
+def _contained(made: AbstractContextManager[Container]) -> None:
+    with made as container:
+        (container.input_folder(MIB, 10) / "numbers").write_bytes(NUMBERS)
+        run = run_python(container, PythonTask(script=SUM, limits=_LIMITS))
+        if run.error is not None:
+            raise RuntimeError(run.error)
+        for _ in run.result():
+            pass
 
 
 def _podman(files: Bare) -> None:

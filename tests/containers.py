@@ -7,8 +7,8 @@ import json
 import os
 import threading
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,10 @@ import pytest
 from cloister.errors import EnclaveError, ImageUnavailable
 from cloister.rooms.limits import MIB, Limits
 from cloister.worker.images import store as images
-from cloister.worker.runners.python import PythonRun, PythonTask, run_python
+from cloister.worker.runners.python import PythonRun, PythonTask, blueprint, run_python
 from cloister.worker.sandbox import cgroups, probe
-from cloister.worker.sandbox.container import Outcome, Sandbox, group_name
+from cloister.worker.sandbox.container import Blueprint, Container, Outcome, Sandbox, group_name
+from cloister.worker.sandbox.pool import Pool
 
 SMALL = Limits(
     memory_bytes=192 * MIB,
@@ -62,11 +63,34 @@ class Ran:
 
 
 class Machine:
-    """A sandbox with the Python image in it."""
+    """A sandbox with the Python image in it.
 
-    def __init__(self, sandbox: Sandbox, image_root: Path) -> None:
+    Args:
+        pool: where it takes its containers from; without one, each is made when it is needed.
+    """
+
+    def __init__(self, sandbox: Sandbox, image_root: Path, pool: Pool | None = None) -> None:
         self.sandbox = sandbox
         self.image_root = image_root
+        self.pool = pool
+
+    def container(self, limits: Limits = SMALL, inputs: Iterable[str] = ()) -> AbstractContextManager[Container]:
+        """One for a Python computation."""
+        wanted = blueprint(self.image_root, limits, {name.partition("/")[0] for name in inputs})
+        if self.pool is None:
+            return self.sandbox.container(wanted)
+        return self._waited(self.pool, wanted)
+
+    @contextmanager
+    def _waited(self, pool: Pool, wanted: Blueprint) -> Iterator[Container]:
+        """One that has waited, however long that takes to get."""
+        waited = False
+        while not waited:
+            with pool.take(wanted) as container:
+                waited = container.blueprint.imports != ()
+                if waited:
+                    yield container
+            assert pool.wait_full(60)
 
     @contextmanager
     def running(
@@ -78,13 +102,12 @@ class Machine:
         cancelled: threading.Event | None = None,
         **options: Any,
     ) -> Iterator[PythonRun]:
-        with self.sandbox.memory_folder(4 * MIB, 200) as folder:
+        with self.container(limits, inputs or {}) as container:
+            folder = container.input_folder(4 * MIB, 200)
             for name, content in (inputs or {}).items():
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_bytes(content)
-            task = PythonTask(script=script, input_folder=folder, image_root=self.image_root, limits=limits, **options)
-            with run_python(self.sandbox, task, cancelled) as run:
-                yield run
+            yield run_python(container, PythonTask(script=script, limits=limits, **options), cancelled)
 
     def run(self, script: str, **options: Any) -> Ran:
         """Run to the end, unpack, and check that nothing is left."""
@@ -102,14 +125,18 @@ class Machine:
         return ran
 
     def left(self) -> list[str]:
-        """Folders, mounts and control groups that belong to this sandbox's runs."""
+        """Folders, mounts and control groups that belong to this sandbox's runs, not to containers that wait."""
         directory = self.sandbox.directory
+        if self.pool is not None:
+            assert self.pool.wait_full(60)
+        waiting = [] if self.pool is None else [each.name for each in self.pool.waiting]
         mounts = Path("/proc/self/mountinfo").read_text().splitlines()
-        return [
+        found = [
             *(str(folder) for folder in directory.iterdir()),
             *(line for line in mounts if str(directory) in line),
             *cgroups.names(group_name(directory.parent, directory.name, ""), cgroups.hierarchies()),
         ]
+        return [each for each in found if not any(name in each for name in waiting)]
 
 
 @pytest.fixture(scope="session")
@@ -123,10 +150,15 @@ def image_root() -> Iterator[Path]:
         yield image.root
 
 
-@pytest.fixture(scope="session")
-def machine(image_root: Path) -> Iterator[Machine]:
-    """A sandbox with the runtime that this machine's worker would use."""
+@pytest.fixture(scope="session", params=["cold", "warm"])
+def machine(request: pytest.FixtureRequest, image_root: Path) -> Iterator[Machine]:
+    """A sandbox with the runtime that this machine's worker would use: once with containers that are made when they are
+    needed, once with such that have waited, libraries imported, for their task."""
     if os.geteuid() != 0:
         pytest.fail("these tests start containers: run them as root")
     with Sandbox(probe.detect(image_root)) as sandbox:
-        yield Machine(sandbox, image_root)
+        if request.param == "cold":
+            yield Machine(sandbox, image_root)
+        else:
+            with Pool(sandbox, 1, blueprint(image_root, SMALL, ())) as pool:
+                yield Machine(sandbox, image_root, pool)

@@ -173,9 +173,12 @@ def _runs(process: psutil.Process, part: str) -> bool:
 
 
 def _is_script(process: psutil.Process) -> bool:
+    """Whether it is a launcher that has its task; one that waits for it reads from a pipe."""
     try:
-        return process.cmdline()[:2] == ["/usr/bin/python3", LAUNCHER]
-    except psutil.NoSuchProcess:
+        if process.cmdline()[:2] != ["/usr/bin/python3", LAUNCHER]:
+            return False
+        return not str(Path(f"/proc/{process.pid}/fd/0").readlink()).startswith("pipe:")
+    except (psutil.NoSuchProcess, FileNotFoundError):
         return False
 
 

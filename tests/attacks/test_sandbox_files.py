@@ -151,32 +151,30 @@ os.remove("/output/id")
 
 
 def test_the_input_is_unchanged_on_the_host(machine: Machine) -> None:
-    with machine.sandbox.memory_folder(1 << 20, 10) as folder:
+    script = "import os\ntry: os.chmod('/input/data', 0o777); open('/input/data', 'w')\nexcept OSError: pass"
+    with machine.container(inputs=["data"]) as container:
+        folder = container.input_folder(1 << 20, 10)
         (folder / "data").write_text("before")
-        script = "import os\ntry: os.chmod('/input/data', 0o777); open('/input/data', 'w')\nexcept OSError: pass"
-        task = PythonTask(script=script, input_folder=folder, image_root=machine.image_root, limits=SMALL)
-        with run_python(machine.sandbox, task) as run:
-            assert run.error is None
+        assert run_python(container, PythonTask(script=script, limits=SMALL)).error is None
         assert (folder / "data").read_text() == "before"
 
 
 def test_a_socket_among_the_inputs_is_refused(machine: Machine) -> None:
-    with machine.sandbox.memory_folder(1 << 20, 10) as folder:
+    with machine.container(inputs=["sub"]) as container:
+        folder = container.input_folder(1 << 20, 10)
         (folder / "sub").mkdir()
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(folder / "sub/s"))
-            task = PythonTask(script="1", input_folder=folder, image_root=machine.image_root, limits=SMALL)
-            with pytest.raises(SandboxUnavailable, match="can't be an input"), run_python(machine.sandbox, task):
-                pass
+            with pytest.raises(SandboxUnavailable, match="can't be an input"):
+                run_python(container, PythonTask(script="1", limits=SMALL))
     assert machine.left() == []
 
 
 def test_a_link_among_the_inputs_is_refused(machine: Machine) -> None:
-    with machine.sandbox.memory_folder(1 << 20, 10) as folder:
-        (folder / "link").symlink_to("/etc/shadow")
-        task = PythonTask(script="1", input_folder=folder, image_root=machine.image_root, limits=SMALL)
-        with pytest.raises(SandboxUnavailable, match="can't be an input"), run_python(machine.sandbox, task):
-            pass
+    with machine.container(inputs=["link"]) as container:
+        (container.input_folder(1 << 20, 10) / "link").symlink_to("/etc/shadow")
+        with pytest.raises(SandboxUnavailable, match="can't be an input"):
+            run_python(container, PythonTask(script="1", limits=SMALL))
 
 
 LEAVE = """

@@ -93,9 +93,12 @@ class Held(io.BytesIO):
 
 @pytest.fixture(scope="module")
 def battered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """An installation that lives through everything here; every test leaves it running."""
+    """An installation that lives through everything here; every test leaves it running.
+
+    None of its containers waits, so all that is there is a task's.
+    """
     folder = tmp_path_factory.mktemp("battered")
-    running = Installation(folder / "data", folder / "homes").start()
+    running = Installation(folder / "data", folder / "homes", ("--workers", "1", "--warm", "0")).start()
     yield running
     assert running.stop(signal.SIGINT) == 0
     assert running.output == [f"ready {running.url}\n"] * len(running.output)

@@ -49,7 +49,15 @@ class Stage:
     held: ExitStack
 
     def stage(self, *inputs: TaskInput) -> Path:
-        return stage(inputs, self.hub, self.sandbox, IMPATIENT, self.held)
+        folder = Path()
+
+        def make_folder(size_bytes: int, files: int) -> Path:
+            nonlocal folder
+            folder = self.held.enter_context(self.sandbox.memory_folder(size_bytes, files))
+            return folder
+
+        stage(inputs, self.hub, self.sandbox, make_folder, IMPATIENT)
+        return folder
 
     def file(self, mount: str, content: bytes) -> TaskInput:
         return self._stored(mount, "file", content)

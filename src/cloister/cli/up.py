@@ -44,6 +44,13 @@ RUNNING_SECONDS = 1.0
 @click.option(
     "--workers", type=click.IntRange(1, 32), help="How many computations run at a time.  [default: one a core]"
 )
+@click.option(
+    "--warm",
+    default=1,
+    show_default=True,
+    type=click.IntRange(0, 32),
+    help="How many containers wait for their task in each worker, each with some 100 MiB.",
+)
 @click.option("--tls-cert", type=FILE, help="Serve HTTPS with this certificate chain (PEM).")
 @click.option("--tls-key", type=FILE, help="The private key of that certificate (PEM).")
 @click.option("--insecure-http", is_flag=True, help="Allow plain HTTP on an address that other machines reach.")
@@ -52,6 +59,7 @@ def up(
     host: str,
     port: int,
     workers: int | None,
+    warm: int,
     tls_cert: Path | None,
     tls_key: Path | None,
     insecure_http: bool,
@@ -80,7 +88,7 @@ def up(
         # The hub speaks TLS with whoever reaches it; workers on this machine do too, by the same door.
         shown = f"{'https' if tls_cert else 'http'}://{_address(front)}"
         supervisor = Supervisor(
-            layout, running, lock, front, back, shown, workers or os.cpu_count() or 1, tls_cert, extra
+            layout, running, lock, front, back, shown, workers or os.cpu_count() or 1, warm, tls_cert, extra
         )
         asyncio.run(supervisor.run())
 
@@ -96,6 +104,7 @@ class Supervisor:
     back: socket.socket
     url: str
     workers: int
+    warm: int
     tls_cert: Path | None
     hub_options: Sequence[str]
 
@@ -146,7 +155,7 @@ class Supervisor:
             await ready.of("enclave")
             await ready.of("hub")
             notify = ready.expect("worker")
-            command = ["worker", "--hub", self.url]
+            command = ["worker", "--hub", self.url, "--warm", str(self.warm)]
             if self.tls_cert is not None:
                 command += ["--hub-cert", str(self.tls_cert)]
             engine = LocalEngine(

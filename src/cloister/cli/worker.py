@@ -12,7 +12,7 @@ import click
 
 from cloister.cli.options import FILE
 from cloister.cli.process import keep_lock, log_to_stderr, notify_ready
-from cloister.errors import CloisterError
+from cloister.errors import CloisterError, SandboxUnavailable
 from cloister.rooms.limits import Limits
 from cloister.trust.evidence import SoftwareSource
 from cloister.wire.channel import Channel
@@ -65,7 +65,10 @@ def worker(
     # A worker of software evidence works for an enclave of software evidence; it holds no secrets before that.
     channel = Channel(hub, allow_software=True, patience=Patience(pauses=()))
     # Before anything is mounted: should this process be killed, the kernel drops its plaintext with its mounts.
-    enter_private_mounts()
+    try:
+        enter_private_mounts()
+    except PermissionError:
+        raise SandboxUnavailable("A worker has to be started by root: it makes containers. Use sudo.") from None
     offer = Offer()
     try:
         image = offer.open(offer.references[0])

@@ -30,6 +30,7 @@ from cloister.wire.hub import Hub
 from cloister.wire.patience import Patience, Unavailable
 from cloister.worker.images.offer import Offer
 from cloister.worker.sandbox.container import Sandbox
+from cloister.worker.sandbox.pool import Pool
 from cloister.worker.task import perform
 
 log = logging.getLogger("cloister.worker")
@@ -53,6 +54,7 @@ class Agent:
         channel: Channel,
         source: EvidenceSource,
         sandbox: Sandbox,
+        pool: Pool,
         offer: Offer,
         on_accepted: Callable[[], None],
         *,
@@ -62,6 +64,7 @@ class Agent:
         self._channel = channel
         self._source = source
         self._sandbox = sandbox
+        self._pool = pool
         self._offer = offer
         self._on_accepted = on_accepted
         self._single_room = single_room
@@ -129,7 +132,7 @@ class Agent:
         try:
             if self._room not in (None, task.room):
                 raise CloisterError("The enclave has sent a task of another room.")
-            outcome = perform(task, self._hub, self._sandbox, self._offer, patience, cancelled)
+            outcome = perform(task, self._hub, self._sandbox, self._pool, self._offer, patience, cancelled)
         except Exception as error:
             # Its message may hold what the script or the data said: the type alone is told.
             log.error("a task failed: %s", type(error).__name__)

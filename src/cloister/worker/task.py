@@ -9,7 +9,7 @@ import hmac
 import shutil
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cloister.errors import (
@@ -26,8 +26,9 @@ from cloister.wire.hub import Hub
 from cloister.wire.patience import Patience
 from cloister.wire.transfers import download, upload
 from cloister.worker.images.offer import Offer
-from cloister.worker.runners.python import PythonTask, run_python
+from cloister.worker.runners.python import PythonTask, blueprint, run_python
 from cloister.worker.sandbox.container import Sandbox
+from cloister.worker.sandbox.pool import Pool
 
 PAGE = 4096
 MAX_INPUT_FILES = 1_000_000
@@ -41,6 +42,7 @@ def perform(
     task: Task,
     hub: Hub,
     sandbox: Sandbox,
+    pool: Pool,
     offer: Offer,
     patience: Patience,
     cancelled: threading.Event,
@@ -53,16 +55,16 @@ def perform(
     try:
         image = offer.open(task.image)
         with contextlib.ExitStack() as held:
-            folder = stage(task.inputs, hub, sandbox, patience, held)
+            names = {each.mount for each in task.inputs}
+            container = held.enter_context(pool.take(blueprint(image.root, task.limits, names)))
+            stage(task.inputs, hub, sandbox, container.input_folder, patience)
             python = PythonTask(
                 script=task.script,
-                input_folder=folder,
-                image_root=image.root,
                 limits=task.limits,
                 files={file.name: file.content for file in task.files},
                 enable_logs_on_success=task.logs_on_success,
             )
-            run = held.enter_context(run_python(sandbox, python, cancelled))
+            run = run_python(container, python, cancelled)
             if run.error is not None:
                 return Failed(message=run.error, log=run.console if task.logs_on_error else "")
             return _store(task, run.result(), hub, patience)
@@ -91,36 +93,39 @@ def stage(
     inputs: tuple[TaskInput, ...],
     hub: Hub,
     sandbox: Sandbox,
+    make_folder: Callable[[int, int], Path],
     patience: Patience,
-    held: contextlib.ExitStack,
-) -> Path:
-    """Fetches and decrypts all inputs into a folder in memory: files as they are, results unpacked into folders.
+) -> None:
+    """Fetches and decrypts all inputs into one folder: files as they are, results unpacked into folders.
+
+    Args:
+        make_folder: gives an empty folder in memory for so many bytes and so many files and folders.
 
     Raises:
         InputInvalid: an input is not what was attached, or too large for this worker.
     """
-    archives = {}
-    size = files = 0
-    for each in inputs:
-        if each.kind == "zip":
-            archives[each.mount] = _fetch_archive(each, hub, sandbox, patience, held)
-            members = archives[each.mount].infolist()
-            size += sum(_pages(member.file_size) for member in members)
-            files += sum(member.filename.count("/") + 1 for member in members) + 1
-        else:
-            size += _pages(each.manifest.size)
-            files += 1
-    if files > MAX_INPUT_FILES:
-        raise InputInvalid(f"The inputs have more than {MAX_INPUT_FILES} files.")
-    folder = held.enter_context(sandbox.memory_folder(size + PAGE, files + 1))
-    for each in inputs:
-        with _named(each):
+    with contextlib.ExitStack() as held:
+        archives = {}
+        size = files = 0
+        for each in inputs:
             if each.kind == "zip":
-                _unpack(archives[each.mount], folder / each.mount)
+                archives[each.mount] = _fetch_archive(each, hub, sandbox, patience, held)
+                members = archives[each.mount].infolist()
+                size += sum(_pages(member.file_size) for member in members)
+                files += sum(member.filename.count("/") + 1 for member in members) + 1
             else:
-                with (folder / each.mount).open("xb") as file:
-                    download(hub, each.manifest, each.key, file, patience=patience)
-    return folder
+                size += _pages(each.manifest.size)
+                files += 1
+        if files > MAX_INPUT_FILES:
+            raise InputInvalid(f"The inputs have more than {MAX_INPUT_FILES} files.")
+        folder = make_folder(size + PAGE, files)
+        for each in inputs:
+            with _named(each):
+                if each.kind == "zip":
+                    _unpack(archives[each.mount], folder / each.mount)
+                else:
+                    with (folder / each.mount).open("xb") as file:
+                        download(hub, each.manifest, each.key, file, patience=patience)
 
 
 def _fetch_archive(

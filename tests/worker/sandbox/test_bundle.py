@@ -29,7 +29,6 @@ PLACES = bundle.Places(
 def configuration(**changes: Any) -> dict[str, Any]:
     arguments: dict[str, Any] = {
         "argv": ["/bin/true"],
-        "extra_environment": {},
         "places": PLACES,
         "limits": LIMITS,
         "first_host_id": 1_900_000_000,
@@ -93,9 +92,8 @@ def test_resources() -> None:
 
 def test_the_environment_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET", "x")
-    variables = configuration(extra_environment={"R_HOME": "/r"})["process"]["env"]
+    variables = configuration()["process"]["env"]
     assert not any(variable.startswith("SECRET") for variable in variables)
-    assert "R_HOME=/r" in variables
     assert "OMP_NUM_THREADS=2" in variables
 
 

@@ -45,9 +45,19 @@ def test_facts_of_version_2(tmp_path: Path) -> None:
     (tmp_path / "memory.events").write_text("low 0\nhigh 0\nmax 7\noom 3\noom_kill 2\noom_group_kill 0\n")
     (tmp_path / "pids.max").write_text("max\n")
     (tmp_path / "pids.events").write_text("max 5\n")
-    facts = cgroups.ControlGroup(tmp_path, tmp_path, unified=True).facts()
+    (tmp_path / "pids.current").write_text("3\n")
+    (tmp_path / "memory.current").write_text("8192\n")
+    (tmp_path / "cpu.max").write_text("150000 100000\n")
+    facts = cgroups.ControlGroup(tmp_path, tmp_path, tmp_path, unified=True).facts()
     assert facts == cgroups.Facts(
-        memory_limit=1048576, pids_limit=None, peak_memory=4096, killed_for_memory=2, refused_processes=5
+        memory_limit=1048576,
+        memory_used=8192,
+        pids_limit=None,
+        pids_used=3,
+        cpu_quota=150_000,
+        peak_memory=4096,
+        killed_for_memory=2,
+        refused_processes=5,
     )
 
 
@@ -56,10 +66,42 @@ def test_facts_of_version_1(tmp_path: Path) -> None:
     (tmp_path / "memory.max_usage_in_bytes").write_text("4096\n")
     (tmp_path / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 1\n")
     (tmp_path / "pids.max").write_text("11\n")
-    facts = cgroups.ControlGroup(tmp_path, tmp_path, unified=False).facts()
+    (tmp_path / "memory.usage_in_bytes").write_text("8192\n")
+    (tmp_path / "cpu.cfs_quota_us").write_text("-1\n")
+    facts = cgroups.ControlGroup(tmp_path, tmp_path, tmp_path, unified=False).facts()
     assert facts == cgroups.Facts(
-        memory_limit=1048576, pids_limit=11, peak_memory=4096, killed_for_memory=1, refused_processes=0
+        memory_limit=1048576,
+        memory_used=8192,
+        pids_limit=11,
+        pids_used=None,
+        cpu_quota=None,
+        peak_memory=4096,
+        killed_for_memory=1,
+        refused_processes=0,
     )
+
+
+@pytest.mark.parametrize("limit", [1 << 20, 4 << 20])
+def test_limits_of_version_1(tmp_path: Path, limit: int) -> None:
+    for name in ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes"):
+        (tmp_path / name).write_text(str(2 << 20))
+    group = cgroups.ControlGroup(tmp_path, tmp_path, tmp_path, unified=False)
+    group.set_limits(memory_bytes=limit, pids=7, cpu_quota=50_000)
+    facts = group.facts()
+    assert (facts.memory_limit, facts.pids_limit, facts.cpu_quota) == (limit, 7, 50_000)
+    assert (tmp_path / "memory.memsw.limit_in_bytes").read_text() == str(limit)
+    group.set_background(True)
+    assert (tmp_path / "cpu.shares").read_text() == "2"
+
+
+def test_limits_of_version_2(tmp_path: Path) -> None:
+    group = cgroups.ControlGroup(tmp_path, tmp_path, tmp_path, unified=True)
+    group.set_limits(memory_bytes=4096, pids=7, cpu_quota=50_000)
+    facts = group.facts()
+    assert (facts.memory_limit, facts.pids_limit, facts.cpu_quota) == (4096, 7, 50_000)
+    assert (tmp_path / "cpu.max").read_text() == "50000 100000"
+    group.set_background(False)
+    assert (tmp_path / "cpu.weight").read_text() == "100"
 
 
 def test_removing_a_group_kills_what_lives_in_it() -> None:

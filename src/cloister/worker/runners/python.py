@@ -1,16 +1,14 @@
 """Run one Python computation: from script, inputs and limits to a zip, or to an error that is safe to show.
 
-    runtime = probe.detect(image.root)
-    with Sandbox(runtime) as sandbox:                                   # once per worker
-        with sandbox.memory_folder(size_bytes, files) as folder:        # once per task
-            ...                                                         # decrypt the inputs into it
-            task = PythonTask(script=..., input_folder=folder, image_root=image.root, limits=...)
-            with run_python(sandbox, task, cancelled) as run:
-                if run.error is not None:
-                    ...                                                 # report it: safe for the analyst to read
-                else:
-                    for chunk in run.result():                          # the zip, streamed
-                        ...
+    with pool.take(blueprint(image.root, limits, inputs)) as container:     # `inputs`: their names
+        folder = container.input_folder(size_bytes, files)
+        ...                                                                 # decrypt the inputs into it
+        run = run_python(container, PythonTask(script=..., limits=limits), cancelled)
+        if run.error is not None:
+            ...                                                             # report it: safe for the analyst to read
+        else:
+            for chunk in run.result():                                      # the zip, streamed
+                ...
 
 Threat: an error that carries data to somebody who may only see results. Unless the room's definition enables logs, an
 error names a limit, or places and classes that its reader knows from the definition or the image; see failure.py.
@@ -18,21 +16,20 @@ error names a limit, or places and classes that its reader knows from the defini
 
 from __future__ import annotations
 
+import functools
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cloister.rooms.limits import Limits
 from cloister.worker.sandbox import bundle, frame
 from cloister.worker.sandbox.collector import collect
-from cloister.worker.sandbox.container import REPORT_DESCRIPTOR, Job, LimitName, Outcome, Sandbox
+from cloister.worker.sandbox.container import Blueprint, Container, Job, LimitName, Outcome
 from cloister.worker.sandbox.failure import safe_traceback
 
 LOG_NAME = "container.log"
 
-_LAUNCHER = Path(__file__).with_name("launcher.py")
 _PYTHON = "/usr/bin/python3"
 # What Python makes of a process or thread that it was refused.
 _REFUSAL_ERRORS = ("BlockingIOError", "RuntimeError", "OSError", "BrokenProcessPool", "Exception")
@@ -40,12 +37,9 @@ _REFUSAL_ERRORS = ("BlockingIOError", "RuntimeError", "OSError", "BrokenProcessP
 
 @dataclass(frozen=True, kw_only=True)
 class PythonTask:
-    """One Python computation with its inputs in place."""
+    """One Python computation, whose inputs are in place."""
 
     script: str
-    input_folder: Path
-    """Seen read-only at /input. Regular files and folders only; gets an empty folder `code`, and is made readable."""
-    image_root: Path
     limits: Limits
     files: Mapping[str, str] = field(default_factory=dict)
     """Additional text files, seen at /input/code/<name>; nested names allowed."""
@@ -78,27 +72,44 @@ class PythonRun:
         return collect(self.outcome.output, self.task.limits, extra)
 
 
-@contextmanager
-def run_python(sandbox: Sandbox, task: PythonTask, cancelled: threading.Event | None = None) -> Iterator[PythonRun]:
-    """Run `task` in a container of its own; read the result before the context ends.
+def blueprint(image_root: Path, limits: Limits, inputs: Collection[str]) -> Blueprint:
+    """The container that a Python computation needs.
+
+    Args:
+        inputs: what will lie in its input folder, by name.
+    """
+    return Blueprint(
+        argv=(_PYTHON, bundle.LAUNCHER, str(bundle.REPORT_DESCRIPTOR)),
+        image_root=image_root,
+        launcher=_launcher(),
+        threads=bundle.threads(limits),
+        code_target=frame.code_target(inputs),
+    )
+
+
+@functools.cache
+def _launcher() -> str:
+    return Path(__file__).with_name("launcher.py").read_text()
+
+
+def run_python(container: Container, task: PythonTask, cancelled: threading.Event | None = None) -> PythonRun:
+    """Run `task` in the container, which was made by a `blueprint` of its; read the result before that is closed.
 
     Raises:
         DefinitionInvalid: a name of an additional file isn't allowed.
-        SandboxUnavailable: the container could not be started safely. The script has not run.
+        SandboxUnavailable: the task could not be handed over safely. The script has not run.
     """
     name = script_name(task.files)
-    code_folder = frame.code_target(task.input_folder)
+    folder = container.blueprint.code_target
+    texts = {**task.files, name: task.script}
     job = Job(
-        argv=[_PYTHON, bundle.LAUNCHER, f"{code_folder}/{name}", str(REPORT_DESCRIPTOR)],
-        image_root=task.image_root,
-        input_folder=task.input_folder,
-        code={**{path: text.encode() for path, text in task.files.items()}, name: task.script.encode()},
-        launcher=_LAUNCHER.read_text(),
+        go=f"{folder}/{name}",
+        code={path: text.encode() for path, text in texts.items()},
         limits=task.limits,
     )
-    sources = {f"{code_folder}/{path}": text for path, text in {**task.files, name: task.script}.items()}
-    with sandbox.run(job, cancelled) as outcome:
-        yield _conclude(task, outcome, sources)
+    outcome = container.run(job, cancelled)
+    sources = {f"{folder}/{path}": text for path, text in texts.items()}
+    return _conclude(task, outcome, sources, container.blueprint.image_root)
 
 
 def script_name(files: Mapping[str, str]) -> str:
@@ -108,11 +119,11 @@ def script_name(files: Mapping[str, str]) -> str:
     return next(name for name in names if name not in taken)
 
 
-def _conclude(task: PythonTask, outcome: Outcome, sources: Mapping[str, str]) -> PythonRun:
+def _conclude(task: PythonTask, outcome: Outcome, sources: Mapping[str, str], image_root: Path) -> PythonRun:
     limit = outcome.limit
     traceback = None
     if outcome.exit_code != 0 and limit is None and not outcome.cancelled:
-        traceback = safe_traceback(outcome.report, sources, task.image_root)
+        traceback = safe_traceback(outcome.report, sources, image_root)
         if outcome.refused_processes and (traceback is None or _last_name(traceback) in _REFUSAL_ERRORS):
             limit = "pids"
     error = _error(task, outcome, limit, traceback)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from cloister.rooms.limits import Limits
-from cloister.worker.sandbox import seccomp
+from cloister.worker.sandbox import cgroups, seccomp
 
 SCRIPT_UID = 1000
 """The user inside, with the group of the same number. Root has no process there."""
@@ -28,14 +28,15 @@ HOST_NAME = "sandbox"
 LAUNCHER = "/run/launcher.py"
 PIDS_OF_OUR_OWN = 1
 """tini, which starts the script and collects its orphans."""
+REPORT_DESCRIPTOR = 3
+"""The launcher's file descriptor for what it tells the worker."""
 
 # tini asks the kernel to be killed when its parent dies. It must not ask while the runtime is still its parent, which
 # ends as soon as the container runs; so it waits until the worker, which adopts it, says so.
 _WAIT_THEN_TINI = 'read -r adopted && unset PWD adopted && exec /usr/bin/tini -s -p SIGKILL -- "$@"'
 ADOPTED = b"adopted\n"
-GO = b"go\n"
-
-_PERIOD_MICROSECONDS = 100_000
+READY = b"ready\n"
+"""What the launcher answers when it has imported what the next line names."""
 _PENDING_SIGNALS = 4096
 
 # What the image's files of these names are hidden by: nothing in them tells where the image was made or runs.
@@ -69,7 +70,7 @@ class Places:
 
 def environment(limits: Limits) -> dict[str, str]:
     """The whole environment of a computation: nothing of the worker's own is passed on."""
-    threads = str(max(1, math.ceil(limits.cpus)))
+    share = str(threads(limits))
     return {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "HOME": "/tmp",  # noqa: S108 - the container's own
@@ -81,11 +82,11 @@ def environment(limits: Limits) -> dict[str, str]:
         "MPLCONFIGDIR": "/tmp",  # noqa: S108
         "NUMBA_CACHE_DIR": "/tmp",  # noqa: S108
         # Thread pools would otherwise count the machine's cores, not the share that this run has of them.
-        "OMP_NUM_THREADS": threads,
-        "OPENBLAS_NUM_THREADS": threads,
-        "MKL_NUM_THREADS": threads,
-        "NUMEXPR_MAX_THREADS": threads,
-        "LOKY_MAX_CPU_COUNT": threads,
+        "OMP_NUM_THREADS": share,
+        "OPENBLAS_NUM_THREADS": share,
+        "MKL_NUM_THREADS": share,
+        "NUMEXPR_MAX_THREADS": share,
+        "LOKY_MAX_CPU_COUNT": share,
     }
 
 
@@ -119,6 +120,16 @@ def mounts(places: Places) -> list[dict[str, Any]]:
     ]
 
 
+def cpu_quota(limits: Limits) -> int:
+    """Microseconds of processor time in each `cgroups.CPU_PERIOD`; the kernel takes no less than 1000."""
+    return max(1000, int(limits.cpus * cgroups.CPU_PERIOD))
+
+
+def threads(limits: Limits) -> int:
+    """How many threads a thread pool should have."""
+    return max(1, math.ceil(limits.cpus))
+
+
 def resources(limits: Limits, *, swap_limit: bool) -> dict[str, Any]:
     """The control group's settings.
 
@@ -130,7 +141,7 @@ def resources(limits: Limits, *, swap_limit: bool) -> dict[str, Any]:
     return {
         "memory": memory,
         "pids": {"limit": limits.pids + PIDS_OF_OUR_OWN},
-        "cpu": {"period": _PERIOD_MICROSECONDS, "quota": max(1000, int(limits.cpus * _PERIOD_MICROSECONDS))},
+        "cpu": {"period": cgroups.CPU_PERIOD, "quota": cpu_quota(limits)},
         "devices": [{"allow": False, "access": "rwm"}]
         + [
             {"allow": True, "type": "c", "major": 1, "minor": minor, "access": "rw"}
@@ -146,7 +157,6 @@ DEVICE_NUMBERS: Mapping[str, int] = {"null": 3, "zero": 5, "full": 7, "random": 
 def configuration(
     *,
     argv: Sequence[str],
-    extra_environment: Mapping[str, str],
     places: Places,
     limits: Limits,
     first_host_id: int,
@@ -161,14 +171,12 @@ def configuration(
         argv: run by tini, which is process 1: it hands on the exit code, and the kernel kills it, and with it all
             else in there, when the worker dies. It starts when `ADOPTED` is on standard input, where `argv` finds what
             follows that line.
-        extra_environment: besides `environment`.
         first_host_id: user and group 0 inside are this number on the host, 1000 is this plus 1000; no others exist.
         cgroup: path of the control group, from the root of each hierarchy.
         open_files: the most files that one process may raise its limit to; at most what the worker itself may.
         swap_limit: whether this kernel can limit swap.
     """
     ids = [{"containerID": inside, "hostID": first_host_id + inside, "size": 1} for inside in (0, SCRIPT_UID)]
-    everything = {**environment(limits), **extra_environment}
     return {
         "ociVersion": "1.0.2",
         "hostname": HOST_NAME,
@@ -178,7 +186,7 @@ def configuration(
             "terminal": False,
             "user": {"uid": SCRIPT_UID, "gid": SCRIPT_UID, "umask": 0o022},
             "args": ["/bin/sh", "-c", _WAIT_THEN_TINI, "sh", *argv],
-            "env": [f"{name}={value}" for name, value in everything.items()],
+            "env": [f"{name}={value}" for name, value in environment(limits).items()],
             "cwd": "/tmp",  # noqa: S108
             "capabilities": {kind: [] for kind in ("bounding", "effective", "inheritable", "permitted", "ambient")},
             "noNewPrivileges": True,

@@ -12,8 +12,15 @@ import os
 import socket
 from collections.abc import Callable
 
-while os.read(0, 1) not in (b"\n", b""):
-    pass
+
+def wait_for_a_line() -> None:
+    while os.read(0, 1) not in (b"\n", b""):
+        pass
+
+
+wait_for_a_line()
+os.write(3, b"ready\n")
+wait_for_a_line()
 
 libc = ctypes.CDLL(None, use_errno=True)
 got: list[str] = []

@@ -15,6 +15,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+CPU_PERIOD = 100_000
+"""Microseconds over which processor time is shared out."""
+
 
 @dataclass(frozen=True)
 class Hierarchies:
@@ -54,11 +57,12 @@ def hierarchies() -> Hierarchies:
 
 
 def _number(path: Path) -> int | None:
+    """The number that a file holds, or begins with; None for `max`, -1, and where there is none."""
     try:
-        text = path.read_text().strip()
+        text = path.read_text().split()
     except OSError:
         return None
-    return int(text) if text.isdecimal() else None
+    return int(text[0]) if text and text[0].isdecimal() else None
 
 
 def _count(path: Path, word: str) -> int:
@@ -78,7 +82,11 @@ class Facts:
     """A snapshot."""
 
     memory_limit: int | None
+    memory_used: int | None
     pids_limit: int | None
+    pids_used: int | None
+    cpu_quota: int | None
+    """Microseconds of processor time in each `CPU_PERIOD`."""
     peak_memory: int | None
     killed_for_memory: int
     """How many of its processes the kernel has killed because the limit was reached."""
@@ -88,10 +96,11 @@ class Facts:
 
 @dataclass(frozen=True)
 class ControlGroup:
-    """The control groups of one running process: folders of its memory and pids controllers."""
+    """The control groups of one running process: folders of its memory, pids and cpu controllers."""
 
     memory: Path
     pids: Path
+    cpu: Path
     unified: bool
 
     @classmethod
@@ -99,31 +108,74 @@ class ControlGroup:
         """Of the process `pid`.
 
         Raises:
-            OSError: the process is gone, or memory or pids aren't controlled on this machine.
+            OSError: the process is gone, or memory, processes or processor time aren't controlled on this machine.
         """
         paths: dict[str, str] = {}
         for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
             _, controllers, path = line.split(":", 2)
             for controller in controllers.split(","):
                 paths[controller] = path.lstrip("/")
-        if "memory" in paths and "pids" in paths:
-            mounts = where.by_controller
-            return cls(mounts["memory"] / paths["memory"], mounts["pids"] / paths["pids"], unified=False)
+        if {"memory", "pids", "cpu"} <= paths.keys():
+            memory, pids, cpu = (where.by_controller[each] / paths[each] for each in ("memory", "pids", "cpu"))
+            return cls(memory, pids, cpu, unified=False)
         if where.unified is None or "" not in paths:
-            raise OSError("no control groups for memory and processes")
+            raise OSError("no control groups for memory, processes and processor time")
         folder = where.unified / paths[""]
-        return cls(folder, folder, unified=True)
+        return cls(folder, folder, folder, unified=True)
+
+    def is_only(self, name: str) -> bool:
+        """Whether these are the groups of this name: what is set on them is set on nothing else."""
+        return {self.memory.name, self.pids.name, self.cpu.name} == {name}
+
+    def set_limits(self, *, memory_bytes: int, pids: int, cpu_quota: int) -> None:
+        """Change them while it runs. Swap stays as limited as it is: to none.
+
+        Args:
+            cpu_quota: see `Facts`.
+
+        Raises:
+            OSError: one can't be set. It is for the caller to read back what is set now.
+        """
+        if self.unified:
+            (self.memory / "memory.max").write_text(str(memory_bytes))
+            (self.cpu / "cpu.max").write_text(f"{cpu_quota} {CPU_PERIOD}")
+        else:
+            files = [self.memory / "memory.limit_in_bytes", self.memory / "memory.memsw.limit_in_bytes"]
+            # Of the two, that with swap may never be the lower one.
+            if memory_bytes > (_number(files[0]) or 0):
+                files.reverse()
+            for file in files:
+                if file.exists():  # a kernel may be built without limits on swap
+                    file.write_text(str(memory_bytes))
+            (self.cpu / "cpu.cfs_quota_us").write_text(str(cpu_quota))
+            (self.memory / "memory.max_usage_in_bytes").write_text("0")  # the peak counts from now
+        (self.pids / "pids.max").write_text(str(pids))
+
+    def set_background(self, background: bool) -> None:
+        """Whether it gets processor time only where nobody else wants it.
+
+        Raises:
+            OSError: it can't be set.
+        """
+        if self.unified:
+            (self.cpu / "cpu.weight").write_text("1" if background else "100")
+        else:
+            (self.cpu / "cpu.shares").write_text("2" if background else "1024")
 
     def facts(self) -> Facts:
         """What the kernel says now."""
         if self.unified:
-            limit, peak, events = "memory.max", "memory.peak", self.memory / "memory.events"
+            limit, used, peak = "memory.max", "memory.current", "memory.peak"
+            events, quota = self.memory / "memory.events", self.cpu / "cpu.max"
         else:
-            limit, peak = "memory.limit_in_bytes", "memory.max_usage_in_bytes"
-            events = self.memory / "memory.oom_control"
+            limit, used, peak = "memory.limit_in_bytes", "memory.usage_in_bytes", "memory.max_usage_in_bytes"
+            events, quota = self.memory / "memory.oom_control", self.cpu / "cpu.cfs_quota_us"
         return Facts(
             memory_limit=_number(self.memory / limit),
+            memory_used=_number(self.memory / used),
             pids_limit=_number(self.pids / "pids.max"),
+            pids_used=_number(self.pids / "pids.current"),
+            cpu_quota=_number(quota),
             peak_memory=_number(self.memory / peak),
             killed_for_memory=self.killed_for_memory(events),
             refused_processes=_count(self.pids / "pids.events", "max"),

@@ -1,75 +1,88 @@
-"""Run one job in one single-use container, and leave nothing behind.
+"""A container: made, handed one task, run to its end, and gone with all it held.
 
-Threat: a runtime that says "done" although it left a limit out. Before the job's code may run, the limits of its
-very process are read back from the kernel; only then does the launcher inside get its `go`.
+It is made before its task is known, however little before. Until the hand-over its launcher waits, has perhaps
+imported libraries already, and holds nothing of any task. So there is one path for containers that were made ahead
+(pool.py) and those that were not.
 
-Threat: a worker that dies (`kill -9`) and leaves a container running without a wall-time limit. Before `go` the
-launcher notices that its worker is gone; after it, the kernel kills tini, and with it the container, when its parent
+Threat: a runtime that says "done" although it left a limit out. The limits of its very process are read back from the
+kernel once it is made, and again when the task's own were set; only then does the launcher inside get its task.
+
+Threat: a worker that dies (`kill -9`) and leaves a container running without a wall-time limit. Before it has a task
+the launcher notices that its worker is gone; always, the kernel kills tini, and with it the container, when its parent
 dies: this process, which adopts it. What remains on disk and in mounts is swept by the next worker.
 
 Threat: a container that does not want to end. It is killed from outside its process namespace, where no handler
 counts.
 
-There is no way to run a job without a container.
+There is no way to run a job without a container, and no container runs two.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import json
 import os
 import resource
 import secrets
-import select
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from cloister.errors import SandboxUnavailable
-from cloister.rooms.limits import Limits
+from cloister.rooms.limits import GIB, Limits
 from cloister.worker import linux
 from cloister.worker.sandbox import bundle, cgroups, frame, scratch
 from cloister.worker.sandbox.capture import Capture
+from cloister.worker.sandbox.process import Process, Stop, follow, pipe, read_now, wait_ready
 from cloister.worker.sandbox.runtime import Runtime, stop_starting
 
 LimitName = Literal["memory", "pids", "wall time", "output size", "output files", "scratch"]
-Stop = Literal["memory", "wall time", "cancelled"]
 
 DEFAULT_DIRECTORY = Path("/run/cloister/sandboxes")
-REPORT_DESCRIPTOR = 3
-"""The launcher's file descriptor for reports."""
 
 _START_SECONDS = 60.0
-_TICK_SECONDS = 0.1
-_CHUNK = 256 * 1024
 _OPEN_FILES = 65_536
+_WAITING = Limits(memory_bytes=GIB)
+"""What a container may use until it is handed its task."""
 # Host numbers that nobody gives to users, services or other containers: a gap in systemd's list, uid ranges.
 _FIRST_HOST_ID, _HOST_ID_RANGES, _IDS_PER_RANGE = 0x70000000, 4094, 65536
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
-    """What to run: trusted parameters around untrusted code."""
+class Blueprint:
+    """What has to be known of a task before its container can be made. Equal ones make equal containers."""
 
-    argv: Sequence[str]
-    """The program inside the container, started by tini. It must wait for the line `go` on its standard input."""
+    argv: tuple[str, ...]
+    """The program inside the container, started by tini: see runners/launcher.py for what it has to do."""
     image_root: Path
     """The image's root file system, a directory; never written to."""
-    input_folder: Path
-    """Staged inputs (regular files and folders only), seen read-only at /input. Gets an empty folder `code`."""
-    code: Mapping[str, bytes]
-    """Files seen read-only in `frame.code_target(input_folder)`, by relative name; nested names allowed."""
     launcher: str
     """The text of the file that is seen as `bundle.LAUNCHER`."""
+    threads: int
+    """How many threads the thread pools of libraries are told to have."""
+    code_target: str = "/input/code"
+    """Where the job's code is seen; see `frame.code_target`."""
+    imports: tuple[str, ...] = ()
+    """Modules to import before the task comes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What to run in a container: trusted parameters around untrusted code."""
+
+    go: str
+    """What the launcher is told to start. One line."""
+    code: Mapping[str, bytes]
+    """Files seen read-only in the blueprint's `code_target`, by relative name; nested names allowed."""
     limits: Limits
-    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,13 +98,13 @@ class Outcome:
     cancelled: bool
     wall_seconds: float
     peak_memory_bytes: int | None
-    """The most memory it held at once, where the kernel tells."""
+    """The most memory it held at once, where the kernel tells, besides what it held before it had its task."""
     log: bytes
     """Standard output and standard error: the head, then the tail, at most `Limits.log_bytes`."""
     report: bytes
     """What the launcher (or the script in its name) sent about a failure. Untrusted."""
     output: Path
-    """The folder that was /output. Gone when the context ends."""
+    """The folder that was /output. Gone when the container is closed."""
 
 
 class Sandbox:
@@ -130,112 +143,235 @@ class Sandbox:
         self._directory.close()
 
     def memory_folder(self, size_bytes: int, files: int) -> AbstractContextManager[Path]:
-        """An empty folder in memory that is never swapped out, for inputs in plaintext.
+        """An empty folder in memory that is never swapped out, for archives in plaintext.
 
         Holds at most `size_bytes` (every file rounded up to 4096) and `files` files and folders; more is OSError
-        with ENOSPC. Give room for one folder more: the `code` folder. Emptied, unmounted and removed at the end.
+        with ENOSPC. Emptied, unmounted and removed at the end.
         """
         return self._directory.memory_folder(size_bytes, files)
 
     @contextmanager
-    def run(self, job: Job, cancelled: threading.Event | None = None) -> Iterator[Outcome]:
-        """Run `job` to its end, whatever that is, and yield how it ended while /output can still be read.
+    def container(self, blueprint: Blueprint) -> Iterator[Container]:
+        """A container of its own for one job, made now and closed at the end; see `make`."""
+        container = self.make(blueprint)
+        try:
+            yield container
+        finally:
+            container.close()
 
-        Setting `cancelled` from any thread ends the container within a fraction of a second. Nothing is left when the
-        context ends: processes, mounts, control groups, files.
+    def make(self, blueprint: Blueprint) -> Container:
+        """Start a container, which then waits for its task; the caller closes it.
+
+        Raises:
+            SandboxUnavailable: it could not be started, or not with every limit enforced.
+        """
+        return Container(self._runtime, self._directory, blueprint)
+
+
+class Container:
+    """One container, for one job. Made by `Sandbox.make`; `kill` may be called from any thread, the rest from one."""
+
+    def __init__(self, runtime: Runtime, directory: scratch.Directory, blueprint: Blueprint) -> None:
+        self.blueprint = blueprint
+        self.made = time.monotonic()
+        self._runtime = runtime
+        self._directory = directory
+        self._where = cgroups.hierarchies()
+        self._first_host_id = _FIRST_HOST_ID + _IDS_PER_RANGE * secrets.randbelow(_HOST_ID_RANGES)
+        self._folder = directory.new_folder(for_group=self._first_host_id)
+        self._name = group_name(directory.path.parent, directory.path.name, self._folder.name)
+        self._ready = False
+        with ExitStack() as held:
+            held.callback(self._clear)
+            self._start(held)
+            self._held = held.pop_all()
+
+    def _start(self, held: ExitStack) -> None:
+        blueprint, folder = self.blueprint, self._folder
+        self._places = frame.lay_out(
+            folder,
+            image_root=blueprint.image_root,
+            code_target=blueprint.code_target,
+            launcher=blueprint.launcher,
+        )
+        limits = msgspec.structs.replace(_WAITING, cpus=float(blueprint.threads))
+        configuration = bundle.configuration(
+            argv=blueprint.argv,
+            places=self._places,
+            limits=limits,
+            first_host_id=self._first_host_id,
+            cgroup=f"/{self._name}",
+            machine=linux.machine(),
+            open_files=min(_OPEN_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1]),
+            swap_limit=cgroups.limits_swap(self._where),
+        )
+        (folder / "bundle").mkdir(mode=0o700)
+        (folder / "bundle/config.json").write_text(json.dumps(configuration))
+        go_read, self._go = pipe(held)
+        self._log, log_write = pipe(held)
+        self._report, report_write = pipe(held)
+        pid = self._runtime.start(
+            self._name,
+            bundle=folder / "bundle",
+            state=folder / "state",
+            descriptors=[each.fileno() for each in (go_read, log_write, log_write, report_write)],
+            timeout_seconds=_START_SECONDS,
+        )
+        self._process = Process(pid)
+        held.callback(self._process.close)
+        for ours_no_more in (go_read, log_write, report_write):
+            ours_no_more.close()
+        self._group = self._own_group()
+        self._check_limits(limits, 0, 0)
+        with contextlib.suppress(BrokenPipeError):  # it has ended: `wait_ready` tells
+            self._go.write(bundle.ADOPTED + " ".join(blueprint.imports).encode() + b"\n")
+
+    @property
+    def name(self) -> str:
+        """What its folder below the sandbox's is called; its control group's name ends so."""
+        return self._folder.name
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._process.alive
+
+    @property
+    def descriptor(self) -> int:
+        """Readable once it has ended, for poll(2)."""
+        return self._process.pidfd
+
+    def facts(self) -> cgroups.Facts:
+        """What the kernel accounts to it."""
+        return self._group.facts()
+
+    def kill(self) -> None:
+        """End it at once. What it held stays until `close`."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """End it; nothing is left: processes, mounts, control groups, files."""
+        self._held.close()
+
+    def wait_in_background(self) -> None:
+        """Wait until it could be handed a task, while whatever else the machine has to do goes first.
+
+        Raises:
+            SandboxUnavailable: it has ended, or hangs.
+        """
+        try:
+            self._group.set_background(True)
+            self._wait_ready()
+            self._group.set_background(False)
+        except OSError as error:
+            raise SandboxUnavailable(f"A container's priority can't be set: {error}.") from error
+
+    def _wait_ready(self) -> None:
+        if not self._ready:
+            wait_ready(self._process, self._report, _START_SECONDS)
+            self._ready = True
+
+    def input_folder(self, size_bytes: int, files: int) -> Path:
+        """The folder in memory that is seen read-only at /input, for inputs in plaintext: files and folders only.
+
+        Holds at most `size_bytes` (every file rounded up to 4096) and `files` files and folders; more is OSError
+        with ENOSPC.
+        """
+        frame.make_room(self._places, self._directory.affordable(size_bytes), files)
+        return self._places.input
+
+    def run(self, job: Job, cancelled: threading.Event | None = None) -> Outcome:
+        """Hand over the job, wait for its end, whatever that is, and tell how it ended. Once.
+
+        Setting `cancelled` from any thread ends the container within a fraction of a second. /output can be read until
+        the container is closed.
 
         Raises:
             DefinitionInvalid: a code file's name isn't allowed.
-            SandboxUnavailable: the container could not be started, or not with every limit enforced. The job's
-                code has not run.
+            SandboxUnavailable: the container is gone, or not every limit can be enforced. The job's code has not run.
         """
-        first_host_id = _FIRST_HOST_ID + _IDS_PER_RANGE * secrets.randbelow(_HOST_ID_RANGES)
-        folder = self._directory.new_folder(for_group=first_host_id)
-        name = group_name(self.directory.parent, self.directory.name, folder.name)
-        where = cgroups.hierarchies()
-        try:
-            places = frame.lay_out(
-                folder,
-                image_root=job.image_root,
-                input_folder=job.input_folder,
-                code=job.code,
-                launcher=job.launcher,
-                limits=job.limits,
-            )
-            configuration = bundle.configuration(
-                argv=job.argv,
-                extra_environment=job.environment,
-                places=places,
-                limits=job.limits,
-                first_host_id=first_host_id,
-                cgroup=f"/{name}",
-                machine=linux.machine(),
-                open_files=min(_OPEN_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1]),
-                swap_limit=cgroups.limits_swap(where),
-            )
-            (folder / "bundle").mkdir(mode=0o700)
-            (folder / "bundle/config.json").write_text(json.dumps(configuration))
-            with ExitStack() as open_things:
-                outcome = self._run_to_end(job, folder, name, places, cancelled, open_things)
-            yield outcome
-        finally:
-            self._runtime.forget(name, folder / "state")
-            cgroups.remove(name, where)
-            self._runtime.reap(range(first_host_id, first_host_id + _IDS_PER_RANGE))
-            scratch.clear(folder)
-
-    def _run_to_end(
-        self,
-        job: Job,
-        folder: Path,
-        name: str,
-        places: bundle.Places,
-        cancelled: threading.Event | None,
-        open_things: ExitStack,
-    ) -> Outcome:
-        go_read, go_write = _pipe(open_things)
-        log_read, log_write = _pipe(open_things)
-        report_read, report_write = _pipe(open_things)
-        process = self._runtime.start(
-            name,
-            bundle=folder / "bundle",
-            state=folder / "state",
-            descriptors=[go_read.fileno(), log_write.fileno(), log_write.fileno(), report_write.fileno()],
-            timeout_seconds=_START_SECONDS,
-        )
-        container = open_things.enter_context(_Process(process))
-        for ours_no_more in (go_read, log_write, report_write):
-            ours_no_more.close()
-        group = _verified_group(process, job.limits)
-
-        started = time.monotonic()
+        self._wait_ready()
+        frame.fill(self._places, job.code, job.limits)
+        used_before = self._limit_to(job.limits)
         log = Capture(job.limits.log_bytes)
-        with contextlib.suppress(BrokenPipeError):  # it ended before it began: its exit code tells
-            go_write.write(bundle.ADOPTED + bundle.GO)
-        stopped = _follow(
-            container,
-            log_read,
+        while read_now(self._log):
+            pass  # what libraries had to say when they were imported is no part of the task's log
+        if not self._process.alive:
+            raise SandboxUnavailable("A container ended before it got its task. Look at the worker's log.")
+        started = time.monotonic()
+        with contextlib.suppress(BrokenPipeError):  # killed this very moment: its exit code tells
+            self._go.write(f"{job.go}\n".encode())
+        stopped = follow(
+            self._process,
+            self._log,
             log,
-            group,
+            self._group,
             deadline=started + job.limits.wall_seconds,
             cancelled=cancelled or threading.Event(),
         )
-        exit_code = container.end()
+        exit_code = self._process.end()
         wall_seconds = time.monotonic() - started
-        while chunk := _read_now(log_read):
+        while chunk := read_now(self._log):
             log.feed(chunk)
-        facts = group.facts()
+        facts = self._group.facts()
         return Outcome(
             exit_code=exit_code,
-            limit=_limit(stopped, exit_code, facts, places),
+            limit=_limit(stopped, exit_code, facts, self._places),
             refused_processes=facts.refused_processes > 0,
             cancelled=stopped == "cancelled",
             wall_seconds=wall_seconds,
-            peak_memory_bytes=facts.peak_memory,
+            peak_memory_bytes=None if facts.peak_memory is None else max(0, facts.peak_memory - used_before),
             log=log.value(),
-            report=_read_now(report_read) or b"",
-            output=places.output,
+            report=read_now(self._report) or b"",
+            output=self._places.output,
         )
+
+    def _own_group(self) -> cgroups.ControlGroup:
+        try:
+            group = cgroups.ControlGroup.of(self._process.pid, self._where)
+        except OSError as error:
+            raise SandboxUnavailable(f"The container has no control group: {error}. Nothing was run in it.") from error
+        if not group.is_only(self._name):
+            raise SandboxUnavailable("The runtime did not set the limits it was given: the container has no own group.")
+        return group
+
+    def _limit_to(self, limits: Limits) -> int:
+        """Set the task's limits, on top of what the container needed before it had a task; the memory of that.
+
+        So a task has as much for itself wherever it runs.
+        """
+        facts = self._group.facts()
+        memory = facts.memory_used or 0
+        # tini and the launcher are counted with the task; threads that libraries have started are not.
+        threads = max(0, (facts.pids_used or 0) - bundle.PIDS_OF_OUR_OWN - 1)
+        try:
+            self._group.set_limits(
+                memory_bytes=limits.memory_bytes + memory,
+                pids=limits.pids + bundle.PIDS_OF_OUR_OWN + threads,
+                cpu_quota=bundle.cpu_quota(limits),
+            )
+        except OSError as error:
+            raise SandboxUnavailable(f"A container's limits can't be set: {error}. Nothing was run in it.") from error
+        self._check_limits(limits, memory, threads)
+        return memory
+
+    def _check_limits(self, limits: Limits, more_memory: int, more_pids: int) -> None:
+        facts = self._group.facts()
+        memory = (limits.memory_bytes + more_memory) // scratch.PAGE * scratch.PAGE
+        pids = limits.pids + bundle.PIDS_OF_OUR_OWN + more_pids
+        quota = bundle.cpu_quota(limits)
+        if (facts.memory_limit, facts.pids_limit, facts.cpu_quota) != (memory, pids, quota):
+            raise SandboxUnavailable(
+                f"The runtime did not set the limits it was given: memory {facts.memory_limit} instead of {memory} "
+                f"bytes, processes {facts.pids_limit} instead of {pids}, processor time {facts.cpu_quota} instead of "
+                f"{quota}. Nothing was run in it."
+            )
+
+    def _clear(self) -> None:
+        self._runtime.forget(self._name, self._folder / "state")
+        cgroups.remove(self._name, self._where)
+        self._runtime.reap(range(self._first_host_id, self._first_host_id + _IDS_PER_RANGE))
+        scratch.clear(self._folder)
 
 
 def sweep(directory: Path = DEFAULT_DIRECTORY) -> list[str]:
@@ -273,102 +409,6 @@ def group_name(directory: Path, worker: str, run: str) -> str:
     return f"cloister-{_tag(directory)}-{worker}-{run}"
 
 
-class _Process:
-    """A container's first process, our child by adoption; killed and reaped at the latest when the context ends."""
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self._exit_code: int | None = None
-        try:
-            self.pidfd = os.pidfd_open(pid)
-        except ProcessLookupError as error:
-            raise SandboxUnavailable(
-                "The container ended before it could be watched; look at the worker's log."
-            ) from error
-
-    def __enter__(self) -> _Process:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.end()
-        os.close(self.pidfd)
-
-    def end(self) -> int:
-        """Kill it if it still runs, and with it every process in its namespace; its exit code as a shell says it."""
-        if self._exit_code is None:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
-            _, status = os.waitpid(self.pid, 0)
-            code = os.waitstatus_to_exitcode(status)
-            self._exit_code = code if code >= 0 else 128 - code
-        return self._exit_code
-
-
-def _pipe(open_things: ExitStack) -> tuple[io.FileIO, io.FileIO]:
-    read, write = os.pipe()
-    os.set_blocking(read, False)
-    return (
-        open_things.enter_context(io.FileIO(read, "rb")),
-        open_things.enter_context(io.FileIO(write, "wb")),
-    )
-
-
-def _read_now(pipe: io.FileIO) -> bytes | None:
-    """What is there, up to a chunk; empty at the end, None where nothing is there now."""
-    return pipe.read(_CHUNK)
-
-
-def _verified_group(pid: int, limits: Limits) -> cgroups.ControlGroup:
-    try:
-        group = cgroups.ControlGroup.of(pid, cgroups.hierarchies())
-    except OSError as error:
-        raise SandboxUnavailable(f"The container has no control group: {error}. Nothing was run in it.") from error
-    facts = group.facts()
-    memory, pids = limits.memory_bytes // scratch.PAGE * scratch.PAGE, limits.pids + bundle.PIDS_OF_OUR_OWN
-    if facts.memory_limit != memory or facts.pids_limit != pids:
-        raise SandboxUnavailable(
-            f"The runtime did not set the limits it was given: memory {facts.memory_limit} instead of {memory} bytes, "
-            f"processes {facts.pids_limit} instead of {pids}. Nothing was run in it."
-        )
-    return group
-
-
-def _follow(
-    container: _Process,
-    log_read: io.FileIO,
-    log: Capture,
-    group: cgroups.ControlGroup,
-    *,
-    deadline: float,
-    cancelled: threading.Event,
-) -> Stop | None:
-    """Take in the log until the container ends by itself (None), or has to be ended for the reason returned."""
-    poll = select.poll()
-    poll.register(container.pidfd, select.POLLIN)
-    poll.register(log_read.fileno(), select.POLLIN)
-    next_look = 0.0
-    while True:
-        ready = dict(poll.poll(_TICK_SECONDS * 1000))
-        if log_read.fileno() in ready:
-            chunk = _read_now(log_read)
-            if chunk:
-                log.feed(chunk)
-            else:  # every writer has closed it, though the container may go on
-                poll.unregister(log_read.fileno())
-        elif container.pidfd in ready:
-            return None
-        now = time.monotonic()
-        if now >= deadline:
-            return "wall time"
-        if now >= next_look:
-            next_look = now + _TICK_SECONDS
-            if cancelled.is_set():
-                return "cancelled"
-            # The kernel kills one process of many; the rest would wait for it, perhaps for ever.
-            if group.killed_for_memory():
-                return "memory"
-
-
 def _limit(stopped: Stop | None, exit_code: int, facts: cgroups.Facts, places: bundle.Places) -> LimitName | None:
     """Which limit ended it, or explains its failure.
 
@@ -385,6 +425,7 @@ def _limit(stopped: Stop | None, exit_code: int, facts: cgroups.Facts, places: b
         return "output size"
     if output.f_ffree == 0:
         return "output files"
-    if exit_code != 0 and (own.f_bfree == 0 or own.f_ffree == 0):
+    # A mapped page that had no room in its folder: shared memory, which a helper of Python's may have removed since.
+    if exit_code == 128 + signal.SIGBUS or (exit_code != 0 and (own.f_bfree == 0 or own.f_ffree == 0)):
         return "scratch"
     return None

@@ -12,18 +12,19 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
 
 from cloister.errors import DefinitionInvalid, SandboxUnavailable
 from cloister.rooms.limits import Limits
 from cloister.worker import linux
 from cloister.worker.sandbox import bundle
-from cloister.worker.sandbox.scratch import PAGE, mount_memory
+from cloister.worker.sandbox.scratch import PAGE, mount_memory, resize_memory
 
 _QUIET = linux.MS_NOSUID | linux.MS_NODEV
 _FOLDER_MODE = 0o755
-_SPARE_FILES = 1000  # empty files and folders in scratch, besides one file a page
+_SPARE_FILES = 1000  # empty files and folders, besides one file a page
+_SPARE_BYTES = 2 * 1024 * 1024
 _DATA = _QUIET | linux.MS_NOEXEC
 
 
@@ -40,12 +41,9 @@ def check_name(name: str) -> None:
         )
 
 
-def code_target(input_folder: Path) -> str:
+def code_target(inputs: Collection[str]) -> str:
     """Where additional files and the script are seen: /input/code, or /code where an input is called `code`."""
-    entry = input_folder / "code"
-    if entry.is_symlink() or (entry.exists() and not (entry.is_dir() and not any(entry.iterdir()))):
-        return "/code"
-    return "/input/code"
+    return "/code" if "code" in inputs else "/input/code"
 
 
 def seal_inputs(folder: Path) -> None:
@@ -68,52 +66,40 @@ def seal_inputs(folder: Path) -> None:
                 )
 
 
-def lay_out(
-    folder: Path, *, image_root: Path, input_folder: Path, code: Mapping[str, bytes], launcher: str, limits: Limits
-) -> bundle.Places:
-    """Make all mounts of one run below `folder`, which the caller clears later, also after an error.
+def lay_out(folder: Path, *, image_root: Path, code_target: str, launcher: str) -> bundle.Places:
+    """Make all mounts of one container below `folder`, which the caller clears later, also after an error.
+
+    They hold nothing of a task, and have room for little: see `make_room` and `fill`.
 
     Raises:
-        DefinitionInvalid: a code file's name isn't allowed.
-        SandboxUnavailable: the image or the inputs aren't what they must be.
+        SandboxUnavailable: the image isn't what it must be.
     """
-    for name in code:
-        check_name(name)
     if not (image_root / "usr/bin/tini").exists():
         raise SandboxUnavailable(
             f"There is no image with tini at {image_root}; build it with `cloister image build python`."
         )
-    seal_inputs(input_folder)
-    target = code_target(input_folder)
-    if target == "/input/code":
-        (input_folder / "code").mkdir(exist_ok=True)
-
-    names = 256 + sum(len(PurePosixPath(name).parts) for name in code)
-    frame = _mounted(folder / "frame", _frame_size(code, launcher), names, 0o711, _DATA)
+    frame = _mounted(folder / "frame", _SPARE_BYTES, _SPARE_FILES, 0o711, _DATA)
     skeleton = frame / "skeleton"
     _write_tree(skeleton, {name: text.encode() for name, text in bundle.SKELETON_FILES.items()})
     _write_tree(skeleton, {bundle.LAUNCHER.lstrip("/"): launcher.encode()})
     for name in bundle.SKELETON_FOLDERS:
         (skeleton / name).mkdir(mode=0o755, exist_ok=True)
-    _write_tree(frame / "code", code)
 
     devices = _mounted(folder / "devices", 16 * PAGE, 32, 0o755, linux.MS_NOSUID | linux.MS_NOEXEC)
     _make_devices(devices)
-    # A page and a file more than allowed: if even these are taken at the end, the limit was exceeded, not just met.
-    output = _mounted(folder / "output", limits.output_bytes + PAGE, limits.output_files + 1, 0o1777, _DATA)
-    scratch_files = limits.scratch_bytes // PAGE + _SPARE_FILES
-    memory = _mounted(folder / "memory", limits.scratch_bytes, scratch_files, 0o711, _QUIET)
+    output = _mounted(folder / "output", _SPARE_BYTES, _SPARE_FILES, 0o1777, _DATA)
+    memory = _mounted(folder / "memory", _SPARE_BYTES, _SPARE_FILES, 0o711, _QUIET)
     for name in ("tmp", "scratch", "shm"):
         (memory / name).mkdir()
         (memory / name).chmod(0o1777)
-
-    inputs = _new(folder / "input")
-    linux.mount(str(input_folder), inputs, "", linux.MS_BIND)
+    inputs = _mounted(folder / "input", PAGE, 1, _FOLDER_MODE, _DATA)
+    if code_target == "/input/code":
+        _new(inputs / "code")
     return bundle.Places(
         root=_overlay(_new(folder / "root"), skeleton, image_root),
         input=inputs,
-        code=frame / "code",
-        code_target=target,
+        code=_new(frame / "code"),
+        code_target=code_target,
         output=output,
         tmp=memory / "tmp",
         scratch=memory / "scratch",
@@ -122,9 +108,30 @@ def lay_out(
     )
 
 
-def _frame_size(code: Mapping[str, bytes], launcher: str) -> int:
-    files = sum(-(-len(content) // PAGE) * PAGE for content in code.values())
-    return files + len(launcher) + 2 * 1024 * 1024
+def make_room(places: bundle.Places, size_bytes: int, files: int) -> None:
+    """Let the folder for inputs hold so much, and nothing more, besides the folder `code`."""
+    resize_memory(places.input, size_bytes=size_bytes, files=files + 1, flags=_DATA)
+
+
+def fill(places: bundle.Places, code: Mapping[str, bytes], limits: Limits) -> None:
+    """Put the code where it is seen, close the inputs, and give the writable folders the sizes that a task may use.
+
+    Raises:
+        DefinitionInvalid: a code file's name isn't allowed.
+        SandboxUnavailable: the inputs aren't what they must be.
+    """
+    for name in code:
+        check_name(name)
+    seal_inputs(places.input)
+    sizes = sum(-(-len(content) // PAGE) * PAGE for content in code.values())
+    names = sum(len(PurePosixPath(name).parts) for name in code)
+    resize_memory(places.code.parent, size_bytes=_SPARE_BYTES + sizes, files=_SPARE_FILES + names, flags=_DATA)
+    _write_tree(places.code, code)
+    # A page and a file more than allowed: if even these are taken at the end, the limit was exceeded, not just met.
+    output_files = limits.output_files + 1
+    resize_memory(places.output, size_bytes=limits.output_bytes + PAGE, files=output_files, flags=_DATA)
+    scratch_files = limits.scratch_bytes // PAGE + _SPARE_FILES
+    resize_memory(places.tmp.parent, size_bytes=limits.scratch_bytes, files=scratch_files, flags=_QUIET)
 
 
 def _new(folder: Path) -> Path:

@@ -19,7 +19,7 @@ import msgspec
 from cloister.errors import SandboxUnavailable
 from cloister.rooms.limits import MIB, Limits
 from cloister.worker.sandbox import bundle
-from cloister.worker.sandbox.container import DEFAULT_DIRECTORY, Job, Outcome, Sandbox
+from cloister.worker.sandbox.container import DEFAULT_DIRECTORY, Blueprint, Job, Outcome, Sandbox
 from cloister.worker.sandbox.runtime import Runtime
 
 CHOICE = "CLOISTER_RUNTIME"
@@ -91,25 +91,16 @@ def check(runtime: Runtime, image_root: Path, directory: Path = DEFAULT_DIRECTOR
     Raises:
         SandboxUnavailable: the runtime doesn't run it, or doesn't stop it.
     """
-    with (
-        Sandbox(runtime, directory) as sandbox,
-        sandbox.memory_folder(MIB, 10) as folder,
-        sandbox.run(_canary_job(image_root, folder)) as outcome,
-    ):
-        faults = _faults(outcome)
+    blueprint = Blueprint(
+        argv=("/usr/bin/python3", "-I", "-S", bundle.LAUNCHER),
+        image_root=image_root,
+        launcher=_CANARY.read_text(),
+        threads=1,
+    )
+    with Sandbox(runtime, directory) as sandbox, sandbox.container(blueprint) as container:
+        faults = _faults(container.run(Job(go="sing", code={}, limits=_LIMITS)))
     if faults:
         raise SandboxUnavailable("; ".join(faults))
-
-
-def _canary_job(image_root: Path, input_folder: Path) -> Job:
-    return Job(
-        argv=["/usr/bin/python3", "-I", "-S", bundle.LAUNCHER],
-        image_root=image_root,
-        input_folder=input_folder,
-        code={},
-        launcher=_CANARY.read_text(),
-        limits=_LIMITS,
-    )
 
 
 def _faults(outcome: Outcome) -> list[str]:

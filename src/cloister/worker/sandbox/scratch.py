@@ -62,8 +62,24 @@ def mount_memory(target: Path, *, size_bytes: int, files: int, mode: int, flags:
     Raises:
         SandboxUnavailable: the kernel would swap it out.
     """
+    _mount_unswapped(target, flags, f"{_size_options(size_bytes, files)},mode={mode:04o}")
+
+
+def resize_memory(target: Path, *, size_bytes: int, files: int, flags: int) -> None:
+    """Change what the memory file system mounted at `target` may hold, also where others see it; see `mount_memory`.
+
+    Raises:
+        OSError: it holds more already.
+    """
+    _mount_unswapped(target, flags | linux.MS_REMOUNT, _size_options(size_bytes, files))
+
+
+def _size_options(size_bytes: int, files: int) -> str:
     pages = max(1, -(-size_bytes // PAGE))
-    options = f"size={pages * PAGE},nr_inodes={files + 1},mode={mode:04o}"
+    return f"size={pages * PAGE},nr_inodes={files + 1}"
+
+
+def _mount_unswapped(target: Path, flags: int, options: str) -> None:
     try:
         linux.mount("tmpfs", target, "tmpfs", flags, options + ",noswap")
     except OSError as error:
@@ -120,12 +136,14 @@ class Directory:
             inner = folder / "files"
             inner.mkdir()
             flags = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
-            # What does not fit is noticed when it is written, by ENOSPC.
-            size_bytes = min(size_bytes, max(0, self._free() - RESERVE_BYTES))
-            mount_memory(inner, size_bytes=size_bytes, files=files, mode=0o755, flags=flags)
+            mount_memory(inner, size_bytes=self.affordable(size_bytes), files=files, mode=0o755, flags=flags)
             yield inner
         finally:
             clear(folder)
+
+    def affordable(self, size_bytes: int) -> int:
+        """As much of it as there is memory for. What does not fit is noticed when it is written, by ENOSPC."""
+        return min(size_bytes, max(0, self._free() - RESERVE_BYTES))
 
     def close(self) -> None:
         """Remove it and let go of the lock."""
