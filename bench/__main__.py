@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -43,13 +44,15 @@ def measure(sizes: Sizes, runtime: Runtime, image_root: Path) -> Iterator[Table]
     with Sandbox(runtime) as sandbox:
         yield one_script.measure(sandbox, image_root, sizes.scripts)
     with tempfile.TemporaryDirectory(prefix="cloister-bench-") as place:
-        installation = Installation(Path(place) / "data", Path(place) / "homes", options=()).start()
+        installation = Installation(Path(place) / "data", Path(place) / "homes", options=())
         try:
+            installation.start()
             yield whole.round_trips(installation, sizes.round_trips)
             yield whole.throughput(installation, image_root, sizes.clients, sizes.computations_each)
             yield whole.fairness(installation, sizes.many, sizes.few)
         finally:
-            installation.stop()
+            if installation.process is not None:
+                installation.stop()
 
 
 def main(arguments: list[str]) -> None:
@@ -60,6 +63,8 @@ def main(arguments: list[str]) -> None:
     chosen = parser.parse_args(arguments)
     if os.geteuid() != 0:
         sys.exit("The benchmark starts containers: run it as root (make bench).")
+    # As Ctrl-C does: what was started is stopped, what was mounted goes.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     enter_private_mounts()
     at, tables = now(), []
     with open_image("python") as image:
