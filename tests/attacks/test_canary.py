@@ -211,10 +211,10 @@ def test_nothing_secret_crosses_the_network_or_is_kept(tmp_path: Path) -> None:
             settings = layout.hub_settings()
             apart.start("hub", "--data", settings.data, "--enclave-url", at_enclave.url, "--port", str(hub_port))
             token = accounts.add_worker(settings, "apart")
-            apart.start("worker", "--hub", at_hub.url, CLOISTER_WORKER_TOKEN=token)
+            apart.start("worker", "--hub", at_hub.url, "--warm", "0", CLOISTER_WORKER_TOKEN=token)
             known = live(installation)
             worker = apart.processes[-1]
-            # The worker has forgotten: the lock that it holds is on an empty folder.
+            # The worker has forgotten, and no container waits: the lock that it holds is on an empty folder.
             held = [link.readlink() for link in Path(f"/proc/{worker.pid}/fd").iterdir()]
             (sandbox,) = [path for path in held if path.parent == DEFAULT_DIRECTORY]
             assert list(sandbox.iterdir()) == []
