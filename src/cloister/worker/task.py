@@ -26,7 +26,7 @@ from cloister.wire.hub import Hub
 from cloister.wire.patience import Patience
 from cloister.wire.transfers import download, upload
 from cloister.worker.images.offer import Offer
-from cloister.worker.runners.python import PythonTask, blueprint, run_python
+from cloister.worker.runners.python import PythonTask, blueprint, run_python, uses_libraries
 from cloister.worker.sandbox.container import Sandbox
 from cloister.worker.sandbox.pool import Pool
 
@@ -56,7 +56,8 @@ def perform(
         image = offer.open(task.image)
         with contextlib.ExitStack() as held:
             names = {each.mount for each in task.inputs}
-            container = held.enter_context(pool.take(blueprint(image.root, task.limits, names)))
+            libraries = uses_libraries([task.script, *(file.content for file in task.files)])
+            container = held.enter_context(pool.take(blueprint(image.root, task.limits, names), libraries=libraries))
             stage(task.inputs, hub, sandbox, container.input_folder, patience)
             python = PythonTask(
                 script=task.script,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cloister.worker.runners.python import PythonTask, blueprint, run_python
+from cloister.worker.runners.python import PythonTask, blueprint, run_python, uses_libraries
 from cloister.worker.sandbox import probe
 from cloister.worker.sandbox.container import Sandbox
 from cloister.worker.sandbox.pool import Pool
@@ -121,3 +121,18 @@ def test_a_finalizer_that_fails_is_told_and_changes_nothing(machine: Machine) ->
     assert ran.error is None
     assert "Exception ignored in" in ran.log
     assert "ZeroDivisionError" in ran.log
+
+
+@pytest.mark.parametrize(
+    ("texts", "libraries"),
+    [
+        (["import os, sys\nfrom pathlib import Path"], False),
+        (["print('import pandas')"], False),
+        (["import pandas as pd"], True),
+        (["def f():\n    from sklearn.svm import SVC"], True),
+        (["import json", "import numpy"], True),
+        ([], False),
+    ],
+)
+def test_what_seems_to_use_libraries(texts: list[str], libraries: bool) -> None:
+    assert uses_libraries(texts) is libraries

@@ -115,6 +115,17 @@ def test_those_that_wait_are_of_the_kind_that_was_asked_for_last(sandbox: Sandbo
         assert [each.blueprint.threads for each in pool.waiting] == [1]
 
 
+def test_where_tasks_use_no_libraries_those_that_wait_have_none(sandbox: Sandbox, usual: Blueprint) -> None:
+    script = "import sys; print('pandas' in sys.modules)"
+    with Pool(sandbox, 1, usual) as pool:
+        for libraries, found in ((False, "True"), (False, "False"), (True, "False"), (True, "True")):
+            assert pool.wait_full(WAIT)
+            waiting = pool.waiting[0].name
+            with pool.take(usual, libraries=libraries) as taken:
+                assert taken.name == waiting, "either kind serves either task"
+                assert log_of(taken, script) == found
+
+
 def test_none_is_made_while_memory_is_short(sandbox: Sandbox, usual: Blueprint) -> None:
     asked = threading.Event()
 

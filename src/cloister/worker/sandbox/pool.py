@@ -98,14 +98,18 @@ class Pool:
         os.close(self._woken)
 
     @contextmanager
-    def take(self, blueprint: Blueprint) -> Iterator[Container]:
+    def take(self, blueprint: Blueprint, *, libraries: bool = True) -> Iterator[Container]:
         """A container for one task, closed at the end. Another is made in its place then, or meanwhile if that takes
         longer than `SETTLE_SECONDS`: sooner, it would only be in the way.
+
+        Args:
+            libraries: whether the task seems to use libraries. If not, the one that is made in its place imports
+                nothing ahead, and so is there many times sooner; either kind serves either task.
 
         Raises:
             SandboxUnavailable: none could be made.
         """
-        container = self._waiting_one(blueprint) or self._sandbox.make(blueprint)
+        container = self._waiting_one(blueprint, libraries) or self._sandbox.make(blueprint)
         self._not_before = time.monotonic() + SETTLE_SECONDS
         self._wake()
         try:
@@ -126,8 +130,8 @@ class Pool:
         with self._lock:
             return tuple(self._waiting)
 
-    def _warm(self, blueprint: Blueprint) -> Blueprint:
-        return dataclasses.replace(blueprint, imports=self._imports)
+    def _warm(self, blueprint: Blueprint, libraries: bool = True) -> Blueprint:
+        return dataclasses.replace(blueprint, imports=self._imports if libraries else ())
 
     def _is_full(self) -> bool:
         fit = [each for each in self._waiting if each.blueprint == self._wanted and self._is_good(each)]
@@ -136,13 +140,15 @@ class Pool:
     def _is_good(self, container: Container) -> bool:
         return container.alive and time.monotonic() < container.made + self._max_age
 
-    def _waiting_one(self, blueprint: Blueprint) -> Container | None:
+    def _waiting_one(self, blueprint: Blueprint, libraries: bool) -> Container | None:
         with self._lock:
-            self._wanted = self._warm(blueprint)
-            for container in self._waiting:
-                if container.blueprint == self._wanted and self._is_good(container):
-                    self._waiting.remove(container)
-                    return container
+            self._wanted = self._warm(blueprint, libraries)
+            kinds = (self._wanted, self._warm(blueprint, not libraries))
+            for kind in kinds:
+                for container in self._waiting:
+                    if container.blueprint == kind and self._is_good(container):
+                        self._waiting.remove(container)
+                        return container
         return None
 
     def _wake(self) -> None:
