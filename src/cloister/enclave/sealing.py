@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cloister.enclave.store import SealedStore
 from cloister.formats.sealed import open_secret, seal_secret
+from cloister.kept import kept
 
 KEY_SIZE = 32
 _INSTALLATION = "installation"
@@ -40,26 +40,11 @@ class FileSealingRoot:
             OSError: the file can't be read or written.
             ValueError: it doesn't hold a key.
         """
-        if not self._path.exists():
-            self._create()
-        key = bytes.fromhex(self._path.read_text().strip())
+        fresh = os.urandom(KEY_SIZE).hex() + "\n"
+        key = bytes.fromhex(kept(self._path, fresh.encode()).decode().strip())
         if len(key) != KEY_SIZE:
             raise ValueError(f"{self._path} does not hold a sealing key.")
         return key
-
-    def _create(self) -> None:
-        """Writes a fresh key beside the file and links it into place: a crash leaves the whole key or none."""
-        fresh = self._path.with_name(f"{self._path.name}.{os.getpid()}")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "w") as file:
-                file.write(os.urandom(KEY_SIZE).hex() + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            with contextlib.suppress(FileExistsError):
-                os.link(fresh, self._path)
-        finally:
-            fresh.unlink(missing_ok=True)
 
 
 def signing_key(store: SealedStore, key: bytes) -> Ed25519PrivateKey:

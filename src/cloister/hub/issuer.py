@@ -6,9 +6,7 @@ JWTs with ``cnf`` (RFC 7800), believed only where a room's definition names the 
 from __future__ import annotations
 
 import base64
-import os
 import secrets
-from pathlib import Path
 from typing import Any
 
 from joserfc import jwt
@@ -16,6 +14,7 @@ from joserfc.jwk import OKPKey
 
 from cloister.errors import CloisterError
 from cloister.hub.settings import HubSettings
+from cloister.kept import kept
 
 ALGORITHM = "Ed25519"
 """RFC 9864's name of what RFC 8037 called EdDSA, for this curve."""
@@ -69,7 +68,7 @@ def open_issuer(settings: HubSettings) -> Issuer:
     """
     settings.prepare_folder()
     fresh = OKPKey.generate_key("Ed25519", private=True)
-    pem = _kept(settings.identity_key_file, fresh.as_pem(private=True))
+    pem = kept(settings.identity_key_file, fresh.as_pem(private=True))
     try:
         key = OKPKey.import_key(pem)
     except ValueError as error:
@@ -77,32 +76,10 @@ def open_issuer(settings: HubSettings) -> Issuer:
             f"{settings.identity_key_file} is not an Ed25519 key. Restore it from a backup of the folder."
         ) from error
     wanted = settings.issuer or f"cloister-hub:{key.thumbprint()}"
-    name = _kept(settings.issuer_file, wanted.encode()).decode()
+    name = kept(settings.issuer_file, wanted.encode()).decode()
     if settings.issuer is not None and settings.issuer != name:
         raise CloisterError(
             f"This hub's issuer name is {name!r}, and rooms rely on it; it can't become {settings.issuer!r}. "
             f"Leave the setting out, or delete {settings.issuer_file} if no room matters yet."
         )
     return Issuer(key, name)
-
-
-def _kept(file: Path, content: bytes) -> bytes:
-    """What ``file`` holds; ``content`` is put there first if it doesn't exist.
-
-    Readable by this user alone. Whole or not at all, and the same for all who do this at once.
-    """
-    if not file.exists():
-        draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            # Unlike renaming, this fails where another process was first, whose file then counts.
-            os.link(draft, file)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    return file.read_bytes()
