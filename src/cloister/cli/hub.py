@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cloister.cli.options import FILE, FOLDER
+from cloister.cli.options import FOLDER, door
 from cloister.cli.process import inherited_socket, keep_lock, notify_ready
 from cloister.hub.server import serve
 from cloister.hub.settings import HubSettings
@@ -15,17 +15,7 @@ from cloister.hub.settings import HubSettings
 @click.command()
 @click.option("--data", type=FOLDER, required=True, help="Folder that keeps accounts and ciphertext; made if missing.")
 @click.option("--enclave-url", required=True, help="Where the enclave answers, e.g. http://10.0.0.2:7801.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=8642,
-    show_default=True,
-    help="Port to listen on; 0 takes a free one.",
-)
-@click.option("--tls-cert", type=FILE, help="Serve HTTPS with this certificate chain (PEM).")
-@click.option("--tls-key", type=FILE, help="The private key of that certificate (PEM).")
-@click.option("--insecure-http", is_flag=True, help="Allow plain HTTP on an address that other machines reach.")
+@door
 @click.option("--listen-fd", type=int, hidden=True)
 @click.option("--lock-fd", type=int, hidden=True)
 def hub(

@@ -18,7 +18,7 @@ from pathlib import Path
 import click
 
 from cloister.cli.layout import Layout
-from cloister.cli.options import FILE, FOLDER
+from cloister.cli.options import FOLDER, door
 from cloister.cli.process import end_with_parent, log_to_stderr
 from cloister.engines.local import LocalEngine, stop
 from cloister.errors import CloisterError
@@ -33,14 +33,7 @@ RUNNING_SECONDS = 1.0
 
 @click.command()
 @click.option("--data", type=FOLDER, required=True, help="Folder that keeps everything; made if missing.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=8642,
-    show_default=True,
-    help="Port to listen on; 0 takes a free one.",
-)
+@door
 @click.option(
     "--workers", type=click.IntRange(1, 32), help="How many computations run at a time.  [default: one a core]"
 )
@@ -51,9 +44,6 @@ RUNNING_SECONDS = 1.0
     type=click.IntRange(0, 32),
     help="How many containers wait for their task in each worker, each with some 100 MiB.",
 )
-@click.option("--tls-cert", type=FILE, help="Serve HTTPS with this certificate chain (PEM).")
-@click.option("--tls-key", type=FILE, help="The private key of that certificate (PEM).")
-@click.option("--insecure-http", is_flag=True, help="Allow plain HTTP on an address that other machines reach.")
 def up(
     data: Path,
     host: str,
