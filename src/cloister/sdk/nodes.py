@@ -42,10 +42,10 @@ class RoomContext:
     patience: Patience
 
 
-class DataNode:
-    """A place for one dataset."""
+class _Node:
+    """What data nodes and computations of a published room have in common."""
 
-    def __init__(self, context: RoomContext, record: records.RawDataNode) -> None:
+    def __init__(self, context: RoomContext, record: records.Node) -> None:
         self._context = context
         self._record = record
 
@@ -60,14 +60,23 @@ class DataNode:
         return self._record.name
 
     @property
-    def is_required(self) -> bool:
-        """Whether computations that depend on it wait for its data."""
-        return self._record.required
-
-    @property
     def definition(self) -> NodeDefinition:
         """As it was published."""
         return definition_of(self._record)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(name={self.name!r}, id={self.id!r})"
+
+
+class DataNode(_Node):
+    """A place for one dataset."""
+
+    _record: records.RawDataNode
+
+    @property
+    def is_required(self) -> bool:
+        """Whether computations that depend on it wait for its data."""
+        return self._record.required
 
     def upload_and_publish_dataset(
         self,
@@ -111,37 +120,20 @@ class DataNode:
         """
         self._context.link.ask(RemoveDataset(node=self.id, request=os.urandom(32).hex()), Done)
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(name={self.name!r}, id={self.id!r})"
-
 
 class RawDataNode(DataNode):
     """A place for one file of any content."""
 
 
-class ComputeNode:
+class ComputeNode(_Node):
     """A computation."""
 
+    _record: records.ComputeNode
+
     def __init__(self, context: RoomContext, record: records.ComputeNode) -> None:
-        self._context = context
-        self._record = record
+        super().__init__(context, record)
         self._job: str | None = None
         self._receipt: bytes | None = None
-
-    @property
-    def id(self) -> str:
-        """By which dependencies and roles refer to it."""
-        return self._record.id
-
-    @property
-    def name(self) -> str:
-        """By which people and mount paths refer to it."""
-        return self._record.name
-
-    @property
-    def definition(self) -> NodeDefinition:
-        """As it was published."""
-        return definition_of(self._record)
 
     @property
     def job_id(self) -> str | None:
@@ -196,9 +188,6 @@ class ComputeNode:
         file = fetch_result(context.hub, told.body, patience=context.patience)
         self._receipt = told.body.receipt
         return file, told.body.name
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(name={self.name!r}, id={self.id!r})"
 
 
 class ResultArchive(zipfile.ZipFile):
