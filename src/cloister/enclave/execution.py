@@ -368,7 +368,8 @@ class Executor:
 
     def _explain(self, room: Room, user: str, executions: Sequence[Execution], error: Refused) -> str:
         # Read from the store: a console may be long, and jobs are remembered by the thousand.
-        consoles = (self._console(room, user, execution.node, execution.run) for execution in executions)
+        failures = ((execution, room.secret(f"failure/{execution.run}", Failed)) for execution in executions)
+        consoles = (self._console(room, user, execution.node, failure) for execution, failure in failures)
         return error.message + next(filter(None, consoles), "")
 
     def _ended_before(self, room: Room, node: str, user: str, job: str) -> None:
@@ -383,18 +384,17 @@ class Executor:
             if run is not None and run.status is RunStatus.FAILED:
                 failure = room.secret(f"failure/{run.id}", Failed) or Failed(message="The reason is gone.")
                 error = failed(run.node, failure)
-                raise Refused(error.code, error.message + self._console(room, user, run.node, run.id))
+                raise Refused(error.code, error.message + self._console(room, user, run.node, failure))
             if run is not None and run.status is RunStatus.VOIDED:
                 raise Refused("conflict", voided(run))
         if steps[-1].cache_key not in room.state.results:
             raise Refused("conflict", f"The computation {node!r} is not running (any more). Run it again.")
 
     @staticmethod
-    def _console(room: Room, user: str, node: str, run: str) -> str:
-        if Role.ANALYST not in roles(published(room.state), user, node):
+    def _console(room: Room, user: str, node: str, failure: Failed | None) -> str:
+        if failure is None or not failure.log or Role.ANALYST not in roles(published(room.state), user, node):
             return ""
-        failure = room.secret(f"failure/{run}", Failed)
-        return f"\n\nIts console:\n{failure.log}" if failure is not None and failure.log else ""
+        return f"\n\nIts console:\n{failure.log}"
 
 
 def failed(node: str, failure: Failed) -> Refused:
