@@ -12,7 +12,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from pymerkle import InclusionProof, InmemoryTree  # type: ignore[import-untyped]
 
 from cloister.errors import LogTampered
-from cloister.formats.merkle import EMPTY_ROOT, MerkleTree, leaf_hash, node_hash, verify_consistency, verify_inclusion
+from cloister.formats.merkle import (
+    BLOCK,
+    EMPTY_ROOT,
+    BlockTree,
+    MerkleTree,
+    leaf_hash,
+    node_hash,
+    verify_consistency,
+    verify_inclusion,
+)
 
 CT_LEAVES = [
     bytes.fromhex(leaf)
@@ -291,3 +300,42 @@ def test_adding_costs_a_logarithm() -> None:
     for index in range(0, 100_000, 1000):
         assert len(tree.inclusion_proof(index)) <= 17
         tree.root_with(b"entry")
+
+
+# --- long logs, in blocks ---
+
+
+@given(size=st.integers(0, 4 * BLOCK), data=st.data())
+@settings(max_examples=30, deadline=None)
+def test_a_tree_in_blocks_is_the_same_tree(size: int, data: st.DataObject) -> None:
+    entries = [number.to_bytes(4, "big") for number in range(size)]
+    whole, blocks = tree_of(entries), BlockTree()
+    skipped = data.draw(st.integers(0, size // BLOCK))
+    for block in range(skipped):
+        blocks.append_block(tree_of(entries[block * BLOCK : (block + 1) * BLOCK]).root())
+    for entry in entries[skipped * BLOCK :]:
+        blocks.append(entry)
+    assert (len(blocks), blocks.blocks, blocks.root()) == (size, size // BLOCK, whole.root())
+    assert blocks.root_with(b"more") == tree_of([*entries, b"more"]).root()
+    old = data.draw(st.integers(0, size))
+    block = blocks.block_for(old)
+    if block is not None:
+        with pytest.raises(ValueError, match="recalled"):
+            blocks.consistency_proof(old)
+        blocks.recall(block, tree_of(entries[block * BLOCK : (block + 1) * BLOCK]))
+    assert blocks.consistency_proof(old) == whole.consistency_proof(old)
+    assert blocks.root(old) == whole.root(old)
+    inside = tree_of(entries[old // BLOCK * BLOCK : old])
+    assert blocks.root_inside(old // BLOCK, inside) == whole.root(old)
+
+
+def test_a_tree_in_blocks_takes_a_block_back_only_as_it_was() -> None:
+    entries = [number.to_bytes(4, "big") for number in range(BLOCK + 1)]
+    blocks = BlockTree()
+    for entry in entries:
+        blocks.append(entry)
+    for other in ([*entries[1:BLOCK], b"other"], entries[: BLOCK - 1], entries, []):
+        with pytest.raises(LogTampered):
+            blocks.recall(0, tree_of(other))
+    with pytest.raises(ValueError, match="not complete"):
+        blocks.append_block(blocks.root())

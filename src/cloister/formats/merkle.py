@@ -12,6 +12,9 @@ from collections.abc import Iterable, Sequence
 from cloister.errors import LogTampered
 
 HASH_SIZE = 32
+BLOCK_LEVEL = 10
+BLOCK = 1 << BLOCK_LEVEL
+"""Entries of a `BlockTree` that are kept, or let go, together."""
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
 
@@ -30,26 +33,27 @@ class MerkleTree:
     making a proof cost O(log n) hashes whatever its length."""
 
     def __init__(self, leaf_hashes: Iterable[bytes] = ()) -> None:
-        self._levels: list[list[bytes]] = [[]]
+        self._levels = [bytearray()]
         for leaf in leaf_hashes:
-            self._append(leaf)
+            self.append_hash(leaf)
 
     def __len__(self) -> int:
-        return len(self._levels[0])
+        return len(self._levels[0]) // HASH_SIZE
 
     def append(self, entry: bytes) -> None:
         """Adds an entry (its bytes, not its hash)."""
-        self._append(leaf_hash(entry))
+        self.append_hash(leaf_hash(entry))
 
-    def _append(self, leaf: bytes) -> None:
-        level = 0
-        self._levels[0].append(leaf)
-        while len(self._levels[level]) % 2 == 0:
-            pair = self._levels[level][-2:]
-            level += 1
+    def append_hash(self, leaf: bytes) -> None:
+        """Adds an entry by its `leaf_hash`."""
+        index, level, node = len(self), 0, leaf
+        self._levels[0] += node
+        while index & 1:
+            node = node_hash(self._node(level, index - 1), node)
+            index, level = index >> 1, level + 1
             if level == len(self._levels):
-                self._levels.append([])
-            self._levels[level].append(node_hash(*pair))
+                self._levels.append(bytearray())
+            self._levels[level] += node
 
     def root(self, size: int | None = None) -> bytes:
         """The tree's root when it had ``size`` entries (now, by default)."""
@@ -60,11 +64,19 @@ class MerkleTree:
 
     def root_with(self, entry: bytes) -> bytes:
         """The root that the tree would have after `append`, without changing it."""
-        root = leaf_hash(entry)
-        for level in range(len(self._levels)):
-            if len(self._levels[level]) % 2:
-                root = node_hash(self._levels[level][-1], root)
-        return root
+        return self._joined(len(self), leaf_hash(entry))
+
+    def _joined(self, size: int, right: bytes) -> bytes:
+        """The root of the first ``size`` entries with a subtree behind them that is as large as their smallest complete
+        one, or smaller."""
+        for level in range(size.bit_length()):
+            if size >> level & 1:
+                right = node_hash(self._node(level, (size >> level) - 1), right)
+        return right
+
+    def _node(self, level: int, index: int) -> bytes:
+        """The root of a complete subtree of 2^level entries."""
+        return bytes(self._levels[level][index * HASH_SIZE : (index + 1) * HASH_SIZE])
 
     def inclusion_proof(self, index: int, size: int | None = None) -> list[bytes]:
         """PATH(index, D[size])."""
@@ -82,9 +94,10 @@ class MerkleTree:
 
     def _range(self, start: int, end: int) -> bytes:
         length = end - start
-        level = length.bit_length() - 1
-        if length == 1 << level and start % length == 0 and start >> level < len(self._levels[level]):
-            return self._levels[level][start >> level]
+        if length & (length - 1) == 0:
+            # Ranges of RFC 6962 begin at a multiple of their length where that is a power of two: it is complete.
+            level = length.bit_length() - 1
+            return self._node(level, start >> level)
         split = _split(length)
         return node_hash(self._range(start, start + split), self._range(start + split, end))
 
@@ -103,6 +116,71 @@ class MerkleTree:
         if old <= middle:
             return [*self._subproof(old, start, middle, complete=complete), self._range(middle, end)]
         return [*self._subproof(old, middle, end, complete=False), self._range(start, middle)]
+
+
+class BlockTree(MerkleTree):
+    """The same tree for long logs, in blocks of `BLOCK` entries: of each complete block it keeps the root alone.
+
+    Takes 64 bytes for a block, and as many for each entry of the last, incomplete one. What lies inside a complete
+    block can only be proven while that block is given back to it; see `recall`.
+    """
+
+    def __init__(self) -> None:
+        self._blocks = MerkleTree()
+        self._last = MerkleTree()
+        self._recalled: tuple[int, MerkleTree] | None = None
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks are complete."""
+        return len(self._blocks)
+
+    def __len__(self) -> int:
+        return len(self._blocks) * BLOCK + len(self._last)
+
+    def append_hash(self, leaf: bytes) -> None:
+        self._last.append_hash(leaf)
+        if len(self._last) == BLOCK:
+            self._blocks.append_hash(self._last.root())
+            self._last = MerkleTree()
+
+    def append_block(self, root: bytes) -> None:
+        """Adds `BLOCK` entries by the root of their tree. Only where the tree ends at the end of a block."""
+        if len(self._last):
+            raise ValueError("the last block is not complete")
+        self._blocks.append_hash(root)
+
+    def root_inside(self, block: int, entries: MerkleTree) -> bytes:
+        """The root of the log that ends with these first entries of a block."""
+        if not len(entries):
+            return self._blocks.root(block)
+        return self._blocks._joined(block, entries.root())
+
+    def block_for(self, old: int) -> int | None:
+        """The block that a consistency proof from ``old`` entries takes (see `recall`); None where it takes none."""
+        block, inside = divmod(old, BLOCK)
+        return block if inside and block < self.blocks else None
+
+    def recall(self, block: int, entries: MerkleTree) -> None:
+        """Gives a complete block back, for proofs; the one before it is let go.
+
+        Raises:
+            LogTampered: it was another one.
+        """
+        if len(entries) != BLOCK or not hmac.compare_digest(entries.root(), self._node(BLOCK_LEVEL, block)):
+            raise LogTampered("A block of the log is not the one that it was.")
+        self._recalled = block, entries
+
+    def _node(self, level: int, index: int) -> bytes:
+        if level >= BLOCK_LEVEL:
+            return self._blocks._node(level - BLOCK_LEVEL, index)
+        block = index >> BLOCK_LEVEL - level
+        inside = index - (block << BLOCK_LEVEL - level)
+        if block == self.blocks:
+            return self._last._node(level, inside)
+        if self._recalled is None or self._recalled[0] != block:
+            raise ValueError(f"block {block} must be recalled first")
+        return self._recalled[1]._node(level, inside)
 
 
 def verify_inclusion(entry: bytes, index: int, size: int, root: bytes, proof: Sequence[bytes]) -> None:
