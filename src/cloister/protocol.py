@@ -6,7 +6,7 @@ one last `Answer` or `Refusal`.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -21,6 +21,8 @@ from cloister.trust.evidence import Evidence
 
 MAX_REQUEST = 32 * 1024 * 1024
 """Bytes of a sealed message; the relay and the enclave refuse longer ones."""
+MAX_BLOBS = 1000
+"""In one `Blobs`."""
 
 
 class EnclaveEvidence(Record, frozen=True, kw_only=True):
@@ -29,6 +31,18 @@ class EnclaveEvidence(Record, frozen=True, kw_only=True):
     evidence: Evidence
     """Binds the nonce and the digest of the keys."""
     keys: SignedKeys
+
+
+class Blobs(Record, frozen=True, kw_only=True):
+    """What the hub asks the enclave, in the clear: which of these blobs are still of use?"""
+
+    blobs: Annotated[tuple[Hex32, ...], msgspec.Meta(max_length=MAX_BLOBS)]
+
+
+class Held(Record, frozen=True, kw_only=True):
+    """Those that are: some room or vault has the key to them. Anything but this answer means that all are."""
+
+    held: tuple[Hex32, ...]
 
 
 # --- what clients ask -------------------------------------------------------------------------------------------
@@ -82,6 +96,16 @@ class RunComputation(Record, frozen=True, kw_only=True, tag_field="type", tag="r
 
 class AwaitJob(Record, frozen=True, kw_only=True, tag_field="type", tag="await_job"):
     """Answered with `Progress` at every change, and `Done` once the result can be fetched."""
+
+    node: str
+    job: Hex32
+
+
+class CancelJob(Record, frozen=True, kw_only=True, tag_field="type", tag="cancel_job"):
+    """Ends what runs for a job that the asker has started. What other jobs wait for too goes on.
+
+    Answered with `Done`, also where nothing (any more) runs for it: a result that is there by then can be fetched.
+    """
 
     node: str
     job: Hex32
@@ -145,6 +169,7 @@ RoomBody = (
     | RemoveDataset
     | RunComputation
     | AwaitJob
+    | CancelJob
     | FetchResult
     | ReadLog
     | StopRoom

@@ -293,10 +293,9 @@ class Meeting:
 
     async def attach(self, who: str, node: str, data: bytes = b"some data") -> Manifest:
         """Attaches a dataset; its ciphertext lies nowhere, as no worker here reads it."""
-        key = os.urandom(32)
-        manifest = manifest_of(data, key, os.urandom(32).hex())
-        await self.ask(who, AttachDataset(node=node, manifest=manifest, key=key, request=os.urandom(32).hex()))
-        return manifest
+        body = attachment(node, data)
+        await self.ask(who, body)
+        return body.manifest
 
     async def remove(self, who: str, node: str) -> None:
         await self.ask(who, RemoveDataset(node=node, request=os.urandom(32).hex()))
@@ -361,6 +360,13 @@ def manifest_of(plaintext: bytes, key: bytes, blob: str) -> Manifest:
     """The manifest of a small dataset."""
     parts = [Part(size=len(part), sha256=sha256(part).hex()) for _, part, _ in encrypt_stream([plaintext], key, blob)]
     return make_manifest(key, blob, len(plaintext), parts)
+
+
+def attachment(node: str, data: bytes = b"some data") -> AttachDataset:
+    """The request that attaches a fresh dataset."""
+    key = os.urandom(32)
+    manifest = manifest_of(data, key, os.urandom(32).hex())
+    return AttachDataset(node=node, manifest=manifest, key=key, request=os.urandom(32).hex())
 
 
 def stored_secrets(path: Path | str) -> list[tuple[str, str, bytes]]:

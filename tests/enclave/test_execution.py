@@ -707,12 +707,13 @@ class HeldStore(SqliteStore):
         rows: Sequence[bytes],
         *,
         put: Mapping[str, bytes] | None = None,
+        holds: Mapping[str, str] | None = None,
         delete: Iterable[str] = (),
     ) -> None:
         if not self.gate.is_set():
             self.reached.set()
             assert self.gate.wait(SECONDS)
-        super().append(room, expected_size, rows, put=put, delete=delete)
+        super().append(room, expected_size, rows, put=put, holds=holds, delete=delete)
 
 
 async def queued(room: Meeting, who: str, node: str) -> str:

@@ -35,7 +35,7 @@ MAX_WAITING_PER_USER = 200
 much it starts is bounded by the room's definition."""
 
 Status = Literal["", "queued", "running", "finished"]
-VoidReason = Literal["input removed", "room stopped", "interrupted", "worker lost"]
+VoidReason = Literal["input removed", "room stopped", "interrupted", "worker lost", "cancelled"]
 
 
 class StoredDataset(Record, frozen=True, kw_only=True):
@@ -87,6 +87,8 @@ class Execution:
     after: list[Execution] = field(default_factory=list)
     inputs: tuple[Input, ...] = ()
     """What it was given, for the receipt."""
+    wanted_by: set[str] = field(default_factory=set)
+    """Jobs that wait for it; without any it is cancelled."""
 
     @property
     def node(self) -> str:
@@ -103,6 +105,15 @@ class Execution:
             await self.changes.wait()
 
 
+@dataclass(eq=False)
+class Job:
+    """One request to run something, and all that is computed for it; what was asked for is the last."""
+
+    user: str
+    executions: tuple[Execution, ...]
+    cancelled: bool = False
+
+
 class Executor:
     """Runs computations for all rooms."""
 
@@ -114,7 +125,7 @@ class Executor:
         self._signing = signing
         self._clock = clock
         self._executions: dict[tuple[str, str], Execution] = {}
-        self._jobs: OrderedDict[tuple[str, str], tuple[Execution, ...]] = OrderedDict()
+        self._jobs: OrderedDict[tuple[str, str], Job] = OrderedDict()
         self._changes: dict[str, Changes] = {}
 
     # --- asking ---
@@ -146,8 +157,9 @@ class Executor:
                 execution.after = [by_node[each] for each in step.node.dependencies if each in by_node]
                 self._executions[room.id, step.cache_key] = execution
                 execution.task = asyncio.create_task(self._execute(execution))
+            execution.wanted_by.add(job)
             by_node[step.node.id] = execution
-        self._jobs[room.id, job] = tuple(by_node.values())
+        self._jobs[room.id, job] = Job(user, tuple(by_node.values()))
         while len(self._jobs) > MAX_JOBS:
             self._jobs.popitem(last=False)
 
@@ -162,10 +174,11 @@ class Executor:
         Raises:
             Refused: there will be no result; the message says why, and holds what this user may know of it.
         """
-        executions = self._jobs.get((room.id, job))
-        if executions is None:
+        known = self._jobs.get((room.id, job))
+        if known is None:
             self._ended_before(room, node, user, job)
             return
+        executions = known.executions
         told: dict[str, Status] = {}
         while True:
             for execution in executions:
@@ -175,13 +188,17 @@ class Executor:
             target = executions[-1] if executions else None
             if target is None or target.over:
                 break
+            if known.cancelled:
+                # It may go on for others who wait for it.
+                raise Refused("conflict", voided(_ended(target, "cancelled")))
             await target.changes.wait()
         if target is not None and target.error is not None:
             raise Refused(target.error.code, self._explain(room, user, executions, target.error))
 
     def run_of(self, room: Room, node: str, job: str) -> str | None:
         """The run that a job led to, if it is known."""
-        for execution in self._jobs.get((room.id, job), ()):
+        known = self._jobs.get((room.id, job))
+        for execution in known.executions if known else ():
             if execution.node == node:
                 return execution.run
         own = run_id(job, node)
@@ -196,6 +213,36 @@ class Executor:
             if reading is None or execution.node in reading:
                 execution.void_reason = reason
                 execution.task.cancel()
+
+    def cancel(self, room: Room, user: str, job: str) -> None:
+        """Ends what is under way for a job, but for what other jobs wait for. The caller holds the room's lock: what
+        has ended by now stays as it has ended.
+
+        Raises:
+            Refused: ``forbidden``, where somebody else has started it.
+        """
+        known = self._jobs.get((room.id, job))
+        if known is None:
+            return
+        if known.user != user:
+            raise Refused("forbidden", "Only who has started a computation may cancel it.")
+        known.cancelled = True
+        for execution in known.executions:
+            execution.wanted_by.discard(job)
+            if execution.over or execution.task is None or execution.wanted_by:
+                continue
+            if execution.void_reason == "interrupted":
+                execution.void_reason = "cancelled"
+                execution.task.cancel()
+                # Whoever asks for the same from now on gets a run of their own, not the end of this one.
+                self._forget(execution)
+        if known.executions:
+            known.executions[-1].changes.notify()
+
+    def _forget(self, execution: Execution) -> None:
+        key = (execution.room.id, execution.step.cache_key)
+        if self._executions.get(key) is execution:
+            del self._executions[key]
 
     # --- doing ---
 
@@ -226,7 +273,7 @@ class Executor:
             await self._void(execution)
             log.error("an execution failed: %s", place(error))
         finally:
-            del self._executions[room.id, execution.step.cache_key]
+            self._forget(execution)
             execution.over = True
             execution.changes.notify()
 
@@ -323,7 +370,8 @@ class Executor:
                 self._signing,
             ),
         )
-        await room.append(event, put={f"result/{run.id}": stored})
+        name = f"result/{run.id}"
+        await room.append(event, put={name: stored}, holds={name: outcome.manifest.dataset})
         execution.move("finished")
 
     def _receipt(self, execution: Execution, delivery: Delivery, time: int, checkpoint: str) -> ReceiptBody:
@@ -350,9 +398,7 @@ class Executor:
         """Ends a run without a result, if it was started at all."""
         room = execution.room
         if execution.error is None:
-            ended = Run(execution.run, execution.node, execution.step.cache_key, execution.user)
-            ended.reason = execution.void_reason
-            execution.error = Refused("conflict", voided(ended))
+            execution.error = Refused("conflict", voided(_ended(execution, execution.void_reason)))
         async with room.lock:
             run = room.state.runs.get(execution.run)
             if run is None or run.status is not RunStatus.RUNNING:
@@ -395,6 +441,10 @@ class Executor:
         if failure is None or not failure.log or Role.ANALYST not in roles(published(room.state), user, node):
             return ""
         return f"\n\nIts console:\n{failure.log}"
+
+
+def _ended(execution: Execution, reason: VoidReason) -> Run:
+    return Run(execution.run, execution.node, execution.step.cache_key, execution.user, reason=reason)
 
 
 def failed(node: str, failure: Failed) -> Refused:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from cloister.enclave.sealing import blob_label
 from cloister.enclave.store import SealedStore
 from cloister.errors import LogTampered, VerificationError
 from cloister.formats.checkpoint import Checkpoint, sign_checkpoint
@@ -58,20 +59,27 @@ class Room:
         return Event(time=event_time(self.state, now), actor=actor, body=body)
 
     async def append(
-        self, event: Event, *, put: Mapping[str, object] | None = None, delete: Iterable[str] = ()
+        self,
+        event: Event,
+        *,
+        put: Mapping[str, object] | None = None,
+        holds: Mapping[str, str] | None = None,
+        delete: Iterable[str] = (),
     ) -> None:
         """Writes an event, and changes secrets with it, all or nothing; on disk when it returns.
 
         Args:
             put: secrets by name; values are made canonical JSON.
+            holds: for names in ``put``, the blob that the secret opens: the hub is to keep it as long.
             delete: names of secrets that end with this event.
         """
         entry = canonical(event)
         row = seal_row(self._key, self.id, len(self._tree), self._tree.root(), entry)
         sealed = {self._label(name): self._seal(name, value) for name, value in (put or {}).items()}
+        held = {self._label(name): blob_label(self._key, blob) for name, blob in (holds or {}).items()}
         gone = [self._label(name) for name in delete]
         write = asyncio.ensure_future(
-            asyncio.to_thread(self._store.append, self.id, len(self._tree), [row], put=sealed, delete=gone)
+            asyncio.to_thread(self._store.append, self.id, len(self._tree), [row], put=sealed, holds=held, delete=gone)
         )
         try:
             await asyncio.shield(write)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 from pathlib import Path
 from typing import Protocol
@@ -9,6 +10,7 @@ from typing import Protocol
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cloister.enclave.store import SealedStore
+from cloister.formats.encoding import pack
 from cloister.formats.sealed import open_secret, seal_secret
 from cloister.kept import kept
 
@@ -56,3 +58,8 @@ def signing_key(store: SealedStore, key: bytes) -> Ed25519PrivateKey:
     sealed = seal_secret(key, _INSTALLATION, _SIGNING, signing.private_bytes_raw())
     store.append(_INSTALLATION, 0, [], put={_SIGNING: sealed})
     return signing
+
+
+def blob_label(key: bytes, blob: str) -> str:
+    """A blob's id (hex) as the store sees it: which room refers to which ciphertext is not the operator's to read."""
+    return hmac.digest(key, pack("cloister/blob-label/v1", bytes.fromhex(blob)), "sha256").hex()

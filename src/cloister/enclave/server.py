@@ -1,6 +1,7 @@
 """The enclave's door: a small ASGI application that the hub's relay talks to.
 
-It serves sealed messages and evidence, nothing else, and never says more than whether a message could be opened.
+It serves sealed messages and evidence, and never says more of a message than whether it could be opened. The hub itself
+asks one thing: which of its blobs are still of use.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ from cloister.enclave.keys import KeyRing, Replayed, StaleKeys
 from cloister.enclave.logs import log, place
 from cloister.enclave.sealing import FileSealingRoot, signing_key
 from cloister.enclave.service import Service
-from cloister.enclave.store import SqliteStore
+from cloister.enclave.store import SqliteStore, StoreFailed
 from cloister.enclave.workers import Workers
 from cloister.errors import Refused, VerificationError
+from cloister.formats.encoding import decode
 from cloister.formats.sealed import REPORT, Exchange, OpenedRequest, addressed_to
-from cloister.protocol import MAX_REQUEST, EnclaveEvidence, Frame, Progress
+from cloister.protocol import MAX_REQUEST, Blobs, EnclaveEvidence, Frame, Held, Progress
 from cloister.rooms.definition import Reference
 from cloister.trust import software
 from cloister.trust.evidence import ENCLAVE_LABEL, NONCE_SIZE, EvidenceSource, SoftwareSource, report_data
@@ -47,7 +49,7 @@ class EnclaveSettings:
 
 
 class Application:
-    """ASGI: ``GET /evidence?nonce=``, ``GET /keys``, ``POST /messages``, ``GET /healthz``."""
+    """ASGI: ``GET /evidence?nonce=``, ``GET /keys``, ``POST /messages``, ``POST /held``, ``GET /healthz``."""
 
     def __init__(self, service: Service, workers: Workers, keys: KeyRing, source: EvidenceSource) -> None:
         self._service = service
@@ -67,6 +69,8 @@ class Application:
                 await self._evidence(scope, send)
             case "POST", "/messages":
                 await self._message(receive, send)
+            case "POST", "/held":
+                await self._held(receive, send)
             case _:
                 await _problem(send, 404, "not_found", "There is nothing here.")
 
@@ -103,6 +107,18 @@ class Application:
             await _problem(send, 400, "rejected", str(error))
         else:
             await self._respond(opened, receive, send)
+
+    async def _held(self, receive: Receive, send: Send) -> None:
+        """Which of some blobs must be kept. Whoever knows a blob's id may read it anyhow."""
+        try:
+            blobs = decode(await _body(receive) or b"", Blobs, what="a list of blobs").blobs
+            kept = await self._service.held(blobs)
+        except VerificationError as error:
+            await _problem(send, 400, "bad_request", str(error))
+        except StoreFailed as error:
+            await _problem(send, 503, "failed", str(error))
+        else:
+            await _reply(send, 200, Held(held=kept))
 
     async def _respond(self, opened: OpenedRequest, receive: Receive, send: Send) -> None:
         """Streams the frames, and stops working for a client that has gone away."""

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cloister.enclave.execution import Executor, StoredDataset, StoredResult
 from cloister.enclave.room import Room
+from cloister.enclave.sealing import blob_label
 from cloister.enclave.store import SealedStore, StoreFailed
 from cloister.enclave.workers import Workers
 from cloister.errors import DefinitionInvalid, LogTampered, Refused, VerificationError
@@ -22,6 +23,7 @@ from cloister.protocol import (
     Attached,
     AwaitJob,
     BoundKey,
+    CancelJob,
     Describe,
     Description,
     Done,
@@ -62,6 +64,7 @@ ACTIONS: dict[type[RoomBody], Action] = {
     RemoveDataset: Action.REMOVE,
     RunComputation: Action.RUN,
     AwaitJob: Action.RUN,
+    CancelJob: Action.RUN,
     FetchResult: Action.FETCH_RESULT,
     ReadLog: Action.READ_LOG,
     StopRoom: Action.STOP,
@@ -128,6 +131,16 @@ class Service:
         return Description(
             enclaves=(self._reference,), workers=tuple(self._workers.references), images=self._workers.images
         )
+
+    async def held(self, blobs: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of the blobs that some room or vault has the key to.
+
+        Raises:
+            StoreFailed: the store can't be read.
+        """
+        labels = {blob_label(self._key, blob): blob for blob in blobs}
+        found = await asyncio.to_thread(self._store.held, list(labels))
+        return tuple(blob for label, blob in labels.items() if label in found)
 
     # --- rooms and who is in them ---
 
@@ -264,6 +277,9 @@ class Service:
             case RunComputation(node=node, job=job):
                 self._executor.start(room, node, user, job)
                 return Done()
+            case CancelJob(job=job):
+                self._executor.cancel(room, user, job)
+                return Done()
             case FetchResult(node=node, job=job):
                 run = decisions.fetch(state, room.id, node, self._executor.run_of(room, node, job) if job else None)
                 return await self._fetch(room, user, node, run.id)
@@ -273,7 +289,7 @@ class Service:
                 return Log(events=await asyncio.to_thread(room.events, start, LOG_BYTES))
             case StopRoom():
                 for event in decisions.stop(state):
-                    await room.append(room.prepare(user, event, self._clock()))
+                    await room.append(room.prepare(user, event, self._clock()), delete=self._all_keys(room))
                     self._executor.withdraw(room, "room stopped")
                 return Done()
             case AwaitJob():
@@ -289,7 +305,11 @@ class Service:
         # 2. The node is free.
         for event in decisions.attach(room.state, body.node, body.manifest.digest(), body.request):
             stored = StoredDataset(manifest=body.manifest, key=body.key)
-            await room.append(room.prepare(user, event, self._clock()), put={f"dataset/{body.node}": stored})
+            await room.append(
+                room.prepare(user, event, self._clock()),
+                put={f"dataset/{body.node}": stored},
+                holds={f"dataset/{body.node}": body.manifest.dataset},
+            )
         return Done()
 
     async def _fetch(self, room: Room, user: str, node: str, run: str) -> Result:
@@ -312,6 +332,12 @@ class Service:
         reading = derived(published(room.state), data_node)
         runs = [run.id for run in room.state.runs.values() if run.node in reading]
         return [f"dataset/{data_node}", *(f"{kind}/{run}" for run in runs for kind in ("result", "failure"))]
+
+    @staticmethod
+    def _all_keys(room: Room) -> list[str]:
+        """Names of the secrets that nobody can ask for any more once the room is stopped."""
+        state = room.state
+        return [*(f"dataset/{node}" for node in state.attached), *(f"result/{run}" for run in state.results.values())]
 
     @staticmethod
     def _status(room: Room) -> RoomStatus:

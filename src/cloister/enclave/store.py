@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,6 +19,10 @@ CREATE TABLE IF NOT EXISTS rows (
 CREATE TABLE IF NOT EXISTS secrets (
     room TEXT NOT NULL, name TEXT NOT NULL, sealed BLOB NOT NULL, PRIMARY KEY (room, name)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS held (
+    room TEXT NOT NULL, name TEXT NOT NULL, blob TEXT NOT NULL, PRIMARY KEY (room, name)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS held_blobs ON held (blob);
 """
 _BATCH = 1000
 
@@ -28,6 +33,10 @@ class StoreFailed(CloisterError):
 
 class StoreConflict(StoreFailed):
     """Somebody else has written to the room's log: two enclaves run on one store, or it was changed by hand."""
+
+
+class OutcomeUnknown(StoreFailed):
+    """The store was lost while it wrote: all of it is written or nothing, and the log has to be read to know."""
 
 
 class SealedStore(Protocol):
@@ -44,9 +53,15 @@ class SealedStore(Protocol):
         rows: Sequence[bytes],
         *,
         put: Mapping[str, bytes] | None = None,
+        holds: Mapping[str, str] | None = None,
         delete: Iterable[str] = (),
     ) -> None:
         """Adds rows to a room's log, and changes its secrets, in one transaction.
+
+        Args:
+            put: secrets by name.
+            holds: for names in ``put``, the label of the blob that is of no use without that secret: it is held for as
+                long as the secret is there.
 
         Raises:
             StoreConflict: the log doesn't have ``expected_size`` rows.
@@ -58,6 +73,9 @@ class SealedStore(Protocol):
 
     def secret(self, room: str, name: str) -> bytes | None:
         """One secret, or None."""
+
+    def held(self, blobs: Sequence[str]) -> frozenset[str]:
+        """Those of these labels whose blobs some secret holds."""
 
     def close(self) -> None:
         """Ends the use of the store."""
@@ -83,13 +101,14 @@ class SqliteStore:
         rows: Sequence[bytes],
         *,
         put: Mapping[str, bytes] | None = None,
+        holds: Mapping[str, str] | None = None,
         delete: Iterable[str] = (),
     ) -> None:
         gone = [(room, name) for name in delete]
         with self._using():
             self._database.execute("BEGIN IMMEDIATE")
             try:
-                self._write(room, expected_size, rows, put or {}, gone)
+                self._write(room, expected_size, rows, put or {}, holds or {}, gone)
             except BaseException:
                 self._database.execute("ROLLBACK")
                 raise
@@ -104,6 +123,7 @@ class SqliteStore:
         expected_size: int,
         rows: Sequence[bytes],
         put: Mapping[str, bytes],
+        holds: Mapping[str, str],
         gone: Sequence[tuple[str, str]],
     ) -> None:
         execute = self._database.execute
@@ -115,8 +135,12 @@ class SqliteStore:
             execute("INSERT INTO rows VALUES (?, ?, ?)", (room, expected_size + offset, row))
         for name, sealed in put.items():
             execute("INSERT OR REPLACE INTO secrets VALUES (?, ?, ?)", (room, name, sealed))
+            execute("DELETE FROM held WHERE room = ? AND name = ?", (room, name))
+        for name, blob in holds.items():
+            execute("INSERT INTO held VALUES (?, ?, ?)", (room, name, blob))
         for key in gone:
             execute("DELETE FROM secrets WHERE room = ? AND name = ?", key)
+            execute("DELETE FROM held WHERE room = ? AND name = ?", key)
 
     def read(self, room: str, start: int = 0) -> Iterator[bytes]:
         position = start - 1
@@ -138,6 +162,14 @@ class SqliteStore:
                 "SELECT CAST(sealed AS BLOB) FROM secrets WHERE room = ? AND name = ?", (room, name)
             ).fetchone()
         return None if found is None else bytes(found[0])
+
+    def held(self, blobs: Sequence[str]) -> frozenset[str]:
+        with self._using():
+            found = self._database.execute(
+                "SELECT DISTINCT blob FROM held WHERE blob IN (SELECT value FROM json_each(?))",
+                (json.dumps(list(blobs)),),
+            ).fetchall()
+        return frozenset(blob for (blob,) in found)
 
     def close(self) -> None:
         with self._lock:
