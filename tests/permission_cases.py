@@ -17,6 +17,7 @@ from cloister.formats.encoding import sha256
 from cloister.protocol import (
     AttachDataset,
     AwaitJob,
+    CancelJob,
     FetchResult,
     ReadLog,
     ReadStatus,
@@ -116,6 +117,7 @@ REQUESTS: dict[str, tuple[type[RoomBody], Action, str | None]] = {
     "remove dataset": (RemoveDataset, Action.REMOVE, "patients"),
     "run computation": (RunComputation, Action.RUN, "joined"),
     "await job": (AwaitJob, Action.RUN, "joined"),
+    "cancel job": (CancelJob, Action.RUN, "joined"),
     "fetch result": (FetchResult, Action.FETCH_RESULT, "joined"),
     "read log": (ReadLog, Action.READ_LOG, None),
     "stop room": (StopRoom, Action.STOP, None),
@@ -136,6 +138,8 @@ def make(kind: type[RoomBody], node: str | None) -> RoomBody:
         return RunComputation(node=node, job=os.urandom(32).hex())
     if kind is AwaitJob:
         return AwaitJob(node=node, job=JOB)
+    if kind is CancelJob:
+        return CancelJob(node=node, job=os.urandom(32).hex())
     assert kind is FetchResult
     return FetchResult(node=node)
 

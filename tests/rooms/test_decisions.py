@@ -229,7 +229,7 @@ def test_a_run_of_another_node_is_not_found(run: str) -> None:
     assert caught.value.code == "not_found"
 
 
-@pytest.mark.parametrize("reason", ["input removed", "room stopped", "interrupted", "worker lost"])
+@pytest.mark.parametrize("reason", ["input removed", "room stopped", "interrupted", "worker lost", "cancelled"])
 def test_every_reason_has_its_words(reason: str) -> None:
     subject = after(running(), RunVoided(run=ONE, node="joined", reason=reason))  # type: ignore[arg-type]
     with pytest.raises(Refused) as caught:

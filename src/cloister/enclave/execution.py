@@ -94,6 +94,17 @@ class Execution:
     def node(self) -> str:
         return self.step.node.id
 
+    @property
+    def under_way(self) -> bool:
+        """Whether there is something to be ended: not what has ended, or is being ended already."""
+        return self.task is not None and not self.over and self.error is None and self.void_reason == "interrupted"
+
+    def end(self, reason: VoidReason) -> None:
+        """Ends it, at its worker too. It is recorded as soon as the room's lock is free."""
+        assert self.task is not None
+        self.void_reason = reason
+        self.task.cancel()
+
     def move(self, status: Status) -> None:
         """Takes a step and tells those who wait."""
         self.status = status
@@ -208,11 +219,10 @@ class Executor:
         """Ends what is under way in a room (or what reads one data node). The caller holds the room's lock."""
         reading = None if data_node is None else derived(published(room.state), data_node)
         for execution in list(self._executions.values()):
-            if execution.room is not room or execution.task is None or execution.void_reason != "interrupted":
+            if execution.room is not room or not execution.under_way:
                 continue
             if reading is None or execution.node in reading:
-                execution.void_reason = reason
-                execution.task.cancel()
+                execution.end(reason)
 
     def cancel(self, room: Room, user: str, job: str) -> None:
         """Ends what is under way for a job, but for what other jobs wait for. The caller holds the room's lock: what
@@ -229,11 +239,8 @@ class Executor:
         known.cancelled = True
         for execution in known.executions:
             execution.wanted_by.discard(job)
-            if execution.over or execution.task is None or execution.wanted_by:
-                continue
-            if execution.void_reason == "interrupted":
-                execution.void_reason = "cancelled"
-                execution.task.cancel()
+            if execution.under_way and not execution.wanted_by:
+                execution.end("cancelled")
                 # Whoever asks for the same from now on gets a run of their own, not the end of this one.
                 self._forget(execution)
         if known.executions:

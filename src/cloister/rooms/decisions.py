@@ -124,5 +124,6 @@ def voided(run: Run) -> str:
         "worker lost": "lost its worker twice. Run it again; ask the operator to look at the workers.",
         "input removed": "had its inputs changed while it ran. See that the data is there and run it again.",
         "room stopped": "ended without a result, because the room was stopped.",
+        "cancelled": "was cancelled. Run it again if its result is wanted after all.",
     }
     return f"The computation {run.node!r} {reasons.get(run.reason, 'has no result.')}"

@@ -76,7 +76,7 @@ class RunVoided(Record, frozen=True, kw_only=True, tag_field="type", tag="run_vo
 
     run: Hex32
     node: str
-    reason: Literal["input removed", "room stopped", "interrupted", "worker lost"]
+    reason: Literal["input removed", "room stopped", "interrupted", "worker lost", "cancelled"]
 
 
 class ResultFetched(Record, frozen=True, kw_only=True, tag_field="type", tag="result_fetched"):
