@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 from tests.installation import Installation
+from tests.postgres import PostgresServer
 
 # Other tests keep the processors busy meanwhile: how long one example takes says nothing.
 settings.register_profile("cloister", deadline=None, print_blob=True)
@@ -35,3 +36,10 @@ def own_installation(tmp_path: Path) -> Iterator[Installation]:
     yield mine
     if mine.process is not None and mine.process.poll() is None:
         mine.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A running PostgreSQL. A test that stops it starts it again."""
+    with PostgresServer() as server:
+        yield server
