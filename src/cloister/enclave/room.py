@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from cloister.enclave.sealing import blob_label
+from cloister.enclave.sealed_log import SealedLog
+from cloister.enclave.sealing import blob_label, secret_label
 from cloister.enclave.store import SealedStore
 from cloister.errors import LogTampered, VerificationError
 from cloister.formats.checkpoint import Checkpoint, sign_checkpoint
-from cloister.formats.encoding import canonical, decode, decode_canonical, pack
-from cloister.formats.merkle import MerkleTree
-from cloister.formats.sealed import open_row, open_secret, seal_row, seal_secret
+from cloister.formats.encoding import canonical, decode
+from cloister.formats.sealed import open_secret, seal_secret
 from cloister.rooms.decisions import event_time
 from cloister.rooms.events import Body, Event
 from cloister.rooms.state import RoomState
@@ -37,7 +36,7 @@ class Room:
         self._store = store
         self._key = key
         self._signing = signing
-        self._tree = MerkleTree()
+        self._log = SealedLog(room, store, key)
 
     def load(self) -> None:
         """Reads the log from the store and folds it.
@@ -45,14 +44,16 @@ class Room:
         Raises:
             LogTampered: a row was changed, moved or taken out. The room stays closed; others are not affected.
         """
-        tree, state = MerkleTree(), RoomState()
-        for data in self._read(tree):
-            try:
-                state.apply(decode_canonical(data, Event, what="an event"))
-            except VerificationError as error:
-                raise _changed(error) from None
-            tree.append(data)
-        self._tree, self.state = tree, state
+
+        def fresh() -> Callable[[Event], None]:
+            self.state = RoomState()
+            return self.state.apply
+
+        try:
+            self._log.load(fresh)
+        except VerificationError as error:
+            self.state = RoomState()
+            raise _changed(error) from None
 
     def prepare(self, actor: str, body: Body, now: int) -> Event:
         """The event that `append` would write at this time (milliseconds since 1970)."""
@@ -74,13 +75,10 @@ class Room:
             delete: names of secrets that end with this event.
         """
         entry = canonical(event)
-        row = seal_row(self._key, self.id, len(self._tree), self._tree.root(), entry)
         sealed = {self._label(name): self._seal(name, value) for name, value in (put or {}).items()}
         held = {self._label(name): blob_label(self._key, blob) for name, blob in (holds or {}).items()}
         gone = [self._label(name) for name in delete]
-        write = asyncio.ensure_future(
-            asyncio.to_thread(self._store.append, self.id, len(self._tree), [row], put=sealed, holds=held, delete=gone)
-        )
+        write = asyncio.ensure_future(asyncio.to_thread(self._write, entry, sealed, held, gone))
         try:
             await asyncio.shield(write)
         except asyncio.CancelledError:
@@ -91,8 +89,12 @@ class Room:
             raise
         self._take(event, entry)
 
+    def _write(self, entry: bytes, put: dict[str, bytes], holds: dict[str, str], gone: list[str]) -> None:
+        put = put | self._log.segment_due()
+        self._store.append(self.id, len(self._log), [self._log.row(entry)], put=put, holds=holds, delete=gone)
+
     def _take(self, event: Event, entry: bytes) -> None:
-        self._tree.append(entry)
+        self._log.take(entry)
         self.state.apply(event)
 
     def secret(self, name: str, kind: type[T]) -> T | None:
@@ -111,17 +113,28 @@ class Room:
 
     def checkpoint(self) -> str:
         """The signed checkpoint of the log as it is now."""
-        return sign_checkpoint(Checkpoint(self.id, len(self._tree), self._tree.root()), self._signing)
+        return sign_checkpoint(Checkpoint(self.id, len(self._log), self._log.root()), self._signing)
 
     def checkpoint_with(self, event: Event) -> str:
         """The signed checkpoint of the log as it will be once this event is appended."""
-        root = self._tree.root_with(canonical(event))
-        return sign_checkpoint(Checkpoint(self.id, len(self._tree) + 1, root), self._signing)
+        root = self._log.root_with(canonical(event))
+        return sign_checkpoint(Checkpoint(self.id, len(self._log) + 1, root), self._signing)
 
-    def consistency(self, seen: int) -> tuple[bytes, ...]:
-        """Proof that the log extends the one of ``seen`` events. Empty where there can't be one: the client that has
-        seen more than there is will notice."""
-        return tuple(self._tree.consistency_proof(seen)) if seen <= len(self._tree) else ()
+    async def proven(self, seen: int) -> tuple[str, tuple[bytes, ...]]:
+        """The signed checkpoint of now, and proof that its log extends the one of ``seen`` events. The proof is empty
+        where there can't be one: the client that has seen more than there is will notice.
+
+        Raises:
+            LogTampered: as `load`.
+        """
+        seen = seen if seen <= len(self._log) else 0
+        # Somebody else may have had another block read meanwhile.
+        while not self._log.is_recalled(seen):
+            try:
+                await asyncio.to_thread(self._log.recall, seen)
+            except VerificationError as error:
+                raise _changed(error) from None
+        return self.checkpoint(), self._log.consistency(seen)
 
     def events(self, start: int, most_bytes: int) -> tuple[bytes, ...]:
         """Events from an index on, as they are hashed: one at least, and then as many as fit.
@@ -129,20 +142,8 @@ class Room:
         Raises:
             LogTampered: as `load`.
         """
-        entries: list[bytes] = []
-        size = 0
-        for entry in self._read(self._tree, start):
-            size += len(entry)
-            if entries and size > most_bytes:
-                break
-            entries.append(entry)
-        return tuple(entries)
-
-    def _read(self, tree: MerkleTree, start: int = 0) -> Iterator[bytes]:
-        """Events from an index on, as they lie in the store. Each is in ``tree`` by the time the next is asked for."""
         try:
-            for index, row in enumerate(self._store.read(self.id, start), start):
-                yield open_row(self._key, self.id, index, tree.root(index), row)
+            return self._log.entries(start, most_bytes)
         except VerificationError as error:
             raise _changed(error) from None
 
@@ -150,9 +151,7 @@ class Room:
         return seal_secret(self._key, self.id, name, canonical(value))
 
     def _label(self, name: str) -> str:
-        """The name of a secret as the store sees it: names of nodes are not the operator's to read, or to compare."""
-        label = pack("cloister/secret-label/v1", self.id.encode(), name.encode())
-        return hmac.digest(self._key, label, "sha256").hex()
+        return secret_label(self._key, self.id, name)
 
 
 def _changed(error: VerificationError) -> LogTampered:

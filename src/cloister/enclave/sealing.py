@@ -63,3 +63,8 @@ def signing_key(store: SealedStore, key: bytes) -> Ed25519PrivateKey:
 def blob_label(key: bytes, blob: str) -> str:
     """A blob's id (hex) as the store sees it: which room refers to which ciphertext is not the operator's to read."""
     return hmac.digest(key, pack("cloister/blob-label/v1", bytes.fromhex(blob)), "sha256").hex()
+
+
+def secret_label(key: bytes, room: str, name: str) -> str:
+    """The name of a secret as the store sees it: names of nodes are not the operator's to read, or to compare."""
+    return hmac.digest(key, pack("cloister/secret-label/v1", room.encode(), name.encode()), "sha256").hex()

@@ -238,7 +238,7 @@ class Service:
         # 3. It becomes the first event of its own log.
         room = await self._create(definition)
         await self._authenticate(room, request, device)
-        return self._answer(room, request, Done())
+        return await self._answer(room, request, Done())
 
     # --- requests about a room ---
 
@@ -253,10 +253,10 @@ class Service:
             async with aclosing(self._executor.watch(room, body.node, user, body.job)) as changes:
                 async for progress in changes:
                     yield progress
-            yield self._answer(room, request, Done())
+            yield await self._answer(room, request, Done())
             return
         async with room.lock:
-            answer = self._answer(room, request, await self._decide(room, user, body))
+            answer = await self._answer(room, request, await self._decide(room, user, body))
         yield answer
 
     async def _decide(self, room: Room, user: str, body: RoomBody) -> Done | RoomContent | RoomStatus | Result | Log:
@@ -351,5 +351,6 @@ class Service:
         )
 
     @staticmethod
-    def _answer(room: Room, request: Request, body: Done | RoomContent | RoomStatus | Result | Log) -> Answer:
-        return Answer(body=body, checkpoint=room.checkpoint(), consistency=room.consistency(request.seen))
+    async def _answer(room: Room, request: Request, body: Done | RoomContent | RoomStatus | Result | Log) -> Answer:
+        checkpoint, consistency = await room.proven(request.seen)
+        return Answer(body=body, checkpoint=checkpoint, consistency=consistency)

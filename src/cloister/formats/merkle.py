@@ -161,13 +161,22 @@ class BlockTree(MerkleTree):
         block, inside = divmod(old, BLOCK)
         return block if inside and block < self.blocks else None
 
+    @property
+    def recalled(self) -> int | None:
+        """The block that was given back last."""
+        return None if self._recalled is None else self._recalled[0]
+
+    def is_block(self, block: int, entries: MerkleTree) -> bool:
+        """Whether this is the tree of that complete block."""
+        return len(entries) == BLOCK and hmac.compare_digest(entries.root(), self._node(BLOCK_LEVEL, block))
+
     def recall(self, block: int, entries: MerkleTree) -> None:
         """Gives a complete block back, for proofs; the one before it is let go.
 
         Raises:
             LogTampered: it was another one.
         """
-        if len(entries) != BLOCK or not hmac.compare_digest(entries.root(), self._node(BLOCK_LEVEL, block)):
+        if not self.is_block(block, entries):
             raise LogTampered("A block of the log is not the one that it was.")
         self._recalled = block, entries
 
