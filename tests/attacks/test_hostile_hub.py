@@ -29,7 +29,6 @@ from cloister.errors import (
     VerificationError,
 )
 from cloister.formats.encoding import decode
-from cloister.hub.issuer import open_issuer
 from cloister.protocol import Done, EnclaveEvidence, PublishRoom, ReadStatus, RoomStatus
 from cloister.sdk.checkpoints import CheckpointMemory
 from cloister.sdk.client import Client
@@ -43,6 +42,7 @@ from cloister.wire.patience import Patience
 from tests.attacks.liar import EVIDENCE, KEYS, MESSAGES, Asked, Liar, Said, frames
 from tests.attacks.recorder import traces
 from tests.installation import Installation, attach, compute_node, data_node, run
+from tests.issuers import open_issuer
 
 ALICE, BOB = "alice@hostile.example", "bob@hostile.example"
 IMPATIENT = Patience(pauses=())
@@ -301,7 +301,7 @@ def _impostor(world: World, email: str, folder: Path, channel: Channel, room: st
     """What whoever has the hub's identity key can be: a user of their choice, with a device key of their own."""
 
     class Forged(Identity):
-        def token(self) -> str:
+        def token(self, room: str | None = None) -> str:
             issuer = open_issuer(Layout(world.one.data).hub_settings())
             return issuer.issue(email, self.device_key, int(time.time()))
 

@@ -19,7 +19,7 @@ from cloister.cli.layout import Layout
 from cloister.errors import AuthorizationError, NotFoundError
 from cloister.formats.sealed import seal_request
 from cloister.hub import accounts
-from cloister.hub.issuer import Issuer, open_issuer
+from cloister.hub.issuer import Issuer
 from cloister.protocol import AwaitJob, Refusal, Request, RetrieveRoom, RoomBody, RunComputation
 from cloister.rooms.permissions import NO_SUCH_ROOM, Action
 from cloister.sdk.client import Client
@@ -29,6 +29,7 @@ from cloister.wire.channel import Channel
 from cloister.wire.hub import Hub
 from tests.enclave.peers import token_issuer
 from tests.installation import Installation, attach
+from tests.issuers import open_issuer
 from tests.permission_cases import (
     ANALYST,
     ASKERS,

@@ -17,8 +17,8 @@ from joserfc.jwt import JWTClaimsRegistry
 
 from cloister.errors import CloisterError
 from cloister.hub.accounts import add_user
-from cloister.hub.issuer import open_issuer
 from cloister.hub.settings import HubSettings
+from tests.issuers import open_issuer
 
 from .conftest import World
 from .peers import PATIENCE, RunningHub
@@ -75,10 +75,12 @@ def test_the_confirmed_key_is_the_devices(world: World) -> None:
 
 
 def test_the_served_keys_hold_nothing_private(world: World) -> None:
-    [key] = world.nobody.get("/.well-known/jwks.json").json()["keys"]
-    assert set(key) == {"kty", "crv", "x", "kid", "use", "alg"}
-    assert (key["kty"], key["crv"], key["use"], key["alg"]) == ("OKP", "Ed25519", "sig", "Ed25519")
-    assert OKPKey.import_key({name: key[name] for name in ("kty", "crv", "x")}).thumbprint() == key["kid"]
+    keys = world.nobody.get("/.well-known/jwks.json").json()["keys"]
+    assert len(keys) == 2
+    for key in keys:
+        assert set(key) == {"kty", "crv", "x", "kid", "use", "alg"}
+        assert (key["kty"], key["crv"], key["use"], key["alg"]) == ("OKP", "Ed25519", "sig", "Ed25519")
+        assert OKPKey.import_key({name: key[name] for name in ("kty", "crv", "x")}).thumbprint() == key["kid"]
 
 
 @pytest.mark.parametrize(
@@ -103,11 +105,13 @@ def test_the_key_and_the_name_outlive_a_restart(tmp_path: Path) -> None:
 def test_the_key_is_pkcs8_for_this_user_alone(tmp_path: Path) -> None:
     settings = HubSettings(data=tmp_path / "data")
     open_issuer(settings)
-    assert stat.S_IMODE(settings.identity_key_file.stat().st_mode) == 0o600
-    pem = settings.identity_key_file.read_bytes()
-    assert pem.startswith(b"-----BEGIN PRIVATE KEY-----")
-    assert isinstance(load_pem_private_key(pem, None), Ed25519PrivateKey)
-    assert sorted(path.name for path in settings.data.iterdir() if "identity" in path.name) == ["hub-identity.pem"]
+    files = list(settings.identity_folder.iterdir())
+    assert len(files) == 2
+    for file in files:
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        pem = file.read_bytes()
+        assert pem.startswith(b"-----BEGIN PRIVATE KEY-----")
+        assert isinstance(load_pem_private_key(pem, None), Ed25519PrivateKey)
 
 
 def test_a_chosen_name_is_kept_and_can_not_change_unnoticed(tmp_path: Path) -> None:
@@ -120,15 +124,17 @@ def test_a_chosen_name_is_kept_and_can_not_change_unnoticed(tmp_path: Path) -> N
 @pytest.mark.parametrize("content", [b"", b"nonsense"])
 def test_a_damaged_key_is_an_error_and_is_not_replaced(tmp_path: Path, content: bytes) -> None:
     settings = HubSettings(data=tmp_path)
-    settings.identity_key_file.write_bytes(content)
+    open_issuer(settings)
+    file = next(settings.identity_folder.iterdir())
+    file.write_bytes(content)
     with pytest.raises(CloisterError, match="Restore it from a backup"):
         open_issuer(settings)
-    assert settings.identity_key_file.read_bytes() == content
+    assert file.read_bytes() == content
 
 
 def test_hubs_that_start_together_agree_on_the_key(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from cloister.hub.issuer import open_issuer;"
+        "import sys; from pathlib import Path; from tests.issuers import open_issuer;"
         "from cloister.hub.settings import HubSettings;"
         "print(open_issuer(HubSettings(data=Path(sys.argv[1]))).name)"
     )

@@ -247,6 +247,22 @@ def test_a_token_of_somebody_else_is_noticed(world: World) -> None:
         client.publish_analytics_dcr(definition(client))
 
 
+def test_where_the_hub_can_not_vouch_any_more_known_devices_go_on_and_new_ones_are_told(
+    world: World, publish: Publish
+) -> None:
+    dcr_id = publish().dcr.id
+
+    def destroyed(request: Request) -> Response | None:
+        if request.url.path != "/v1/identity":
+            return None
+        return JSONResponse({"error": {"code": "conflict", "message": "The keys were destroyed."}}, 409)
+
+    world.hub.on_request = destroyed
+    assert world.client().retrieve_analytics_dcr(dcr_id).id == dcr_id
+    with pytest.raises(BadRequestError, match=r"The keys were destroyed\."):
+        world.client(home="another machine").retrieve_analytics_dcr(dcr_id)
+
+
 def test_a_wrong_token_is_refused_and_never_repeated(world: World) -> None:
     world.tokens[OWNER] = "not-a-token-of-anybody"
     client = world.client(OWNER)

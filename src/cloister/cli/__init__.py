@@ -13,6 +13,7 @@ from cloister.version import VERSION
 COMMANDS = {
     "up": ("cloister.cli.up", "Start everything on this machine: hub, enclave, workers."),
     "user": ("cloister.cli.user", "Add users, and end their tokens."),
+    "keys": ("cloister.cli.keys", "Show, rotate and destroy the hub's signing keys."),
     "demo": ("cloister.cli.demo", "Run a clean room from start to end, and look on."),
     "doctor": ("cloister.cli.doctor", "Tell what this machine has and enforces, and what it lacks."),
     "image": ("cloister.cli.image", "Build and list the images that computations run in."),

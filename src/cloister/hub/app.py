@@ -14,12 +14,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cloister.hub import blobs, identity, me, problems, relay, rooms
 from cloister.hub.access import Authentication
 from cloister.hub.database import open_database
-from cloister.hub.issuer import open_issuer
 from cloister.hub.limits import BodyLimit, Slots
 from cloister.hub.logs import AccessLog
 from cloister.hub.objects import open_objects
 from cloister.hub.services import Services
 from cloister.hub.settings import HubSettings
+from cloister.hub.signing import open_signing_keys
 from cloister.hub.upstream import Upstream
 
 _SECURITY_HEADERS = [
@@ -85,7 +85,7 @@ def create_app(settings: HubSettings) -> FastAPI:
             settings=settings,
             database=database,
             objects=open_objects(settings),
-            issuer=open_issuer(settings),
+            signing=open_signing_keys(settings, database),
             upstream=Upstream(settings),
             relayed=Slots(settings.relay_slots, "relayed requests"),
             transfers=Slots(settings.transfer_slots, "transfers"),

@@ -6,9 +6,13 @@ import time
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from cloister.hub.access import Account
-from cloister.hub.problems import responses
+from cloister.hub.issuer import Issuer
+from cloister.hub.problems import conflict, responses
+from cloister.hub.schema import InvitationRow, RoomRow
 from cloister.hub.services import Hub
 
 router = APIRouter(tags=["identity"])
@@ -18,6 +22,11 @@ class IdentityRequest(BaseModel, extra="forbid"):
     """Asks for a token that binds a device key to the caller's email."""
 
     device_key: str = Field(pattern="^[0-9a-f]{64}$", description="The raw Ed25519 public key, 32 bytes in hex.")
+    room: str | None = Field(
+        default=None,
+        pattern="^[0-9a-f]{64}$",
+        description="The room that the token is for: it is signed with a key that this room has pinned.",
+    )
 
 
 class IdentityAnswer(BaseModel):
@@ -35,11 +44,26 @@ class KeySet(BaseModel):
 
 @router.get("/.well-known/jwks.json", summary="The keys that verify identity tokens")
 async def get_jwks(hub: Hub) -> KeySet:
-    return KeySet(keys=hub.issuer.public_keys(), issuer=hub.issuer.name)
+    """The key that signs now, then the one that will next: new rooms pin both."""
+    return KeySet(keys=await hub.database.reading(hub.signing.shown), issuer=hub.signing.name)
 
 
-@router.post("/v1/identity", summary="Get an identity token", responses=responses(400, 401, 403))
+@router.post("/v1/identity", summary="Get an identity token", responses=responses(400, 401, 403, 409))
 async def make_identity(body: IdentityRequest, account: Account, hub: Hub) -> IdentityAnswer:
-    """The client hands it to an enclave inside a sealed request that the device key has signed."""
-    token = hub.issuer.issue(account.name, bytes.fromhex(body.device_key), int(time.time()))
-    return IdentityAnswer(token=token)
+    """The client hands it to an enclave inside a sealed request that the device key has signed. 409 where the hub
+    has destroyed every key that the room trusts."""
+
+    def work(db: Session) -> Issuer | None:
+        # Only for those whom the room invites: nobody else learns when it was entered, or whether.
+        entered = select(RoomRow.created_at).join(InvitationRow, InvitationRow.room_id == RoomRow.id)
+        entered = entered.where(RoomRow.id == body.room, InvitationRow.email == account.name)
+        return hub.signing.issuer(db, None if body.room is None else db.scalars(entered).one_or_none())
+
+    issuer = await hub.database.reading(work)
+    if issuer is None:
+        raise conflict(
+            "The keys by which this room would know you were destroyed by whoever runs the hub. Devices that the room "
+            "knows already can go on. On a new device, take part from one of those, or ask the room's owner to "
+            "publish it anew."
+        )
+    return IdentityAnswer(token=issuer.issue(account.name, bytes.fromhex(body.device_key), int(time.time())))

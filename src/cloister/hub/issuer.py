@@ -1,4 +1,4 @@
-"""The hub's identity key and the tokens it signs: its word that a device key belongs to an email.
+"""One identity key and the tokens it signs: the hub's word that a device key belongs to an email.
 
 JWTs with ``cnf`` (RFC 7800), believed only where a room's definition names the hub as the issuer.
 """
@@ -12,10 +12,6 @@ from typing import Any
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
-from cloister.errors import CloisterError
-from cloister.hub.settings import HubSettings
-from cloister.kept import kept
-
 ALGORITHM = "Ed25519"
 """RFC 9864's name of what RFC 8037 called EdDSA, for this curve."""
 AUDIENCE = "cloister-enclave"
@@ -23,7 +19,7 @@ LIFETIME_SECONDS = 300
 
 
 class Issuer:
-    """The hub's signing key and its name as an issuer."""
+    """A signing key and the name of the issuer that it signs for."""
 
     def __init__(self, key: OKPKey, name: str) -> None:
         self._key = key
@@ -46,40 +42,11 @@ class Issuer:
         return jwt.encode(header, claims, self._key, algorithms=[ALGORITHM])
 
     def public_keys(self) -> list[dict[str, str]]:
-        """The JWKS entries with which the tokens are verified."""
+        """The JWKS entry with which its tokens are verified."""
         public: dict[str, Any] = self._key.as_dict(private=False)
-        return [
-            {
-                "kty": str(public["kty"]),
-                "crv": str(public["crv"]),
-                "x": str(public["x"]),
-                "kid": self._key.thumbprint(),
-                "use": "sig",
-                "alg": ALGORITHM,
-            }
-        ]
+        return [jwk(self._key.thumbprint(), str(public["x"]))]
 
 
-def open_issuer(settings: HubSettings) -> Issuer:
-    """The hub's key and name from its data folder, made at the first start.
-
-    Rooms pin both, so neither ever changes by itself. Raises `CloisterError` if the settings want another
-    name than the one that is kept, or if the key can't be read.
-    """
-    settings.prepare_folder()
-    fresh = OKPKey.generate_key("Ed25519", private=True)
-    pem = kept(settings.identity_key_file, fresh.as_pem(private=True))
-    try:
-        key = OKPKey.import_key(pem)
-    except ValueError as error:
-        raise CloisterError(
-            f"{settings.identity_key_file} is not an Ed25519 key. Restore it from a backup of the folder."
-        ) from error
-    wanted = settings.issuer or f"cloister-hub:{key.thumbprint()}"
-    name = kept(settings.issuer_file, wanted.encode()).decode()
-    if settings.issuer is not None and settings.issuer != name:
-        raise CloisterError(
-            f"This hub's issuer name is {name!r}, and rooms rely on it; it can't become {settings.issuer!r}. "
-            f"Leave the setting out, or delete {settings.issuer_file} if no room matters yet."
-        )
-    return Issuer(key, name)
+def jwk(kid: str, x: str) -> dict[str, str]:
+    """The JWKS entry (RFC 7517) of a key whose raw bytes are ``x`` in base64url."""
+    return {"kty": "OKP", "crv": "Ed25519", "x": x, "kid": kid, "use": "sig", "alg": ALGORITHM}

@@ -51,6 +51,8 @@ class PrincipalRow(Base):
     name: Mapped[str] = mapped_column(String(255))
     created_at: Mapped[datetime] = mapped_column(Moment)
     stored_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    disabled_at: Mapped[datetime | None] = mapped_column(Moment)
+    removed_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class TokenRow(Base):
@@ -110,3 +112,16 @@ class InvitationRow(Base):
 
     room_id: Mapped[str] = mapped_column(ForeignKey("rooms.id", ondelete="CASCADE"), primary_key=True)
     email: Mapped[str] = mapped_column(String(255), primary_key=True, index=True)
+
+
+class SigningKeyRow(Base):
+    """A key that signs identity tokens, or did. Its private half is a file beside the database, named by ``kid``."""
+
+    __tablename__ = "signing_keys"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    kid: Mapped[str] = mapped_column(String(64), unique=True)
+    x: Mapped[str] = mapped_column(String(64))
+    published_at: Mapped[datetime] = mapped_column(Moment)
+    signing_since: Mapped[datetime | None] = mapped_column(Moment)
+    destroyed_at: Mapped[datetime | None] = mapped_column(Moment)

@@ -9,10 +9,10 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from cloister.hub.database import Database
-from cloister.hub.issuer import Issuer
 from cloister.hub.limits import Slots
 from cloister.hub.objects import Objects
 from cloister.hub.settings import HubSettings
+from cloister.hub.signing import SigningKeys
 from cloister.hub.upstream import Upstream
 
 
@@ -23,7 +23,7 @@ class Services:
     settings: HubSettings
     database: Database
     objects: Objects
-    issuer: Issuer
+    signing: SigningKeys
     upstream: Upstream
     relayed: Slots
     transfers: Slots

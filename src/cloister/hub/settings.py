@@ -17,11 +17,11 @@ class HubSettings:
     """The settings of one hub. Nothing here is secret unless a URL holds a password."""
 
     data: Path
-    """The folder that holds the database, the identity key and, by default, the blobs."""
+    """The folder that holds the database, the identity keys and, by default, the blobs."""
     enclave_url: str | None = None
     """Where the enclave answers, e.g. ``http://127.0.0.1:7801``. Without it the relay answers 503."""
     issuer: str | None = None
-    """The name that identity tokens carry as ``iss``. By default it is made from the key once and kept."""
+    """The name that identity tokens carry as ``iss``. By default it is made from the first key, and kept."""
     database_url: str | None = None
     """An SQLAlchemy URL. By default SQLite, in a file in `data`."""
     blob_store_url: str | None = None
@@ -61,13 +61,13 @@ class HubSettings:
         return self.data / "blobs"
 
     @property
-    def identity_key_file(self) -> Path:
-        """The Ed25519 key that signs identity tokens (PKCS #8, PEM, mode 0600)."""
-        return self.data / "hub-identity.pem"
+    def identity_folder(self) -> Path:
+        """The Ed25519 keys that sign identity tokens (PKCS #8, PEM, mode 0600), a file each."""
+        return self.data / "identity"
 
     @property
     def issuer_file(self) -> Path:
-        """The name that goes with the identity key."""
+        """The name that goes with the identity keys, whichever signs."""
         return self.data / "hub-issuer.txt"
 
     def prepare_folder(self) -> None:

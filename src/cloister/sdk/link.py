@@ -43,11 +43,12 @@ class Identity:
         """The public half of the device key, 32 bytes."""
         return self.device.public_key().public_bytes_raw()
 
-    def token(self) -> str:
-        """A fresh identity token.
+    def token(self, room: str | None = None) -> str:
+        """A fresh identity token, for a room where one is given.
 
         Raises:
             AuthorizationError: the API token is not valid, or somebody else's.
+            BadRequestError: the hub has destroyed all keys that the room trusts.
         """
         with self._lock:
             if not self._checked:
@@ -57,7 +58,7 @@ class Identity:
                         f"The API token belongs to {account}, not to {self.email}. Use that user's own token."
                     )
                 self._checked = True
-        return self._hub.identity(self.device_key)
+        return self._hub.identity(self.device_key, room)
 
 
 @dataclass(frozen=True)
@@ -112,12 +113,21 @@ class RoomLink:
             LogTampered, RollbackDetected: as `CheckpointMemory.accept`.
             VerificationError, EnclaveError, ApiError, TimedOut: as `Channel.ask`.
         """
-        if not self._bound:
-            return self._ask(body, kind, self.identity.token(), signing, wait, deadline, progressed)
+        if self._bound:
+            try:
+                return self._ask(body, kind, None, signing, wait, deadline, progressed)
+            except NotFoundError:
+                token = self.identity.token(self.room)
+                return self._ask(body, kind, token, signing, wait, deadline, progressed)
         try:
-            return self._ask(body, kind, None, signing, wait, deadline, progressed)
-        except NotFoundError:
-            return self._ask(body, kind, self.identity.token(), signing, wait, deadline, progressed)
+            token = self.identity.token(self.room)
+        except BadRequestError as error:
+            # The hub can't vouch for anybody in this room any more. A device that the room knows needs nobody to.
+            try:
+                return self._ask(body, kind, None, signing, wait, deadline, progressed)
+            except NotFoundError:
+                raise error from None
+        return self._ask(body, kind, token, signing, wait, deadline, progressed)
 
     def _ask(
         self,

@@ -119,9 +119,14 @@ class Hub:
         """The email that the API token belongs to."""
         return self._json("GET", "/v1/me", _Account).email
 
-    def identity(self, device_key: bytes) -> str:
-        """A token that binds the device key (32 bytes) to the account."""
-        return self._json("POST", "/v1/identity", _Identity, json={"device_key": device_key.hex()}).token
+    def identity(self, device_key: bytes, room: str | None = None) -> str:
+        """A token that binds the device key (32 bytes) to the account; for a room, by a key that the room trusts.
+
+        Raises:
+            BadRequestError: the hub has destroyed all keys that the room trusts.
+        """
+        asked = {"device_key": device_key.hex()} | ({} if room is None else {"room": room})
+        return self._json("POST", "/v1/identity", _Identity, json=asked).token
 
     def issuer_keys(self) -> KeySet:
         """The keys that the hub signs identities with."""
