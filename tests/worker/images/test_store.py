@@ -76,12 +76,13 @@ def image(store: Path, recipe: Recipe) -> Image:
 @pytest.mark.parametrize("name", recipe_names())
 def test_the_shipped_recipes_are_valid_and_locked(name: str) -> None:
     recipe = load_recipe(name)
-    if recipe.lock:
-        requirements = [
-            line for line in recipe.lock.read_text().splitlines() if line and not line.startswith((" ", "#"))
-        ]
-        assert requirements
-        assert all("==" in line for line in requirements)
+    if recipe.python:
+        sources = recipe.python.sources
+        for lock in [recipe.python.lock, *([sources.lock] if sources else [])]:
+            lines = (recipe.place / lock).read_text().splitlines()
+            requirements = [line for line in lines if line and not line.startswith((" ", "#"))]
+            assert requirements
+            assert all("==" in line for line in requirements)
 
 
 @pytest.mark.parametrize("name", ["absent", "", ".", "..", "../tiny", "Tiny", "tiny/"])

@@ -8,21 +8,16 @@ times, owners, modes beyond "may be executed". Byte code is compiled inside the 
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 import stat
-import subprocess
 import tempfile
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from cloister.errors import ImageUnavailable
-from cloister.worker.images.recipe import Debian, Python, Recipe
-
-Progress = Callable[[str], None]
-"""Called with one short line of plain English whenever there is news for a person who waits."""
+from cloister.worker.images.packages import build_wheels, install, leave_out
+from cloister.worker.images.programs import Progress, remove, run
+from cloister.worker.images.recipe import Debian, Recipe
 
 MOUNT_POINTS = ("dev", "input", "output", "proc", "run", "scratch", "sys", "tmp")
 """Empty folders that a container mounts something over."""
@@ -42,20 +37,10 @@ _LEFT_OUT = (
     "usr/share/doc/*/[!c]*", "usr/share/info", "usr/share/locale", "usr/share/man",
 )  # fmt: skip
 
-_NEWS = {
-    "I: running apt-get update...": "reading Debian's package lists",
-    "I: downloading packages with apt...": "downloading Debian packages",
-    "I: extracting archives...": "unpacking them",
-    "I: installing essential packages...": "installing them",
-    "I: creating tarball...": "collecting the tree",
-}
-"""What mmdebstrap says, in words for somebody who waits."""
-
 _MERGE_USR = 'for name in bin lib lib64 sbin; do mkdir -p "$1/usr/$name"; ln -s "usr/$name" "$1/$name"; done'
 """/bin is /usr/bin, as on every Debian 12. (mmdebstrap's own hook makes other trees in other versions.)"""
 
 _NEVER_UNPACKED = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*")
-_SITE_PACKAGES = "usr/local/lib/python{version}/dist-packages"
 
 
 def build_tree(recipe: Recipe, tree: Path, *, mirror: str | None, progress: Progress) -> None:
@@ -66,9 +51,11 @@ def build_tree(recipe: Recipe, tree: Path, *, mirror: str | None, progress: Prog
     """
     _debian(recipe.debian, recipe.keys, tree, mirror=mirror, progress=progress)
     _neutralise(tree)
-    if recipe.python and recipe.lock:
+    if recipe.python:
+        wheels = _wheels(recipe, tree, mirror=mirror, progress=progress)
         progress("installing the Python packages")
-        _python_packages(recipe.python, recipe.lock, tree)
+        install(recipe.place / recipe.python.lock, recipe.python.version, tree, wheels=wheels)
+        leave_out(recipe.python.leave_out, recipe.python.version, tree)
     if (tree / "usr/bin/python3").exists():
         progress("compiling byte code")
         _compile(tree)
@@ -77,7 +64,7 @@ def build_tree(recipe: Recipe, tree: Path, *, mirror: str | None, progress: Prog
 
 def pack_erofs(tree: Path, file: Path, *, measurement: str) -> None:
     """Write ``tree`` as a compressed erofs file system that is the same file every time."""
-    _run([
+    run([
         "mkfs.erofs", "--quiet", "-zlz4", "-T0", "-x-1", "--all-root",
         "-U", f"{measurement[:8]}-{measurement[8:12]}-{measurement[12:16]}-{measurement[16:20]}-{measurement[20:32]}",
         str(file), str(tree),
@@ -96,10 +83,25 @@ def _debian(debian: Debian, keys: Path | None, tree: Path, *, mirror: str | None
             "--dpkgopt=path-include=/usr/share/doc/*/copyright",
             debian.suite, str(archive), *(mirror.splitlines() if mirror else ()),
         ]  # fmt: skip
-        _run(command, environment={"SOURCE_DATE_EPOCH": "0"}, progress=progress)
+        run(command, environment={"SOURCE_DATE_EPOCH": "0"}, progress=progress)
     # Owners and modes are settled below; device nodes can't be made by everybody and aren't wanted.
-    _run(["tar", "--extract", "--no-same-owner", "--exclude=./dev/*", f"--file={archive}", f"--directory={tree}"])
+    run(["tar", "--extract", "--no-same-owner", "--exclude=./dev/*", f"--file={archive}", f"--directory={tree}"])
     archive.unlink()
+
+
+def _wheels(recipe: Recipe, tree: Path, *, mirror: str | None, progress: Progress) -> list[Path]:
+    """Wheels of what there is as source only, built in a Debian tree of its own beside ``tree``."""
+    assert recipe.python
+    sources = recipe.python.sources
+    if sources is None:
+        return []
+    builder = tree.with_name("builder")
+    builder.mkdir()
+    debian = Debian(recipe.debian.suite, [*recipe.debian.packages, *sources.debian])
+    progress(f"making a second tree, to build {len(sources.packages)} packages from source in")
+    _debian(debian, recipe.keys, builder, mirror=mirror, progress=progress)
+    install(recipe.place / sources.lock, recipe.python.version, builder)
+    return build_wheels(sources.packages, recipe.place, builder, progress=progress)
 
 
 def _keyring(folder: Path, keys: Path | None) -> Path:
@@ -118,37 +120,13 @@ def _keyring(folder: Path, keys: Path | None) -> Path:
 def _neutralise(tree: Path) -> None:
     for pattern in _LEFT_OUT:
         for path in tree.glob(pattern):
-            _remove(path)
+            remove(path)
     for name in MOUNT_POINTS:
         (tree / name).mkdir(exist_ok=True)
     (tree / "var/tmp").symlink_to("../tmp")
     with (tree / "etc/passwd").open("a") as passwd:
         passwd.write(USER_LINE)
     (tree / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
-
-
-def _python_packages(python: Python, lock: Path, tree: Path) -> None:
-    if not (tree / f"usr/bin/python{python.version}").exists():
-        raise ImageUnavailable(
-            f"the recipe's lock is for Python {python.version}, which its Debian suite does not have; change either"
-        )
-    target = tree / _SITE_PACKAGES.format(version=python.version)
-    target.mkdir(parents=True, exist_ok=True)
-    _run([
-        find_uv(), "pip", "install", "--quiet", "--no-progress", "--no-deps", "--require-hashes",
-        "--only-binary", ":all:", "--link-mode", "copy", "--target", str(target),
-        "--python-version", python.version, "--python-platform", f"{platform.machine()}-manylinux_2_28",
-        "--requirements", str(lock),
-    ], environment=_certificates())  # fmt: skip
-    for pattern in python.leave_out:
-        for path in list(target.glob(pattern)):
-            _remove(path)
-    # Commands name this machine's interpreter in their first line, and uv's notes name its cache.
-    for path in [target / "bin", target / ".lock", *target.glob("*.dist-info/uv_cache.json")]:
-        _remove(path)
-    for record in target.glob("*.dist-info/RECORD"):
-        lines = record.read_text().splitlines(keepends=True)
-        record.write_text("".join(line for line in lines if (target / line.rsplit(",", 2)[0]).exists()))
 
 
 def _compile(tree: Path) -> None:
@@ -158,7 +136,7 @@ def _compile(tree: Path) -> None:
     the unchecked kind: Python neither looks at the source's time nor tries to write newer ones.
     """
     for cache in list(tree.glob("usr/**/__pycache__")):
-        _remove(cache)
+        remove(cache)
     folders = [*tree.glob("usr/lib/python3*"), *tree.glob("usr/share/python3"), *tree.glob("usr/local/lib/python3*")]
     targets = []
     for folder in folders:
@@ -179,7 +157,7 @@ def _compile_group(tree: Path, names: Sequence[str]) -> None:
     command += ["--invalidation-mode", "unchecked-hash", *names]
     if os.geteuid() != 0:
         command = ["unshare", "--map-root-user", *command]
-    _run(command, environment={"PYTHONHASHSEED": "0"}, accept=(0, 1))
+    run(command, environment={"PYTHONHASHSEED": "0"}, accept=(0, 1))
 
 
 def _settle(tree: Path) -> None:
@@ -189,60 +167,3 @@ def _settle(tree: Path) -> None:
         if not stat.S_ISLNK(mode):
             path.chmod(0o755 if stat.S_ISDIR(mode) or mode & 0o111 else 0o644)
         os.utime(path, (0, 0), follow_symlinks=False)
-
-
-def _certificates() -> dict[str, str]:
-    """Let uv trust whom this machine trusts, where it says whom: behind a company's proxy uv's own list won't do."""
-    return {"UV_SYSTEM_CERTS": "1"} if Path("/etc/ssl/certs/ca-certificates.crt").exists() else {}
-
-
-def find_uv() -> str:
-    """The path of uv: beside the running Python, else on PATH."""
-    try:
-        from uv import find_uv_bin
-    except ImportError:
-        found = shutil.which("uv")
-        if found is None:
-            raise ImageUnavailable("uv is not installed; install Cloister with its server extra") from None
-        return found
-    return str(find_uv_bin())
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _run(
-    command: Sequence[str],
-    *,
-    environment: Mapping[str, str] | None = None,
-    progress: Progress | None = None,
-    accept: Iterable[int] = (0,),
-) -> None:
-    """Run a tool; its news go to ``progress``, its last words into the error if it fails."""
-    path = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"  # not on everybody's PATH
-    settings = {**os.environ, "PATH": path, "LC_ALL": "C.UTF-8", **(environment or {})}
-    last: deque[str] = deque(maxlen=15)
-    program = shutil.which(command[0], path=path)
-    if program is None:
-        raise ImageUnavailable(f"{command[0]} is not installed; `make setup` installs what building images needs")
-    with subprocess.Popen(
-        [program, *command[1:]],
-        env=settings,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    ) as process:
-        assert process.stdout
-        for line in process.stdout:
-            last.append(line.rstrip()[:200])
-            if progress and (news := _NEWS.get(line.rstrip())):
-                progress(news)
-    if process.returncode not in accept:
-        words = "\n  ".join(line for line in last if line)
-        raise ImageUnavailable(f"{command[0]} failed (exit code {process.returncode}):\n  {words}")

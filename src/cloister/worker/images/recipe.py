@@ -1,7 +1,7 @@
 """Recipes of worker images: small folders that say what goes in, and nothing about this machine.
 
-``images/<name>/recipe.toml`` (see the comments there) and the hashed lock that it names. The digest of
-both names the recipe's version: a changed recipe is another image, and the old one stays.
+``images/<name>/recipe.toml`` (see the comments there), and the hashed locks and patches that it names. The digest of
+all of them names the recipe's version: a changed recipe is another image, and the old one stays.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ BUILDER = 1
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _DEBIAN_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+_PYTHON_PACKAGE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Debian(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,12 +33,32 @@ class Debian(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     packages: list[str]
 
 
+class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A Python package that exists as source only, or has to be changed to live with the others."""
+
+    version: str
+    sha256: str
+    """Of its source archive, in hexadecimal."""
+    patch: str | None = None
+    """A file beside the recipe, for ``patch -p1`` in the unpacked source."""
+
+
+class Sources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is built from source, and what building it takes; nothing of the latter ends up in the image."""
+
+    packages: dict[str, Source]
+    debian: list[str]
+    lock: str
+    """Of the Python packages that build back ends need."""
+
+
 class Python(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The Python packages of an image; ``version`` must be that of the suite's ``python3``."""
 
     version: str
     lock: str
     leave_out: list[str] = []
+    sources: Sources | None = None
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,11 +75,11 @@ class Recipe:
     name: str
     summary: str
     digest: str
-    """SHA-256 (hexadecimal) over recipe, lock, builder version and processor architecture."""
+    """SHA-256 (hexadecimal) over recipe, locks, patches, builder version and processor architecture."""
     debian: Debian
     python: Python | None
-    lock: Path | None
-    """The lock file of the Python packages."""
+    place: Path
+    """The folder where what it names lies."""
     keys: Path | None
     """The keys that sign the suite, where they lie beside the recipes: ``keys/<suite>.asc``."""
 
@@ -90,27 +112,36 @@ def load_recipe(name: str, folder: Path | None = None) -> Recipe:
         raise ImageUnavailable(f"recipe {name}: {error}") from error
     if file.format != 1:
         raise ImageUnavailable(f"recipe {name}: format {file.format} is not known to this version; update Cloister")
-    for item in [file.debian.suite, *file.debian.packages]:
+    sources = file.python.sources if file.python else None
+    for item in [file.debian.suite, *file.debian.packages, *(sources.debian if sources else ())]:
         if not _DEBIAN_PACKAGE.fullmatch(item):
             raise ImageUnavailable(f"recipe {name}: {item!r} is not a name of a Debian package or suite")
-    lock = _lock_of(name, place, file.python)
     parts = [b"cloister-recipe-v1", str(BUILDER).encode(), platform.machine().encode(), name.encode(), text]
-    parts.append(lock.read_bytes() if lock else b"")
+    parts += [path.read_bytes() for path in _files(name, place, file.python)] or [b""]
     digest = hashlib.sha256()
     for part in parts:
         digest.update(len(part).to_bytes(8) + part)
     keys = folder / "keys" / f"{file.debian.suite}.asc"
     return Recipe(
-        name, file.summary, digest.hexdigest(), file.debian, file.python, lock, keys if keys.exists() else None
+        name, file.summary, digest.hexdigest(), file.debian, file.python, place, keys if keys.exists() else None
     )
 
 
-def _lock_of(name: str, place: Path, python: Python | None) -> Path | None:
+def _files(name: str, place: Path, python: Python | None) -> list[Path]:
+    """The files that a recipe names, after a check of everything in its Python part."""
     if python is None:
-        return None
-    lock = place / python.lock
-    if lock.parent != place or not lock.is_file():
-        raise ImageUnavailable(f"recipe {name}: its lock {python.lock!r} must be a file beside the recipe")
+        return []
     if any(pattern.startswith("/") or ".." in pattern.split("/") for pattern in python.leave_out):
         raise ImageUnavailable(f"recipe {name}: a pattern to leave out must stay among the installed packages")
-    return lock
+    named = [python.lock]
+    if python.sources is not None:
+        named.append(python.sources.lock)
+        for package, source in sorted(python.sources.packages.items()):
+            if not _PYTHON_PACKAGE.fullmatch(package) or not _SHA256.fullmatch(source.sha256):
+                raise ImageUnavailable(f"recipe {name}: the source {package!r} needs a plain name and a SHA-256")
+            named += [source.patch] if source.patch else []
+    files = [place / each for each in named]
+    for file in files:
+        if file.parent != place or not file.is_file():
+            raise ImageUnavailable(f"recipe {name}: {file.name!r} must be a file beside the recipe")
+    return files

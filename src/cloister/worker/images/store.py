@@ -28,9 +28,10 @@ from typing import Literal
 import msgspec
 
 from cloister.errors import ImageUnavailable, VerificationError
-from cloister.worker.images.build import Progress, build_tree, pack_erofs
+from cloister.worker.images.build import build_tree, pack_erofs
 from cloister.worker.images.measure import measure_tree
 from cloister.worker.images.mount import Mount, can_mount, holding
+from cloister.worker.images.programs import Progress
 from cloister.worker.images.recipe import Recipe, load_recipe, recipe_names
 
 _HEX = frozenset("0123456789abcdef")
