@@ -138,13 +138,19 @@ def encrypt_stream(stream: BinaryIO | Iterable[bytes], key: bytes, dataset: str)
 
     Yields ``(index, ciphertext, plaintext bytes in it)``. Holds up to six parts (48 MiB), however much data there is.
     """
+    for index, last, plaintext in plain_parts(stream):
+        yield index, encrypt_part(key, dataset, index, last=last, plaintext=plaintext), len(plaintext)
+
+
+def plain_parts(stream: BinaryIO | Iterable[bytes]) -> Iterator[tuple[int, bool, bytes]]:
+    """Cuts a stream into what the parts hold. Yields ``(index, whether it is the last, plaintext)``."""
     chunks = cut(stream)
     current = next(chunks, b"")
     index = 0
     for following in chunks:
-        yield index, encrypt_part(key, dataset, index, last=False, plaintext=current), len(current)
+        yield index, False, current
         current, index = following, index + 1
-    yield index, encrypt_part(key, dataset, index, last=True, plaintext=current), len(current)
+    yield index, True, current
 
 
 def decrypt_stream(key: bytes, manifest: Manifest, fetch: Callable[[int], bytes]) -> Iterator[bytes]:

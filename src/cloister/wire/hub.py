@@ -32,6 +32,8 @@ _CONNECT_TIMEOUT = 10.0
 _LONGEST_SILENCE = 300.0
 """Seconds after which a waiting client takes the other side for gone, and asks again."""
 _ANSWER_LIMIT = 16 * 1024 * 1024
+_LISTING_LIMIT = 128 * 1024 * 1024
+"""Of a list of parts: a blob may have a million."""
 _ERROR_LIMIT = 64 * 1024
 _PIECE = 256 * 1024
 
@@ -79,6 +81,21 @@ class RoomEntry(msgspec.Struct, frozen=True):
     id: Hex32
     created_at: str
     owner: str
+
+
+class StoredPart(msgspec.Struct, frozen=True):
+    """A part that has arrived whole."""
+
+    index: int
+    size: int
+    sha256: Hex32
+
+
+class StoredBlob(msgspec.Struct, frozen=True):
+    """What has arrived of a blob."""
+
+    complete: bool
+    parts: tuple[StoredPart, ...]
 
 
 class Hub:
@@ -157,6 +174,10 @@ class Hub:
     def get_part(self, blob: str, index: int) -> bytes:
         """The bytes of one part, as the hub has them."""
         return self._read("GET", f"/v1/blobs/{blob}/parts/{index}", limit=PART_CIPHERTEXT_SIZE)
+
+    def blob(self, blob: str) -> StoredBlob:
+        """What has arrived of a blob that this account uploads."""
+        return self._json("GET", f"/v1/blobs/{blob}", StoredBlob, limit=_LISTING_LIMIT)
 
     def delete_blob(self, blob: str) -> None:
         """Deletes a blob that this account has uploaded."""

@@ -7,10 +7,10 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import IO
+from typing import IO, Protocol
 
 from cloister.errors import ApiError
-from cloister.formats.dataset import Manifest, Part, decrypt_stream, encrypt_stream, make_manifest
+from cloister.formats.dataset import Manifest, Part, decrypt_stream, encrypt_part, make_manifest, plain_parts
 from cloister.formats.encoding import sha256
 from cloister.wire.hub import Hub
 from cloister.wire.patience import Patience
@@ -19,44 +19,97 @@ PARALLEL = 8
 """Parts on their way at once: each is 8 MiB of memory."""
 
 
+Told = Callable[[int], None]
+"""Is told of bytes of plaintext that have arrived, since it was told last. What it raises ends the transfer."""
+
+
+def untold(_size: int) -> None:
+    """For transfers that nobody watches."""
+
+
+class Ledger(Protocol):
+    """What has arrived of an upload: kept by whoever wants to take it up again after this process has died."""
+
+    def known(self, index: int, plaintext: bytes) -> Part | None:
+        """The part that has arrived before with this very content, if it has."""
+
+    def arrived(self, index: int, part: Part) -> None:
+        """The part whose content `known` was asked about has arrived now."""
+
+
 def upload(
-    hub: Hub, chunks: Iterable[bytes], key: bytes, dataset: str, *, patience: Patience, parallel: int = PARALLEL
+    hub: Hub,
+    chunks: Iterable[bytes],
+    key: bytes,
+    dataset: str,
+    *,
+    patience: Patience,
+    parallel: int = PARALLEL,
+    told: Told = untold,
+    ledger: Ledger | None = None,
 ) -> Manifest:
     """Encrypts a dataset and stores it with the hub; memory use is bounded by ``parallel`` parts and two.
 
     A part that fails for want of a connection is sent again. If the upload fails altogether, what was stored of it
-    is deleted again as far as possible.
+    is deleted again as far as possible, unless there is a ledger.
 
     Args:
-        dataset: the fresh random id that it is stored under.
+        dataset: the fresh random id that it is stored under, or that of the upload which the ledger knows.
+        ledger: parts that it knows are not sent again.
 
     Raises:
         ApiError: the hub refused, or stayed away.
     """
     try:
-        return _upload(hub, chunks, key, dataset, patience, parallel)
+        return _upload(hub, chunks, key, dataset, patience, parallel, told, ledger)
     except BaseException:
         # Nobody will ask for a dataset without a manifest; the hub throws it away sooner or later anyhow.
-        with contextlib.suppress(ApiError):
-            hub.delete_blob(dataset)
+        if ledger is None:
+            with contextlib.suppress(ApiError):
+                hub.delete_blob(dataset)
         raise
 
 
-def _upload(hub: Hub, chunks: Iterable[bytes], key: bytes, dataset: str, patience: Patience, parallel: int) -> Manifest:
+def _upload(
+    hub: Hub,
+    chunks: Iterable[bytes],
+    key: bytes,
+    dataset: str,
+    patience: Patience,
+    parallel: int,
+    told: Told,
+    ledger: Ledger | None,
+) -> Manifest:
     parts: list[Part] = []
     size = 0
-    sending: set[Future[None]] = set()
+    sending: dict[Future[None], tuple[int, int]] = {}
+
+    def settle() -> None:
+        """Waits until one has ended; raises what went wrong with it."""
+        for future in wait(sending, return_when=FIRST_COMPLETED).done:
+            index, length = sending.pop(future)
+            future.result()
+            if ledger is not None:
+                ledger.arrived(index, parts[index])
+            told(length)
+
     with ThreadPoolExecutor(parallel, thread_name_prefix="cloister-upload") as pool:
         try:
-            for index, ciphertext, length in encrypt_stream(chunks, key, dataset):
+            for index, last, plaintext in plain_parts(chunks):
+                size += len(plaintext)
+                known = ledger.known(index, plaintext) if ledger is not None else None
+                if known is not None:
+                    parts.append(known)
+                    told(len(plaintext))
+                    continue
+                ciphertext = encrypt_part(key, dataset, index, last=last, plaintext=plaintext)
                 parts.append(Part(size=len(ciphertext), sha256=sha256(ciphertext).hex()))
-                size += length
-                sending.add(pool.submit(_put, hub, dataset, index, ciphertext, patience))
-                del ciphertext
+                sending[pool.submit(_put, hub, dataset, index, ciphertext, patience)] = index, len(plaintext)
+                del ciphertext, plaintext
                 if len(sending) >= parallel:
-                    sending = _settle(sending)
+                    settle()
             while sending:
-                sending = _settle(sending)
+                settle()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -69,16 +122,15 @@ def _put(hub: Hub, dataset: str, index: int, ciphertext: bytes, patience: Patien
     patience.run(lambda: hub.put_part(dataset, index, ciphertext))
 
 
-def _settle(sending: set[Future[None]]) -> set[Future[None]]:
-    """Waits until one has ended; raises what went wrong with it."""
-    done, left = wait(sending, return_when=FIRST_COMPLETED)
-    for future in done:
-        future.result()
-    return left
-
-
 def download(
-    hub: Hub, manifest: Manifest, key: bytes, into: IO[bytes], *, patience: Patience, parallel: int = PARALLEL
+    hub: Hub,
+    manifest: Manifest,
+    key: bytes,
+    into: IO[bytes],
+    *,
+    patience: Patience,
+    parallel: int = PARALLEL,
+    told: Told = untold,
 ) -> bytes:
     """Fetches, checks and decrypts a dataset into a file.
 
@@ -96,6 +148,7 @@ def download(
             for plaintext in decrypt_stream(key, manifest, fetch):
                 digest.update(plaintext)
                 into.write(plaintext)
+                told(len(plaintext))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
