@@ -17,6 +17,7 @@ from cloister.formats.sealed import SignedKeys
 from cloister.rooms.definition import ImageReference, Reference
 from cloister.rooms.limits import Limits
 from cloister.rooms.nodes import TextFile
+from cloister.rooms.vault import ItemName
 from cloister.trust.evidence import Evidence
 
 MAX_REQUEST = 32 * 1024 * 1024
@@ -130,6 +131,67 @@ class StopRoom(Record, frozen=True, kw_only=True, tag_field="type", tag="stop_ro
     """Answered with `Done`."""
 
 
+# --- what users ask of their vaults -----------------------------------------------------------------------------
+
+
+class OpenVault(Record, frozen=True, kw_only=True, tag_field="type", tag="open_vault"):
+    """Opens a vault, which comes to be where it isn't there yet. Answered with `VaultStatus`."""
+
+    definition: bytes
+    """Canonical JSON."""
+
+
+class PutItem(Record, frozen=True, kw_only=True, tag_field="type", tag="put_item"):
+    """Puts an item into the vault. Answered with `Done`.
+
+    A request that is delivered again, ever so late, changes nothing: it creates what isn't there, once, or replaces
+    the very revision that it names.
+    """
+
+    item: ItemName
+    value: bytes
+    request: Hex32
+    """Chosen by the caller; the item's revision from then on."""
+    replaces: Hex32 | None = None
+    """The revision that it takes the place of; None for an item that isn't there."""
+    blob: Hex32 | None = None
+    """What the hub is to keep for as long as the item is there."""
+
+
+class ReadItem(Record, frozen=True, kw_only=True, tag_field="type", tag="read_item"):
+    """Answered with `Items`: the one item."""
+
+    item: ItemName
+
+
+class ListItems(Record, frozen=True, kw_only=True, tag_field="type", tag="list_items"):
+    """Answered with `Items`: those of one kind, in the order of their names; as many as fit into an answer."""
+
+    kind: Annotated[str, msgspec.Meta(pattern=r"\A[a-z]{1,32}\Z")]
+    after: str = ""
+    """The name that the list goes on behind."""
+
+
+class RemoveItem(Record, frozen=True, kw_only=True, tag_field="type", tag="remove_item"):
+    """Answered with `Done`, also where the item is not there."""
+
+    item: ItemName
+    revision: Hex32
+    """The one that is meant: an item that was put there since stays."""
+
+
+class AdmitDevice(Record, frozen=True, kw_only=True, tag_field="type", tag="admit_device"):
+    """Lets another of the user's devices see the keys that are kept. Answered with `Done`."""
+
+    key: Hex32
+
+
+class DismissDevice(Record, frozen=True, kw_only=True, tag_field="type", tag="dismiss_device"):
+    """Puts a device out of the vault, for good. Answered with `Done`."""
+
+    key: Hex32
+
+
 # --- what workers ask -------------------------------------------------------------------------------------------
 
 
@@ -174,7 +236,8 @@ RoomBody = (
     | ReadLog
     | StopRoom
 )
-RequestBody = Describe | PublishRoom | RoomBody | WorkerBody
+VaultBody = OpenVault | PutItem | ReadItem | ListItems | RemoveItem | AdmitDevice | DismissDevice
+RequestBody = Describe | PublishRoom | RoomBody | VaultBody | WorkerBody
 
 
 class Request(Record, frozen=True, kw_only=True):
@@ -183,6 +246,7 @@ class Request(Record, frozen=True, kw_only=True):
     version: Literal[1] = 1
     body: RequestBody
     room: Hex32 | None = None
+    """The room, or the vault, that it is about."""
     user: Email | None = None
     """Who the device key speaks for, by the sender's word; the enclave checks it."""
     token: str | None = None
@@ -245,6 +309,33 @@ class Log(Record, frozen=True, kw_only=True, tag_field="type", tag="log"):
     log does, the rest is asked for from there on."""
 
 
+class VaultDevice(Record, frozen=True, kw_only=True):
+    """A device that may open the vault."""
+
+    key: Hex32
+    bound_at: Size
+    """Milliseconds since 1970."""
+    admitted: bool
+    """Whether it may see keys that other devices have put."""
+
+
+class VaultStatus(Record, frozen=True, kw_only=True, tag_field="type", tag="vault_status"):
+    devices: tuple[VaultDevice, ...]
+    """In the order in which they came."""
+
+
+class Item(Record, frozen=True, kw_only=True):
+    item: ItemName
+    revision: Hex32
+    value: bytes
+
+
+class Items(Record, frozen=True, kw_only=True, tag_field="type", tag="items"):
+    items: tuple[Item, ...]
+    more: bool = False
+    """Whether the list goes on behind the last of them."""
+
+
 class Nonce(Record, frozen=True, kw_only=True, tag_field="type", tag="nonce"):
     nonce: Bytes32
 
@@ -272,9 +363,9 @@ class Progress(Record, frozen=True, kw_only=True, tag_field="frame", tag="progre
 class Answer(Record, frozen=True, kw_only=True, tag_field="frame", tag="answer"):
     """The last frame, where all went well."""
 
-    body: Done | Description | RoomContent | RoomStatus | Result | Log | Nonce
+    body: Done | Description | RoomContent | RoomStatus | Result | Log | VaultStatus | Items | Nonce
     checkpoint: str | None = None
-    """The room's signed checkpoint after the request; None where the request was not about a room."""
+    """The signed checkpoint of the room or vault after the request; None where it was about neither."""
     consistency: tuple[bytes, ...] = ()
     """RFC 6962 proof from ``seen`` of the request to the checkpoint."""
 
@@ -344,11 +435,15 @@ class Unable(Record, frozen=True, kw_only=True, tag_field="type", tag="unable"):
     message: str
 
 
+class HandedBack(Record, frozen=True, kw_only=True, tag_field="type", tag="handed_back"):
+    """The worker is to end and can't bring the task to an end before: another is to have it, at once."""
+
+
 class Report(Record, frozen=True, kw_only=True):
     """What became of a task."""
 
     version: Literal[1] = 1
-    outcome: Finished | Failed | Unable
+    outcome: Finished | Failed | Unable | HandedBack
 
 
 def refusal(error: Refused) -> Refusal:

@@ -1,0 +1,317 @@
+"""Users' vaults: a log each, the state that it folds into, and the items beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections import OrderedDict
+from collections.abc import Callable
+from weakref import WeakValueDictionary
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from cloister.enclave.sealing import blob_label
+from cloister.enclave.store import SealedStore
+from cloister.errors import DefinitionInvalid, LogTampered, Refused, VerificationError
+from cloister.formats.checkpoint import Checkpoint, sign_checkpoint
+from cloister.formats.encoding import Hex32, Record, canonical, decode, decode_canonical, normal_email, pack
+from cloister.formats.merkle import MerkleTree
+from cloister.formats.sealed import open_row, open_secret, seal_row, seal_secret
+from cloister.protocol import (
+    AdmitDevice,
+    Answer,
+    DismissDevice,
+    Done,
+    Item,
+    Items,
+    ListItems,
+    OpenVault,
+    PutItem,
+    ReadItem,
+    RemoveItem,
+    Request,
+    VaultBody,
+    VaultDevice,
+    VaultStatus,
+)
+from cloister.rooms import vault as rules
+from cloister.rooms.vault import NO_SUCH_VAULT, VaultDefinition, VaultEvent, VaultState, read_vault_definition
+from cloister.trust.identity import verify_identity
+
+LISTED_BYTES = 8 * 1024 * 1024
+"""Of values in one answer; the rest is asked for."""
+KEPT_OPEN = 1000
+"""Vaults whose logs stay in memory when nobody asks for them."""
+
+
+class StoredItem(Record, frozen=True, kw_only=True):
+    """Secret named as the item."""
+
+    revision: Hex32
+    """The request that has put this value."""
+    value: bytes
+
+
+class Vault:
+    """The single writer of one vault's log. Decisions and the appends that follow from them hold `lock`."""
+
+    def __init__(self, vault: str, store: SealedStore, key: bytes, signing: Ed25519PrivateKey) -> None:
+        self.id = vault
+        # Apart from rooms: who asks for a room by the id of a vault, or the other way round, finds nothing.
+        self._place = f"vault/{vault}"
+        self.lock = asyncio.Lock()
+        self.state = VaultState()
+        self._store = store
+        self._key = key
+        self._signing = signing
+        self._tree = MerkleTree()
+
+    def load(self) -> None:
+        """Reads the log from the store and folds it.
+
+        Raises:
+            LogTampered: a row was changed, moved or taken out. The vault stays closed.
+        """
+        tree, state = MerkleTree(), VaultState()
+        try:
+            for index, row in enumerate(self._store.read(self._place)):
+                data = open_row(self._key, self._place, index, tree.root(), row)
+                state.apply(decode_canonical(data, VaultEvent, what="an event of a vault"))
+                tree.append(data)
+        except VerificationError as error:
+            raise _changed(error) from None
+        self._tree, self.state = tree, state
+
+    async def append(
+        self,
+        event: VaultEvent | None,
+        *,
+        put: tuple[str, StoredItem] | None = None,
+        blob: str | None = None,
+        delete: str | None = None,
+    ) -> None:
+        """Writes an event, and changes an item with it, both or nothing; on disk when it returns.
+
+        Args:
+            event: None where only a value changes.
+            blob: what the hub is to keep for as long as the item that is put is there.
+        """
+        entry = None if event is None else canonical(event)
+        rows = [] if entry is None else [seal_row(self._key, self._place, len(self._tree), self._tree.root(), entry)]
+        name = None if put is None else self._label(put[0])
+        sealed = None if put is None or name is None else {name: self._seal(*put)}
+        holds = None if name is None or blob is None else {name: blob_label(self._key, blob)}
+        gone = () if delete is None else (self._label(delete),)
+        write = asyncio.ensure_future(
+            asyncio.to_thread(
+                self._store.append, self._place, len(self._tree), rows, put=sealed, holds=holds, delete=gone
+            )
+        )
+        try:
+            await asyncio.shield(write)
+        except asyncio.CancelledError:
+            # Whoever asked has gone, but the write goes on: what is on disk must be what is in memory.
+            await asyncio.wait([write])
+            if write.exception() is None:
+                self._take(event, entry)
+            raise
+        self._take(event, entry)
+
+    def _take(self, event: VaultEvent | None, entry: bytes | None) -> None:
+        if event is not None and entry is not None:
+            self._tree.append(entry)
+            self.state.apply(event)
+
+    async def item(self, name: str) -> StoredItem | None:
+        """An item's value, or None.
+
+        Raises:
+            LogTampered: it was changed in the store.
+        """
+        if name not in self.state.items:
+            return None
+        sealed = await asyncio.to_thread(self._store.secret, self._place, self._label(name))
+        if sealed is None:
+            raise LogTampered("An item is gone from the store of the enclave. Ask the operator to restore the store.")
+        try:
+            return decode(open_secret(self._key, self._place, name, sealed), StoredItem, what="an item of a vault")
+        except VerificationError as error:
+            raise _changed(error) from None
+
+    def answer(self, request: Request, body: Done | VaultStatus | Items) -> Answer:
+        """An answer with the log's signed checkpoint, and the proof that it extends what the client has seen."""
+        size, root = len(self._tree), self._tree.root()
+        seen = request.seen
+        return Answer(
+            body=body,
+            checkpoint=sign_checkpoint(Checkpoint(self.id, size, root), self._signing),
+            consistency=tuple(self._tree.consistency_proof(seen)) if seen <= size else (),
+        )
+
+    def _seal(self, name: str, value: StoredItem) -> bytes:
+        return seal_secret(self._key, self._place, name, canonical(value))
+
+    def _label(self, name: str) -> str:
+        label = pack("cloister/secret-label/v1", self._place.encode(), name.encode())
+        return hmac.digest(self._key, label, "sha256").hex()
+
+
+class Vaults:
+    """All users' vaults."""
+
+    def __init__(self, store: SealedStore, key: bytes, signing: Ed25519PrivateKey, clock: Callable[[], int]) -> None:
+        self._store = store
+        self._key = key
+        self._signing = signing
+        self._clock = clock
+        self._opening = asyncio.Lock()
+        # In use by somebody, or asked for lately: never two of one vault.
+        self._there: WeakValueDictionary[str, Vault] = WeakValueDictionary()
+        self._lately: OrderedDict[str, Vault] = OrderedDict()
+
+    async def answer(self, request: Request, device: bytes | None, body: VaultBody) -> Answer:
+        """The answer to a request about a vault.
+
+        Raises:
+            Refused: ``not_found`` to all but the vault's user, in the same words whether it is there or not.
+            LogTampered: its log was changed in the store.
+        """
+        if request.room is None or device is None or request.user is None:
+            raise Refused("not_found", NO_SUCH_VAULT)
+        vault = await self._open(request.room)
+        async with vault.lock:
+            await self._authenticate(vault, request, device, body)
+            return vault.answer(request, await self._decide(vault, device.hex(), body))
+
+    async def _open(self, name: str) -> Vault:
+        async with self._opening:
+            vault = self._there.get(name)
+            if vault is None:
+                vault = Vault(name, self._store, self._key, self._signing)
+                await asyncio.to_thread(vault.load)
+                self._there[name] = vault
+        if vault.state.definition is not None:
+            self._lately[name] = vault
+            self._lately.move_to_end(name)
+            if len(self._lately) > KEPT_OPEN:
+                self._lately.popitem(last=False)
+        return vault
+
+    async def _authenticate(self, vault: Vault, request: Request, device: bytes, body: VaultBody) -> None:
+        """Lets the vault's user pass. Makes the vault where it isn't there and that was asked for, and binds the
+        device key where an identity token says so."""
+        stranger = Refused("not_found", NO_SUCH_VAULT)
+        definition = vault.state.definition
+        if definition is None:
+            if not isinstance(body, OpenVault):
+                raise stranger
+            try:
+                definition = read_vault_definition(body.definition, vault=vault.id)
+            except DefinitionInvalid:
+                raise stranger from None
+        if definition.user != normal_email(request.user or ""):
+            raise stranger
+        key = device.hex()
+        if key in vault.state.devices:
+            return
+        issuer = self._identify(definition, device, request.token)
+        if issuer is None:
+            raise stranger
+        if vault.state.definition is None:
+            await vault.append(self._event(vault, key, rules.VaultOpened(definition=definition)))
+        for event in rules.bind(vault.state, key, issuer):
+            await vault.append(self._event(vault, key, event))
+
+    def _identify(self, definition: VaultDefinition, device: bytes, token: str | None) -> str | None:
+        """The issuer that vouches that the device key is the user's, if one does."""
+        if token is None:
+            return None
+        try:
+            email, issuer = verify_identity(token, device, definition.issuers, now=self._clock() // 1000)
+        except VerificationError:
+            return None
+        return issuer if email == definition.user else None
+
+    async def _decide(self, vault: Vault, key: str, body: VaultBody) -> Done | VaultStatus | Items:
+        """Decides and appends. The vault's lock is held."""
+        state, now = vault.state, self._clock()
+        match body:
+            case OpenVault():
+                return self._status(vault)
+            case PutItem():
+                await self._put(vault, key, body)
+            case ReadItem(item=name):
+                rules.check_readable(state, name, key, now)
+                return Items(items=(await self._shown(vault, name),))
+            case ListItems():
+                return await self._list(vault, key, body)
+            case RemoveItem(item=name, revision=revision):
+                stored = await vault.item(name)
+                if stored is not None and stored.revision == revision:
+                    await vault.append(self._event(vault, key, rules.ItemRemoved(item=name)), delete=name)
+            case AdmitDevice(key=other):
+                for event in rules.admit(state, key, other, now):
+                    await vault.append(self._event(vault, key, event))
+            case DismissDevice(key=other):
+                for event in rules.dismiss(state, key, other, now):
+                    await vault.append(self._event(vault, key, event))
+        return Done()
+
+    async def _put(self, vault: Vault, key: str, body: PutItem) -> None:
+        # 1. It was not answered before.
+        stored = await vault.item(body.item)
+        if body.request in vault.state.answered or (stored is not None and stored.revision == body.request):
+            return
+        # 2. It says what is there now.
+        if body.replaces != (None if stored is None else stored.revision):
+            raise Refused(
+                "conflict", "The item was changed from somewhere else meanwhile. Read it again, then change it."
+            )
+        # 3. There is room for it.
+        events = rules.put(vault.state, body.item, len(body.value), body.request)
+        value = StoredItem(revision=body.request, value=body.value)
+        event = self._event(vault, key, events[0]) if events else None
+        await vault.append(event, put=(body.item, value), blob=body.blob)
+
+    async def _list(self, vault: Vault, key: str, body: ListItems) -> Items:
+        """Whole items, one at least, and then as many as fit. Those that the device may not see are left out."""
+        now = self._clock()
+        protected = body.kind == rules.PROTECTED and not rules.is_admitted(vault.state, key, now)
+        names = sorted(
+            name
+            for name, item in vault.state.items.items()
+            if name.startswith(f"{body.kind}/") and name > body.after and not (protected and item.device != key)
+        )
+        items: list[Item] = []
+        size = 0
+        for name in names:
+            shown = await self._shown(vault, name)
+            size += len(shown.value)
+            if items and size > LISTED_BYTES:
+                return Items(items=tuple(items), more=True)
+            items.append(shown)
+        return Items(items=tuple(items))
+
+    @staticmethod
+    async def _shown(vault: Vault, name: str) -> Item:
+        stored = await vault.item(name)
+        assert stored is not None  # it is in the state, and the lock is held
+        return Item(item=name, revision=stored.revision, value=stored.value)
+
+    def _status(self, vault: Vault) -> VaultStatus:
+        now = self._clock()
+        return VaultStatus(
+            devices=tuple(
+                VaultDevice(key=key, bound_at=device.bound_at, admitted=rules.is_admitted(vault.state, key, now))
+                for key, device in vault.state.devices.items()
+            )
+        )
+
+    def _event(self, vault: Vault, key: str, body: rules.VaultBody) -> VaultEvent:
+        return VaultEvent(time=rules.event_time(vault.state, self._clock()), device=key, body=body)
+
+
+def _changed(error: VerificationError) -> LogTampered:
+    return LogTampered(
+        f"What the enclave has stored of this vault was changed: {error} Ask the operator to restore the store."
+    )
