@@ -38,7 +38,9 @@ class TokenInfo(BaseModel):
 class NewTokenRequest(BaseModel, extra="forbid"):
     """What the new token is for."""
 
-    description: str = Field(default="", max_length=200, description="For the list of tokens.")
+    description: str = Field(
+        default="", max_length=200, pattern="^[^\\x00]*$", description="For the list of tokens; without NUL characters."
+    )
 
 
 class NewTokenAnswer(BaseModel):

@@ -11,6 +11,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from cloister.hub.database import DatabaseFailed
+
 _HOW_TO_GET_ONE = "Get one on the hub's machine with: cloister user add EMAIL --data DIR"
 
 
@@ -83,8 +85,21 @@ def busy(message: str, retry_seconds: int) -> Problem:
     return Problem(HTTPStatus.TOO_MANY_REQUESTS, "busy", message, {"Retry-After": str(retry_seconds)})
 
 
-def unavailable(message: str) -> Problem:
-    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", message)
+def unavailable(message: str, retry_seconds: int = 5) -> Problem:
+    """503: something that the hub needs is away or slow. The header says when to try again."""
+    headers = {"Retry-After": str(retry_seconds)}
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", message, headers)
+
+
+def full(message: str, retry_seconds: int = 60) -> Problem:
+    """507: something that the hub needs has no room left. The header says when to try again."""
+    headers = {"Retry-After": str(retry_seconds)}
+    return Problem(HTTPStatus.INSUFFICIENT_STORAGE, "full", message, headers)
+
+
+def of_database(failure: DatabaseFailed) -> Problem:
+    """What a failure of the database is to a client."""
+    return full(str(failure)) if failure.full else unavailable(str(failure))
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -95,6 +110,11 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 async def _answer_problem(_request: Request, problem: Exception) -> JSONResponse:
     assert isinstance(problem, Problem)
     return problem.response()
+
+
+async def _answer_database(_request: Request, failure: Exception) -> JSONResponse:
+    assert isinstance(failure, DatabaseFailed)
+    return of_database(failure).response()
 
 
 async def _answer_http(_request: Request, error: Exception) -> JSONResponse:
@@ -117,5 +137,6 @@ async def _answer_invalid(_request: Request, error: Exception) -> JSONResponse:
 def install(app: FastAPI) -> None:
     """Make ``app`` answer every error in the one shape."""
     app.add_exception_handler(Problem, _answer_problem)
+    app.add_exception_handler(DatabaseFailed, _answer_database)
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
