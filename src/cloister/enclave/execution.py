@@ -167,6 +167,7 @@ class Executor:
                 execution = Execution(room, step, run_id(job, step.node.id), user, changes)
                 execution.after = [by_node[each] for each in step.node.dependencies if each in by_node]
                 self._executions[room.id, step.cache_key] = execution
+                room.users += 1
                 execution.task = asyncio.create_task(self._execute(execution))
             execution.wanted_by.add(job)
             by_node[step.node.id] = execution
@@ -251,6 +252,12 @@ class Executor:
         if self._executions.get(key) is execution:
             del self._executions[key]
 
+    def forget(self, room: Room) -> None:
+        """Lets go of a room in which nothing is under way. What became of its jobs is read from the log then."""
+        self._changes.pop(room.id, None)
+        for key in [key for key in self._jobs if key[0] == room.id]:
+            del self._jobs[key]
+
     # --- doing ---
 
     async def _execute(self, execution: Execution) -> None:
@@ -281,6 +288,7 @@ class Executor:
             log.error("an execution failed: %s", place(error))
         finally:
             self._forget(execution)
+            room.users -= 1
             execution.over = True
             execution.changes.notify()
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -91,9 +91,22 @@ class Service:
         self._reference = reference
         self._clock = clock
         self._executor = Executor(workers, reference, signing, clock)
-        self._rooms: dict[str, Room] = {}
-        self._opening = asyncio.Lock()
+        self._rooms = OpenRooms(self._make, self._opened, self._executor.forget, memory_bytes=memory_bytes)
 
+    @property
+    def rooms_open(self) -> int:
+        """How many rooms are in memory."""
+        return len(self._rooms)
+
+    async def check(self) -> None:
+        """Raises:
+        StoreFailed: the store doesn't answer.
+        """
+        await asyncio.to_thread(self._store.secret, "", "")
+        *,
+        memory_bytes: int = MEMORY_BYTES,
+
+        """``memory_bytes``: what rooms may take in memory; see `OpenRooms`."""
     async def answer(self, opened: OpenedRequest) -> AsyncGenerator[Frame]:
         """The frames that answer one request; the last is an `Answer` or a `Refusal`."""
         try:
@@ -144,44 +157,27 @@ class Service:
 
     # --- rooms and who is in them ---
 
-    async def _open(self, room_id: str) -> Room:
-        """The room, from memory or from the store.
+    @asynccontextmanager
+    async def _open(self, room_id: str) -> AsyncIterator[Room]:
+        """The room, from memory or from the store, for as long as the block lasts.
 
         Raises:
             Refused: ``not_found``, where there is none.
             LogTampered: the store shows another log than was written.
         """
-        async with self._opening:
-            room = await self._load(room_id)
-        if room is None:
-            raise Refused("not_found", NO_SUCH_ROOM)
-        return room
-
-    async def _create(self, definition: Definition) -> Room:
-        """The room of that definition; its first event is written unless it is there already."""
-        room_id = definition.id()
-        async with self._opening:
-            room = await self._load(room_id)
+        async with self._rooms.using(room_id) as room:
             if room is None:
-                room = Room(room_id, self._store, self._key, self._signing)
-                body = Published(definition=definition)
-                await room.append(room.prepare(definition.owner, body, self._clock()))
-                self._rooms[room_id] = room
-        return room
+                raise Refused("not_found", NO_SUCH_ROOM)
+            yield room
 
-    async def _load(self, room_id: str) -> Room | None:
-        if room_id in self._rooms:
-            return self._rooms[room_id]
-        room = Room(room_id, self._store, self._key, self._signing)
-        await asyncio.to_thread(room.load)
-        if room.state.definition is None:
-            return None
+    def _make(self, room_id: str) -> Room:
+        return Room(room_id, self._store, self._key, self._signing)
+
+    async def _opened(self, room: Room) -> None:
         for run in list(room.state.running.values()):
             # Nothing is under way in a room that was only just opened: an enclave before this one was at it.
             body = RunVoided(run=run, node=room.state.runs[run].node, reason="interrupted")
             await room.append(room.prepare(ENCLAVE, body, self._clock()))
-        self._rooms[room_id] = room
-        return room
 
     async def _authenticate(self, room: Room, request: Request, device: bytes | None) -> str:
         """Who asks. Binds the device key first where an identity token says so.
@@ -236,28 +232,33 @@ class Service:
                 "bad_request", "The room is made for another enclave or worker. Build it anew and publish that."
             )
         # 3. It becomes the first event of its own log.
-        room = await self._create(definition)
-        await self._authenticate(room, request, device)
-        return await self._answer(room, request, Done())
+
+        async def create(room: Room) -> None:
+            await room.append(room.prepare(definition.owner, Published(definition=definition), self._clock()))
+
+        async with self._rooms.using(definition.id(), create) as room:
+            assert room is not None
+            await self._authenticate(room, request, device)
+            return await self._answer(room, request, Done())
 
     # --- requests about a room ---
 
     async def _in_room(self, request: Request, device: bytes | None, body: RoomBody) -> AsyncGenerator[Frame]:
         if request.room is None:
             raise Refused("bad_request", "The request does not say which room it is about.")
-        room = await self._open(request.room)
-        user = await self._authenticate(room, request, device)
-        node = getattr(body, "node", None)
-        authorise(published(room.state), ACTIONS[type(body)], user, node)
-        if isinstance(body, AwaitJob):
-            async with aclosing(self._executor.watch(room, body.node, user, body.job)) as changes:
-                async for progress in changes:
-                    yield progress
-            yield await self._answer(room, request, Done())
-            return
-        async with room.lock:
-            answer = await self._answer(room, request, await self._decide(room, user, body))
-        yield answer
+        async with self._open(request.room) as room:
+            user = await self._authenticate(room, request, device)
+            node = getattr(body, "node", None)
+            authorise(published(room.state), ACTIONS[type(body)], user, node)
+            if isinstance(body, AwaitJob):
+                async with aclosing(self._executor.watch(room, body.node, user, body.job)) as changes:
+                    async for progress in changes:
+                        yield progress
+                yield await self._answer(room, request, Done())
+                return
+            async with room.lock:
+                answer = await self._answer(room, request, await self._decide(room, user, body))
+            yield answer
 
     async def _decide(self, room: Room, user: str, body: RoomBody) -> Done | RoomContent | RoomStatus | Result | Log:
         """Decides and appends. The room's lock is held."""
