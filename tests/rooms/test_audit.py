@@ -17,8 +17,10 @@ from cloister.rooms.events import (
     DatasetRemoved,
     Event,
     KeyBound,
+    KeyUnbound,
     LogRead,
     Published,
+    Restored,
     ResultFetched,
     RunFailed,
     RunFinished,
@@ -46,6 +48,8 @@ def bodies(name: str) -> list[Body]:
         ResultFetched(run=HEX, node=name),
         LogRead(size=5),
         Stopped(),
+        KeyUnbound(user=name, key=HEX),
+        Restored(restore=HEX, declared=5),
     ]
 
 

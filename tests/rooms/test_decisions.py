@@ -14,6 +14,7 @@ from cloister.rooms.events import (
     Event,
     KeyBound,
     Published,
+    Restored,
     RunFailed,
     RunFinished,
     RunStarted,
@@ -242,6 +243,35 @@ def test_a_room_that_is_not_there() -> None:
     empty = RoomState()
     with pytest.raises(Refused, match="There is no such room"):
         decisions.fetch(empty, ID, "joined", None)
+
+
+# --- keys ---
+
+
+def test_a_key_is_ended_by_another_one() -> None:
+    subject = after(state(), KeyBound(user=LAB, key=ONE, issuer="hub"))
+    with pytest.raises(Refused, match="from another of your devices") as caught:
+        decisions.unbind(subject, LAB, ONE, ONE)
+    assert caught.value.code == "conflict"
+    # Pinned keys too.
+    [event] = decisions.unbind(subject, LAB, "22" * 32, ONE)
+    assert after(subject, event).keys == {LAB: {ONE}}
+    assert decisions.unbind(subject, LAB, "22" * 32, ONE) == []
+
+
+def test_a_key_can_be_ended_before_it_was_ever_bound_and_for_its_user_alone() -> None:
+    subject = after(state(), *decisions.unbind(state(), LAB, TWO, ONE))
+    after(subject, KeyBound(user=LAB, key=TWO, issuer="hub"), KeyBound(user=OWNER, key=TWO, issuer="hub"))
+    assert subject.keys == {LAB: {"22" * 32}, OWNER: {TWO}}
+
+
+def test_a_restore_is_told_once() -> None:
+    subject = state()
+    [event] = decisions.restored(subject, ONE, 7)
+    assert event == Restored(restore=ONE, declared=7)
+    after(subject, event)
+    assert decisions.restored(subject, ONE, 7) == []
+    assert decisions.restored(subject, TWO, 8) == [Restored(restore=TWO, declared=8)]
 
 
 # --- the fold ---

@@ -31,6 +31,7 @@ ALLOWED_BY: dict[Action, str] = {
     Action.READ_STATUS: "participant",
     Action.READ_LOG: "participant",
     Action.STOP: "owner of the room",
+    Action.UNBIND_KEY: "participant",
     Action.ATTACH: "data owner of the node",
     Action.REMOVE: "data owner of the node",
     Action.RUN: "analyst of the node",

@@ -22,8 +22,10 @@ from cloister.rooms.events import (
     DatasetRemoved,
     Event,
     KeyBound,
+    KeyUnbound,
     LogRead,
     Published,
+    Restored,
     ResultFetched,
     RunFailed,
     RunFinished,
@@ -283,6 +285,8 @@ inputs = st.builds(Input, node=names, manifest=st.none() | hexes)
 anything: st.SearchStrategy[Body] = st.one_of(
     st.sampled_from([Published(definition=ROOM), Stopped()]),
     st.builds(KeyBound, user=st.sampled_from([HOSPITAL, "x@y"]), key=hexes, issuer=st.text(max_size=3)),
+    st.builds(KeyUnbound, user=st.sampled_from([HOSPITAL, "x@y"]), key=hexes),
+    st.builds(Restored, restore=hexes, declared=st.integers(0, 9)),
     st.builds(DatasetAttached, node=names, manifest=hexes, request=hexes),
     st.builds(DatasetRemoved, node=names, manifest=hexes, request=hexes),
     st.builds(RunStarted, run=hexes, node=names, cache_key=hexes, inputs=st.lists(inputs, max_size=2).map(tuple)),
@@ -309,6 +313,17 @@ def test_any_events_fold_into_a_sound_state(events: list[Event]) -> None:
     published = any(isinstance(event.body, Published) for event in events)
     assert (state.definition is not None) == published
     assert state.stopped == any(isinstance(event.body, Stopped) for event in events)
+
+
+@given(nonsense, hexes, nonsense)
+@settings(max_examples=200)
+def test_a_key_that_was_unbound_never_speaks_again(before: list[Event], key: str, after: list[Event]) -> None:
+    start = Event(time=0, actor=OWNER, body=Published(definition=ROOM))
+    unbound = Event(time=0, actor=HOSPITAL, body=KeyUnbound(user=HOSPITAL, key=key))
+    again = Event(time=0, actor=HOSPITAL, body=KeyBound(user=HOSPITAL, key=key, issuer="hub"))
+    state = fold([start, *before, unbound, *after, again])
+    assert key not in state.keys.get(HOSPITAL, ())
+    assert decisions.unbind(state, HOSPITAL, key, "ff" * 32) == []
 
 
 @given(nonsense, st.sampled_from(["patients", "lab"]))

@@ -51,8 +51,10 @@ from cloister.rooms.events import (
     DatasetRemoved,
     Event,
     KeyBound,
+    KeyUnbound,
     LogRead,
     Published,
+    Restored,
     ResultFetched,
     RunFailed,
     RunFinished,
@@ -183,6 +185,8 @@ def events() -> list[Event]:
         (ANALYST, LogRead(size=9)),
         (HOSPITAL, DatasetRemoved(node="patients", manifest="a1" * 32, request="06" * 32)),
         (OWNER, Stopped()),
+        (HOSPITAL, KeyUnbound(user=HOSPITAL, key=DEVICE_PUBLIC.hex())),
+        ("enclave", Restored(restore="09" * 32, declared=1_700_000_000_000)),
     ]
     return [Event(time=1_700_000_000_000 + index, actor=actor, body=body) for index, (actor, body) in enumerate(bodies)]
 

@@ -13,8 +13,10 @@ from cloister.rooms.events import (
     DatasetRemoved,
     Event,
     KeyBound,
+    KeyUnbound,
     LogRead,
     Published,
+    Restored,
     ResultFetched,
     RunFailed,
     RunFinished,
@@ -41,6 +43,8 @@ def _describe(body: Body) -> tuple[str, str, str]:
             return "Room has been published", "publish", definition.id()
         case KeyBound(user=user, key=key, issuer=issuer):
             return f"Device key has been bound to {user} on the word of {issuer}", "bind key", key
+        case KeyUnbound(user=user, key=key):
+            return f"Device key of {user} has ended", "unbind key", key
         case DatasetAttached(node=node, manifest=manifest):
             return f"Dataset has been attached to {node}", "attach dataset", manifest
         case DatasetRemoved(node=node, manifest=manifest):
@@ -59,6 +63,8 @@ def _describe(body: Body) -> tuple[str, str, str]:
             return "Audit log has been retrieved", "read log", str(size)
         case Stopped():
             return "Room has been stopped", "stop", ""
+        case Restored(restore=restore):
+            return "The operator has restored an old copy of the log: events may be lost", "restore", restore
 
 
 def _plain(field: str) -> str:

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from cloister.errors import Refused
 from cloister.rooms.definition import Definition
-from cloister.rooms.events import Body, DatasetAttached, DatasetRemoved, RunFinished, RunVoided, Stopped
+from cloister.rooms.events import (
+    Body,
+    DatasetAttached,
+    DatasetRemoved,
+    KeyUnbound,
+    Restored,
+    RunFinished,
+    RunVoided,
+    Stopped,
+)
 from cloister.rooms.permissions import NO_SUCH_ROOM
 from cloister.rooms.planning import plan
 from cloister.rooms.state import RoomState, Run, RunStatus
@@ -78,6 +87,29 @@ def remove(state: RoomState, node: str, request: str) -> list[Body]:
 def stop(state: RoomState) -> list[Body]:
     """The room ends."""
     return [] if state.stopped else [Stopped()]
+
+
+def unbind(state: RoomState, user: str, key: str, asking: str) -> list[Body]:
+    """A device key of the user's own ends, also one that was never bound here; also after the room was stopped.
+
+    Args:
+        asking: the device key that has signed the request.
+
+    Raises:
+        Refused: ``conflict``, where that is the one: nobody locks themselves out.
+    """
+    if (user, key) in state.unbound:
+        return []
+    if key == asking:
+        raise Refused("conflict", "A device can't end its own key. Do it from another of your devices.")
+    return [KeyUnbound(user=user, key=key)]
+
+
+def restored(state: RoomState, restore: str, declared: int) -> list[Body]:
+    """The operator declares that the store is an old copy. Told once for each restore."""
+    if state.restored is not None and state.restored.restore == restore:
+        return []
+    return [Restored(restore=restore, declared=declared)]
 
 
 def release(state: RoomState, run: Run, finished: RunFinished) -> RunFinished | RunVoided:

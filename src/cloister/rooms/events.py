@@ -30,6 +30,13 @@ class KeyBound(Record, frozen=True, kw_only=True, tag_field="type", tag="key_bou
     """The issuer whose identity token said so."""
 
 
+class KeyUnbound(Record, frozen=True, kw_only=True, tag_field="type", tag="key_unbound"):
+    """From here on this device key speaks for this user no more, and never will again."""
+
+    user: Email
+    key: Hex32
+
+
 class DatasetAttached(Record, frozen=True, kw_only=True, tag_field="type", tag="dataset_attached"):
     node: str
     manifest: Hex32
@@ -93,9 +100,20 @@ class Stopped(Record, frozen=True, kw_only=True, tag_field="type", tag="stopped"
     """Nothing can be attached, run or fetched any more."""
 
 
+class Restored(Record, frozen=True, kw_only=True, tag_field="type", tag="restored"):
+    """The operator has put back an old copy of the enclave's store: what followed the event before this one, if
+    anything did, is lost. By the operator's word; the enclave can't tell."""
+
+    restore: Hex32
+    """Which restore it was; the same in all rooms."""
+    declared: Size
+    """When, in milliseconds since 1970, by the operator's clock."""
+
+
 Body = (
     Published
     | KeyBound
+    | KeyUnbound
     | DatasetAttached
     | DatasetRemoved
     | RunStarted
@@ -105,6 +123,7 @@ Body = (
     | ResultFetched
     | LogRead
     | Stopped
+    | Restored
 )
 
 

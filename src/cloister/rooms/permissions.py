@@ -30,6 +30,7 @@ class Action(Enum):
     READ_STATUS = "read which data nodes have data and which runs there are"
     READ_LOG = "read the audit log"
     STOP = "stop the room"
+    UNBIND_KEY = "end one of your own device keys"
     ATTACH = "attach a dataset"
     REMOVE = "remove a dataset"
     RUN = "run the computation"
@@ -42,6 +43,7 @@ PERMISSIONS: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.READ_STATUS: frozenset({Role.PARTICIPANT}),
         Action.READ_LOG: frozenset({Role.PARTICIPANT}),
         Action.STOP: frozenset({Role.OWNER}),
+        Action.UNBIND_KEY: frozenset({Role.PARTICIPANT}),
         Action.ATTACH: frozenset({Role.DATA_OWNER}),
         Action.REMOVE: frozenset({Role.DATA_OWNER}),
         Action.RUN: frozenset({Role.ANALYST}),

@@ -17,7 +17,9 @@ from cloister.rooms.events import (
     DatasetRemoved,
     Event,
     KeyBound,
+    KeyUnbound,
     Published,
+    Restored,
     RunFailed,
     RunFinished,
     RunStarted,
@@ -36,7 +38,7 @@ class RunStatus(Enum):
     """It had finished; data that it was derived from was removed since."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Run:
     """One run of one computation."""
 
@@ -67,6 +69,10 @@ class RoomState:
     stopped: bool = False
     keys: dict[str, set[str]] = field(default_factory=dict)
     """User to the device keys (hex) that speak for them."""
+    unbound: set[tuple[str, str]] = field(default_factory=set)
+    """User and device key that doesn't speak for them and never will again, whoever vouches for it."""
+    restored: Restored | None = None
+    """The last restore that was declared."""
     attached: dict[str, str] = field(default_factory=dict)
     """Data node to the manifest digest of its dataset."""
     answered: set[tuple[str, str]] = field(default_factory=set)
@@ -86,8 +92,11 @@ class RoomState:
             case Published(definition=definition) if self.definition is None:
                 self.definition = definition
                 self.keys = {entry.user: set(entry.keys) for entry in definition.participants if entry.keys}
-            case KeyBound(user=user, key=key):
+            case KeyBound(user=user, key=key) if (user, key) not in self.unbound:
                 self.keys.setdefault(user, set()).add(key)
+            case KeyUnbound(user=user, key=key):
+                self.keys.get(user, set()).discard(key)
+                self.unbound.add((user, key))
             case DatasetAttached(node=node, manifest=manifest, request=request):
                 self.attached[node] = manifest
                 self.answered.add((node, request))
@@ -104,6 +113,8 @@ class RoomState:
                 self._end(index, event, event.body)
             case Stopped():
                 self.stopped = True
+            case Restored():
+                self.restored = event.body
             case _:
                 pass
 
