@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from cloister.hub.access import Account
 from cloister.hub.issuer import Issuer
 from cloister.hub.problems import conflict, responses
-from cloister.hub.schema import InvitationRow, RoomRow
+from cloister.hub.schema import InvitationRow, RoomRow, VaultRow
 from cloister.hub.services import Hub
 
 router = APIRouter(tags=["identity"])
@@ -25,7 +25,7 @@ class IdentityRequest(BaseModel, extra="forbid"):
     room: str | None = Field(
         default=None,
         pattern="^[0-9a-f]{64}$",
-        description="The room that the token is for: it is signed with a key that this room has pinned.",
+        description="The room, or vault, that the token is for: it is signed with a key that it has pinned.",
     )
 
 
@@ -57,7 +57,9 @@ async def make_identity(body: IdentityRequest, account: Account, hub: Hub) -> Id
         # Only for those whom the room invites: nobody else learns when it was entered, or whether.
         entered = select(RoomRow.created_at).join(InvitationRow, InvitationRow.room_id == RoomRow.id)
         entered = entered.where(RoomRow.id == body.room, InvitationRow.email == account.name)
-        return hub.signing.issuer(db, None if body.room is None else db.scalars(entered).one_or_none())
+        vault = select(VaultRow.created_at).where(VaultRow.id == body.room, VaultRow.account_id == account.id)
+        pinned = None if body.room is None else db.scalars(entered.union_all(vault)).first()
+        return hub.signing.issuer(db, pinned)
 
     issuer = await hub.database.reading(work)
     if issuer is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy import BigInteger, DateTime, Dialect, ForeignKey, Index, MetaData, String, TypeDecorator
+from sqlalchemy import BigInteger, DateTime, Dialect, ForeignKey, Index, MetaData, String, Text, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 ACCOUNT = "account"
@@ -81,6 +81,8 @@ class BlobRow(Base):
     folder: Mapped[str] = mapped_column(String(32), unique=True)
     complete: Mapped[bool] = mapped_column(default=False)
     touched_at: Mapped[datetime] = mapped_column(Moment, index=True)
+    # Since when, without a break, the enclave has said that it has no use for it.
+    unreferred_since: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class PartRow(Base):
@@ -125,3 +127,14 @@ class SigningKeyRow(Base):
     published_at: Mapped[datetime] = mapped_column(Moment)
     signing_since: Mapped[datetime | None] = mapped_column(Moment)
     destroyed_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class VaultRow(Base):
+    """Which vault in the enclave is the account's."""
+
+    __tablename__ = "vaults"
+
+    account_id: Mapped[str] = mapped_column(ForeignKey("principals.id", ondelete="CASCADE"), primary_key=True)
+    id: Mapped[str] = mapped_column(String(64))
+    definition: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Moment)
