@@ -7,7 +7,7 @@ import os
 import secrets
 import zipfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,29 +17,15 @@ from cloister.protocol import TaskInput
 from cloister.wire.hub import Hub
 from cloister.wire.patience import Patience
 from cloister.wire.transfers import upload
-from cloister.worker.sandbox import scratch
+from cloister.worker.inputs import InputInvalid, stage
+from cloister.worker.sandbox.budget import MemoryBudget
 from cloister.worker.sandbox.container import Sandbox
+from cloister.worker.sandbox.encrypted import Disk
 from cloister.worker.sandbox.runtime import Runtime
-from cloister.worker.task import InputInvalid, stage
 from tests.sdk.hub_peer import PeerHub, Served
 
 MIB = 1 << 20
 IMPATIENT = Patience(pauses=())
-
-
-class SmallSandbox(Sandbox):
-    """On a machine with four mebibytes of memory to spare."""
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__(Runtime(Path("/bin/false"), "none"), directory)
-        self._small = scratch.Directory(directory, free=lambda: scratch.RESERVE_BYTES + 4 * MIB)
-
-    def memory_folder(self, size_bytes: int, files: int) -> AbstractContextManager[Path]:
-        return self._small.memory_folder(size_bytes, files)
-
-    def close(self) -> None:
-        self._small.close()
-        super().close()
 
 
 @dataclass
@@ -53,7 +39,7 @@ class Stage:
 
         def make_folder(size_bytes: int, files: int) -> Path:
             nonlocal folder
-            folder = self.held.enter_context(self.sandbox.memory_folder(size_bytes, files))
+            folder = self.held.enter_context(self.sandbox.folder(size_bytes, files))
             return folder
 
         stage(inputs, self.hub, self.sandbox, make_folder, IMPATIENT)
@@ -75,12 +61,15 @@ class Stage:
         return TaskInput(mount=mount, kind="zip" if kind == "zip" else "file", manifest=manifest, key=key)
 
 
-@pytest.fixture
-def small() -> Iterator[Stage]:
+@contextmanager
+def staging(place: Path, disk: Disk | None) -> Iterator[Stage]:
+    """On a machine with four mebibytes of memory to spare."""
     if os.geteuid() != 0:
-        pytest.skip("memory file systems are mounted by root")
+        pytest.skip("file systems are mounted by root")
     directory = Path("/run") / f"cloister-test-{secrets.token_hex(8)}"
-    with Served(PeerHub()) as served, SmallSandbox(directory) as sandbox:
+    runtime = Runtime(Path("/bin/false"), "none")
+    memory = MemoryBudget(place / "memory", 4 * MIB)
+    with Served(PeerHub()) as served, Sandbox(runtime, directory, memory, disk) as sandbox:
         hub = Hub(served.url, served.hub.add_user("worker@example.org"))
         with ExitStack() as held:
             yield Stage(hub, sandbox, held)
@@ -88,6 +77,40 @@ def small() -> Iterator[Stage]:
         hub.close()
     assert list(directory.iterdir()) == []
     directory.rmdir()
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Stage]:
+    with staging(tmp_path, None) as stage:
+        yield stage
+
+
+@pytest.fixture
+def with_disk(tmp_path: Path) -> Iterator[Stage]:
+    with staging(tmp_path, Disk(tmp_path / "disk")) as stage:
+        yield stage
+
+
+def test_what_does_not_fit_into_memory_lies_on_the_disk(with_disk: Stage) -> None:
+    noise = secrets.token_bytes(5 * MIB)
+    folder = with_disk.stage(with_disk.file("large", noise), with_disk.result("zip", {"a/b": noise, "c": b"2"}))
+    assert (folder / "large").read_bytes() == noise
+    assert (folder / "zip/a/b").read_bytes() == noise
+    assert (folder / "zip/c").read_bytes() == b"2"
+    assert os.statvfs(folder).f_blocks * 4096 > 64 * MIB
+
+
+def test_what_fits_nowhere_is_named(tmp_path: Path) -> None:
+    named = pytest.raises(InputInvalid, match="'large' does not fit into this worker's memory, nor into its scratch")
+    with staging(tmp_path, Disk(tmp_path / "disk", most_bytes=MIB)) as stage, named:
+        stage.stage(stage.file("little", b"x"), stage.file("large", bytes(5 * MIB)))
+
+
+def test_where_the_kernel_cannot_encrypt_it_is_as_without_a_disk(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    named = pytest.raises(InputInvalid, match=r"'large' does not fit into this worker's memory\.$")
+    with staging(tmp_path, Disk(tmp_path / "file" / "below")) as stage, named:
+        stage.stage(stage.file("little", b"x"), stage.file("large", bytes(5 * MIB)))
 
 
 def test_inputs_that_fit(small: Stage) -> None:

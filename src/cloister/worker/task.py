@@ -3,39 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import hmac
-import shutil
+import logging
 import threading
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from cloister.errors import (
-    EnclaveError,
-    ImageUnavailable,
-    NotFoundError,
-    SandboxUnavailable,
-    ServerError,
-    VerificationError,
-)
-from cloister.formats.dataset import check_key
-from cloister.protocol import Failed, Finished, Task, TaskInput, Unable
+from cloister.errors import EnclaveError, ImageUnavailable, SandboxUnavailable, ServerError
+from cloister.protocol import Failed, Finished, Task, Unable
+from cloister.rooms.limits import Limits
 from cloister.wire.hub import Hub
 from cloister.wire.patience import Patience
-from cloister.wire.transfers import download, upload
+from cloister.wire.transfers import upload
 from cloister.worker.images.offer import Offer
+from cloister.worker.inputs import InputInvalid, stage
 from cloister.worker.runners.python import PythonTask, blueprint, run_python, uses_libraries
-from cloister.worker.sandbox.container import Sandbox
+from cloister.worker.sandbox.budget import Claim
+from cloister.worker.sandbox.container import Container, Sandbox
+from cloister.worker.sandbox.encrypted import DiskFull, DiskUnusable
+from cloister.worker.sandbox.frame import DiskPlace, Room, output_room
 from cloister.worker.sandbox.pool import Pool
 
-PAGE = 4096
-MAX_INPUT_FILES = 1_000_000
+log = logging.getLogger("cloister.worker")
 
-
-class InputInvalid(Exception):
-    """An input can't be handed to the script. The message is safe: it names the input, nothing of its content."""
+_USUAL = Limits()
+_SCRATCH_FILE_BYTES, _SCRATCH_FILES = 65536, 1000  # on disk: room for files of that size on average, and for so many
 
 
 def perform(
@@ -55,10 +48,7 @@ def perform(
     try:
         image = offer.open(task.image)
         with contextlib.ExitStack() as held:
-            names = {each.mount for each in task.inputs}
-            libraries = uses_libraries([task.script, *(file.content for file in task.files)])
-            container = held.enter_context(pool.take(blueprint(image.root, task.limits, names), libraries=libraries))
-            stage(task.inputs, hub, sandbox, container.input_folder, patience)
+            container = staged(task, image.root, hub, sandbox, pool, patience, held)
             python = PythonTask(
                 script=task.script,
                 limits=task.limits,
@@ -90,88 +80,57 @@ def _store(task: Task, chunks: Iterator[bytes], hub: Hub, patience: Patience) ->
     return Finished(manifest=manifest, commitment=hmac.digest(task.result_key, digest.digest(), "sha256"))
 
 
-def stage(
-    inputs: tuple[TaskInput, ...],
-    hub: Hub,
-    sandbox: Sandbox,
-    make_folder: Callable[[int, int], Path],
-    patience: Patience,
-) -> None:
-    """Fetches and decrypts all inputs into one folder: files as they are, results unpacked into folders.
-
-    Args:
-        make_folder: gives an empty folder in memory for so many bytes and so many files and folders.
+def staged(
+    task: Task, image_root: Path, hub: Hub, sandbox: Sandbox, pool: Pool, patience: Patience, held: contextlib.ExitStack
+) -> Container:
+    """A container for the task with its inputs in place; closed with `held`.
 
     Raises:
-        InputInvalid: an input is not what was attached, or too large for this worker.
+        InputInvalid, EnclaveError: it can't be done here; the message says why.
     """
-    with contextlib.ExitStack() as held:
-        archives = {}
-        size = files = 0
-        for each in inputs:
-            if each.kind == "zip":
-                archives[each.mount] = _fetch_archive(each, hub, sandbox, patience, held)
-                members = archives[each.mount].infolist()
-                size += sum(_pages(member.file_size) for member in members)
-                files += sum(member.filename.count("/") + 1 for member in members) + 1
-            else:
-                size += _pages(each.manifest.size)
-                files += 1
-        if files > MAX_INPUT_FILES:
-            raise InputInvalid(f"The inputs have more than {MAX_INPUT_FILES} files.")
-        folder = make_folder(size + PAGE, files)
-        for each in inputs:
-            with _named(each):
-                if each.kind == "zip":
-                    _unpack(archives[each.mount], folder / each.mount)
-                else:
-                    with (folder / each.mount).open("xb") as file:
-                        download(hub, each.manifest, each.key, file, patience=patience)
+    wanted = blueprint(image_root, task.limits, {each.mount for each in task.inputs})
+    libraries = uses_libraries([task.script, *(file.content for file in task.files)])
+    made: list[Container] = []
+    claims: list[Claim] = []
+
+    def make_folder(size_bytes: int, files: int) -> Path:
+        claim = sandbox.memory.claim(size_bytes)
+        on_disk = disk_rooms(task.limits)
+        if claim is None:
+            on_disk["input"] = Room(size_bytes, files)
+        try:
+            container = held.enter_context(pool.take(wanted, libraries=libraries, on_disk=on_disk))
+        except DiskUnusable as error:
+            log.warning("%s", error)
+            if isinstance(error, DiskFull) and error.place != "input":
+                name = "output size" if error.place == "output" else "scratch"
+                raise EnclaveError(
+                    f"This worker's disk has no room for what the computation's limit on {name} allows. Publish a room "
+                    "that allows less, or have the operator of this installation give its workers more."
+                ) from None
+            # As far as memory goes then; what doesn't fit is noticed, and named, when it is written.
+            container = held.enter_context(pool.take(wanted, libraries=libraries))
+            on_disk = {}
+        if claim is None and "input" not in on_disk:
+            claim = sandbox.memory.claim_what_there_is(size_bytes)
+        if claim is not None:
+            container.keep(claim)
+            claims.append(claim)
+        made.append(container)
+        return container.input_folder(size_bytes if claim is None else claim.size_bytes, files)
+
+    stage(task.inputs, hub, sandbox, make_folder, patience)
+    for claim in claims:
+        claim.arrived()
+    return made[0]
 
 
-def _fetch_archive(
-    each: TaskInput, hub: Hub, sandbox: Sandbox, patience: Patience, held: contextlib.ExitStack
-) -> zipfile.ZipFile:
-    place = held.enter_context(sandbox.memory_folder(_pages(each.manifest.size) + PAGE, 2))
-    with _named(each):
-        file = held.enter_context((place / "archive").open("x+b"))
-        download(hub, each.manifest, each.key, file, patience=patience)
-        return held.enter_context(zipfile.ZipFile(file))
-
-
-def _unpack(archive: zipfile.ZipFile, folder: Path) -> None:
-    """The collector of another worker made the archive; it is unpacked as if it hadn't."""
-    folder.mkdir()
-    for member in archive.infolist():
-        parts = member.filename.split("/")
-        if member.is_dir() or not all(part not in ("", ".", "..") for part in parts) or "\0" in member.filename:
-            raise InputInvalid("a name in it isn't one that results have")
-        target = folder.joinpath(*parts)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with archive.open(member) as source, target.open("xb") as file:
-            shutil.copyfileobj(source, file, 1024 * 1024)
-
-
-@contextlib.contextmanager
-def _named(each: TaskInput) -> Iterator[None]:
-    """Turns what can be wrong with one input into an error that names it."""
-    try:
-        check_key(each.key, each.manifest)
-        yield
-    except (VerificationError, zipfile.BadZipFile, InputInvalid, NotFoundError) as error:
-        if each.kind == "zip":
-            raise InputInvalid(
-                f"The input {each.mount!r} is not the result that was computed: {error} Remove the data that it was "
-                "derived from, upload and attach that again, and run it anew."
-            ) from None
-        raise InputInvalid(
-            f"The input {each.mount!r} is not what was attached: {error} Remove it, upload it again and attach that."
-        ) from None
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        raise InputInvalid(f"The input {each.mount!r} does not fit into this worker's memory.") from None
-
-
-def _pages(size: int) -> int:
-    return -(-size // PAGE) * PAGE
+def disk_rooms(limits: Limits) -> dict[DiskPlace, Room]:
+    """What can't be meant to lie in memory, and how large it is to be: a definition that allows more of it than of
+    memory, and more than by default, asks for a disk. Elsewhere it counts as memory."""
+    rooms: dict[DiskPlace, Room] = {}
+    if limits.output_bytes > max(limits.memory_bytes, _USUAL.output_bytes):
+        rooms["output"] = output_room(limits)
+    if limits.scratch_bytes > max(limits.memory_bytes, _USUAL.scratch_bytes):
+        rooms["scratch"] = Room(limits.scratch_bytes, limits.scratch_bytes // _SCRATCH_FILE_BYTES + _SCRATCH_FILES)
+    return rooms

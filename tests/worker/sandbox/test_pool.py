@@ -20,6 +20,7 @@ import pytest
 from cloister.rooms.limits import MIB, Limits
 from cloister.worker.runners.python import PythonTask, blueprint, run_python
 from cloister.worker.sandbox import cgroups, container, probe
+from cloister.worker.sandbox.budget import MemoryBudget
 from cloister.worker.sandbox.container import Blueprint, Container, Sandbox, group_name
 from cloister.worker.sandbox.pool import CONTAINER_BYTES, LEFT_BYTES, Pool
 from tests.containers import SMALL
@@ -126,19 +127,35 @@ def test_where_tasks_use_no_libraries_those_that_wait_have_none(sandbox: Sandbox
                 assert log_of(taken, script) == found
 
 
-def test_none_is_made_while_memory_is_short(sandbox: Sandbox, usual: Blueprint) -> None:
+def test_none_is_made_while_memory_is_short(image_root: Path, usual: Blueprint, tmp_path: Path) -> None:
     asked = threading.Event()
 
     def free() -> int:
         asked.set()
         return CONTAINER_BYTES + LEFT_BYTES - 1
 
-    with Pool(sandbox, 1, usual, free=free) as pool:
+    memory = MemoryBudget(tmp_path, free=free)
+    with Sandbox(probe.detect(image_root), memory=memory) as sandbox, Pool(sandbox, 1, usual) as pool:
         assert asked.wait(WAIT)
         assert not pool.wait_full(0.2)
         with pool.take(usual) as taken:
             assert taken.blueprint.imports == ()
             assert log_of(taken, "print(1)") == "1"
+
+
+def test_those_that_wait_count_in_the_machines_budget(image_root: Path, usual: Blueprint, tmp_path: Path) -> None:
+    """Also for other workers; and whoever takes one is counted on, until it is closed."""
+    memory = MemoryBudget(tmp_path, most_bytes=CONTAINER_BYTES * 3 // 2)
+    other = MemoryBudget(tmp_path, most_bytes=CONTAINER_BYTES * 3 // 2)
+    with Sandbox(probe.detect(image_root), memory=memory) as sandbox, Pool(sandbox, 2, usual, ()) as pool:
+        assert not pool.wait_full(3), "there is memory for one"
+        assert len(pool.waiting) == 1
+        assert other.claim(CONTAINER_BYTES) is None
+        with pool.take(usual):
+            assert other.claim(CONTAINER_BYTES) is None
+    claim = other.claim(CONTAINER_BYTES)
+    assert claim is not None
+    claim.release()
 
 
 def test_one_that_has_died_is_replaced(sandbox: Sandbox, usual: Blueprint) -> None:

@@ -159,20 +159,6 @@ def test_opening_below_a_folder(tmp_path: Path) -> None:
         os.close(root)
 
 
-def test_no_folder_is_larger_than_the_memory_there_is(base: Path) -> None:
-    """So the kernel never has to choose whom to kill: what doesn't fit is an error when it is written."""
-    directory = scratch.Directory(base, free=lambda: scratch.RESERVE_BYTES + MIB)
-    with directory.memory_folder(1 << 50, 3) as folder:
-        (folder / "full").write_bytes(bytes(MIB))
-        with pytest.raises(OSError, match="No space left"):
-            (folder / "more").write_bytes(b"x")
-    directory.close()
-    directory = scratch.Directory(base, free=lambda: 0)
-    with directory.memory_folder(MIB, 3) as folder, pytest.raises(OSError, match="No space left"):
-        (folder / "any").write_bytes(bytes(MIB))
-    directory.close()
-
-
 def test_free_memory() -> None:
     assert scratch.free_memory("MemTotal:  9 kB\nMemAvailable:       3 kB\n") == 3072
     assert scratch.free_memory() > 0

@@ -22,6 +22,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import resource
 import secrets
@@ -29,7 +30,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -40,9 +41,13 @@ from cloister.errors import SandboxUnavailable
 from cloister.rooms.limits import GIB, Limits
 from cloister.worker import linux
 from cloister.worker.sandbox import bundle, cgroups, frame, scratch
+from cloister.worker.sandbox.budget import Claim, MemoryBudget
 from cloister.worker.sandbox.capture import Capture
+from cloister.worker.sandbox.encrypted import Disk, DiskFull, DiskUnusable
 from cloister.worker.sandbox.process import Process, Stop, follow, pipe, read_now, wait_ready
 from cloister.worker.sandbox.runtime import Runtime, stop_starting
+
+log = logging.getLogger("cloister.worker")
 
 LimitName = Literal["memory", "pids", "wall time", "output size", "output files", "scratch"]
 
@@ -121,11 +126,21 @@ class Sandbox:
         SandboxUnavailable: the directory can't be used.
     """
 
-    def __init__(self, runtime: Runtime, directory: Path = DEFAULT_DIRECTORY) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        directory: Path = DEFAULT_DIRECTORY,
+        memory: MemoryBudget | None = None,
+        disk: Disk | None = None,
+    ) -> None:
         self._runtime = runtime
         sweep(directory)
         linux.become_subreaper()
         self._directory = scratch.Directory(directory)
+        self.memory = memory or MemoryBudget()
+        """Of the whole machine; what is put into memory is claimed there first."""
+        self.disk = disk
+        """For what doesn't fit into memory; None where nothing may lie on a disk, encrypted or not."""
 
     @property
     def directory(self) -> Path:
@@ -142,36 +157,70 @@ class Sandbox:
         """Remove the directory. Containers must have ended."""
         self._directory.close()
 
-    def memory_folder(self, size_bytes: int, files: int) -> AbstractContextManager[Path]:
-        """An empty folder in memory that is never swapped out, for archives in plaintext.
+    @contextmanager
+    def folder(self, size_bytes: int, files: int) -> Iterator[Path]:
+        """An empty folder for archives in plaintext: in memory and never swapped out or, where they don't fit there,
+        encrypted on a disk.
 
-        Holds at most `size_bytes` (every file rounded up to 4096) and `files` files and folders; more is OSError
-        with ENOSPC. Emptied, unmounted and removed at the end.
+        Holds at least `size_bytes` (every file rounded up to 4096) and `files` files and folders. Where there is room
+        for that nowhere, it holds what fits into memory; more is OSError with ENOSPC. Gone at the end.
         """
-        return self._directory.memory_folder(size_bytes, files)
+        with ExitStack() as held:
+            claim = self.memory.claim(size_bytes)
+            if claim is None and (on_disk := self._volume(held, size_bytes, files)) is not None:
+                yield on_disk
+                return
+            claim = claim or self.memory.claim_what_there_is(size_bytes)
+            held.callback(claim.release)
+            yield held.enter_context(self._directory.memory_folder(claim.size_bytes, files))
+
+    def _volume(self, held: ExitStack, size_bytes: int, files: int) -> Path | None:
+        if self.disk is None:
+            return None
+        place = held.enter_context(self._directory.mount_point())
+        try:
+            return held.enter_context(
+                self.disk.volume(place, size_bytes=size_bytes, files=files, mode=0o700, flags=scratch.PRIVATE)
+            )
+        except DiskUnusable as error:
+            log.warning("%s", error)
+            return None
 
     @contextmanager
-    def container(self, blueprint: Blueprint) -> Iterator[Container]:
+    def container(
+        self, blueprint: Blueprint, on_disk: Mapping[frame.DiskPlace, frame.Room] | None = None
+    ) -> Iterator[Container]:
         """A container of its own for one job, made now and closed at the end; see `make`."""
-        container = self.make(blueprint)
+        container = self.make(blueprint, on_disk)
         try:
             yield container
         finally:
             container.close()
 
-    def make(self, blueprint: Blueprint) -> Container:
+    def make(self, blueprint: Blueprint, on_disk: Mapping[frame.DiskPlace, frame.Room] | None = None) -> Container:
         """Start a container, which then waits for its task; the caller closes it.
+
+        Args:
+            on_disk: what lies encrypted on the sandbox's disk instead of in memory, and how large that is to be.
 
         Raises:
             SandboxUnavailable: it could not be started, or not with every limit enforced.
+            DiskUnusable: there is no disk, or not enough of it, for what is to lie there.
         """
-        return Container(self._runtime, self._directory, blueprint)
+        return Container(self._runtime, self._directory, blueprint, self.disk, on_disk or {})
 
 
 class Container:
     """One container, for one job. Made by `Sandbox.make`; `kill` may be called from any thread, the rest from one."""
 
-    def __init__(self, runtime: Runtime, directory: scratch.Directory, blueprint: Blueprint) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        directory: scratch.Directory,
+        blueprint: Blueprint,
+        disk: Disk | None,
+        on_disk: Mapping[frame.DiskPlace, frame.Room],
+    ) -> None:
         self.blueprint = blueprint
         self.made = time.monotonic()
         self._runtime = runtime
@@ -182,7 +231,9 @@ class Container:
         self._name = group_name(directory.path.parent, directory.path.name, self._folder.name)
         self._ready = False
         with ExitStack() as held:
+            volumes = held.enter_context(ExitStack())
             held.callback(self._clear)
+            self._on_disk = {place: self._volume(volumes, disk, place, room) for place, room in on_disk.items()}
             self._start(held)
             self._held = held.pop_all()
 
@@ -193,6 +244,7 @@ class Container:
             image_root=blueprint.image_root,
             code_target=blueprint.code_target,
             launcher=blueprint.launcher,
+            on_disk=self._on_disk,
         )
         limits = msgspec.structs.replace(_WAITING, cpus=float(blueprint.threads))
         configuration = bundle.configuration(
@@ -225,6 +277,23 @@ class Container:
         self._check_limits(limits, 0, 0)
         with contextlib.suppress(BrokenPipeError):  # it has ended: `wait_ready` tells
             self._go.write(bundle.ADOPTED + " ".join(blueprint.imports).encode() + b"\n")
+
+    def _volume(self, held: ExitStack, disk: Disk | None, place: frame.DiskPlace, room: frame.Room) -> Path:
+        if disk is None:
+            raise DiskUnusable("This worker has no scratch on disk.")
+        target = self._folder / f"{place}-disk"
+        target.mkdir(mode=0o755)
+        volume = disk.volume(
+            target, size_bytes=room.size_bytes, files=room.files, mode=frame.MODES[place], flags=frame.FLAGS[place]
+        )
+        try:
+            return held.enter_context(volume)
+        except DiskFull as error:
+            raise DiskFull(str(error), place) from None
+
+    def keep(self, claim: Claim) -> None:
+        """Hold a claim to memory for as long as it is there."""
+        self._held.callback(claim.release)
 
     @property
     def name(self) -> str:
@@ -272,12 +341,14 @@ class Container:
             self._ready = True
 
     def input_folder(self, size_bytes: int, files: int) -> Path:
-        """The folder in memory that is seen read-only at /input, for inputs in plaintext: files and folders only.
+        """The folder that is seen read-only at /input, for inputs in plaintext: files and folders only.
 
-        Holds at most `size_bytes` (every file rounded up to 4096) and `files` files and folders; more is OSError
-        with ENOSPC.
+        It lies on disk where the container was made so, with the size that it was made with. Else it lies in memory,
+        which the caller has claimed: it then holds at most `size_bytes` (every file rounded up to 4096) and `files`
+        files and folders; more is OSError with ENOSPC.
         """
-        frame.make_room(self._places, self._directory.affordable(size_bytes), files)
+        if "input" not in self._on_disk:
+            frame.make_room(self._places, size_bytes, files)
         return self._places.input
 
     def run(self, job: Job, cancelled: threading.Event | None = None) -> Outcome:
@@ -291,7 +362,7 @@ class Container:
             SandboxUnavailable: the container is gone, or not every limit can be enforced. The job's code has not run.
         """
         self._wait_ready()
-        frame.fill(self._places, job.code, job.limits)
+        frame.fill(self._places, job.code, job.limits, self._on_disk.keys())
         used_before = self._limit_to(job.limits)
         log = Capture(job.limits.log_bytes)
         while read_now(self._log):
@@ -421,11 +492,11 @@ def _limit(stopped: Stop | None, exit_code: int, facts: cgroups.Facts, places: b
     if exit_code != 0 and facts.killed_for_memory:
         return "memory"
     output, own = os.statvfs(places.output), os.statvfs(places.tmp)
-    if output.f_bfree == 0:
+    if output.f_bavail == 0:
         return "output size"
-    if output.f_ffree == 0:
+    if output.f_favail == 0:
         return "output files"
     # A mapped page that had no room in its folder: shared memory, which a helper of Python's may have removed since.
-    if exit_code == 128 + signal.SIGBUS or (exit_code != 0 and (own.f_bfree == 0 or own.f_ffree == 0)):
+    if exit_code == 128 + signal.SIGBUS or (exit_code != 0 and (own.f_bavail == 0 or own.f_favail == 0)):
         return "scratch"
     return None

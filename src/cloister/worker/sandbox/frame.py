@@ -14,6 +14,7 @@ import os
 import stat
 from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
+from typing import Literal, NamedTuple
 
 from cloister.errors import DefinitionInvalid, SandboxUnavailable
 from cloister.rooms.limits import Limits
@@ -26,6 +27,21 @@ _FOLDER_MODE = 0o755
 _SPARE_FILES = 1000  # empty files and folders, besides one file a page
 _SPARE_BYTES = 2 * 1024 * 1024
 _DATA = _QUIET | linux.MS_NOEXEC
+
+
+DiskPlace = Literal["input", "output", "scratch"]
+"""What can lie on a disk, encrypted, where memory is too small for it; /tmp and /scratch are one."""
+MODES: Mapping[DiskPlace, int] = {"input": _FOLDER_MODE, "output": 0o1777, "scratch": 0o711}
+FLAGS: Mapping[DiskPlace, int] = {"input": _DATA, "output": _DATA, "scratch": _QUIET}
+
+
+class Room(NamedTuple):
+    """What a folder can hold."""
+
+    size_bytes: int
+    """Of files, each rounded up to 4096."""
+    files: int
+    """Files and folders."""
 
 
 def check_name(name: str) -> None:
@@ -66,10 +82,21 @@ def seal_inputs(folder: Path) -> None:
                 )
 
 
-def lay_out(folder: Path, *, image_root: Path, code_target: str, launcher: str) -> bundle.Places:
+def lay_out(
+    folder: Path,
+    *,
+    image_root: Path,
+    code_target: str,
+    launcher: str,
+    on_disk: Mapping[DiskPlace, Path] | None = None,
+) -> bundle.Places:
     """Make all mounts of one container below `folder`, which the caller clears later, also after an error.
 
     They hold nothing of a task, and have room for little: see `make_room` and `fill`.
+
+    Args:
+        on_disk: empty folders of this container's own to be used for some places, in memory otherwise. They have
+            their sizes already.
 
     Raises:
         SandboxUnavailable: the image isn't what it must be.
@@ -78,6 +105,7 @@ def lay_out(folder: Path, *, image_root: Path, code_target: str, launcher: str) 
         raise SandboxUnavailable(
             f"There is no image with tini at {image_root}; build it with `cloister image build python`."
         )
+    on_disk = on_disk or {}
     frame = _mounted(folder / "frame", _SPARE_BYTES, _SPARE_FILES, 0o711, _DATA)
     skeleton = frame / "skeleton"
     _write_tree(skeleton, {name: text.encode() for name, text in bundle.SKELETON_FILES.items()})
@@ -87,12 +115,13 @@ def lay_out(folder: Path, *, image_root: Path, code_target: str, launcher: str) 
 
     devices = _mounted(folder / "devices", 16 * PAGE, 32, 0o755, linux.MS_NOSUID | linux.MS_NOEXEC)
     _make_devices(devices)
-    output = _mounted(folder / "output", _SPARE_BYTES, _SPARE_FILES, 0o1777, _DATA)
+    output = on_disk.get("output") or _mounted(folder / "output", _SPARE_BYTES, _SPARE_FILES, 0o1777, _DATA)
     memory = _mounted(folder / "memory", _SPARE_BYTES, _SPARE_FILES, 0o711, _QUIET)
-    for name in ("tmp", "scratch", "shm"):
-        (memory / name).mkdir()
-        (memory / name).chmod(0o1777)
-    inputs = _mounted(folder / "input", PAGE, 1, _FOLDER_MODE, _DATA)
+    work = on_disk.get("scratch") or memory
+    for place in (work / "tmp", work / "scratch", memory / "shm"):
+        place.mkdir()
+        place.chmod(0o1777)
+    inputs = on_disk.get("input") or _mounted(folder / "input", PAGE, 1, _FOLDER_MODE, _DATA)
     if code_target == "/input/code":
         _new(inputs / "code")
     return bundle.Places(
@@ -101,8 +130,8 @@ def lay_out(folder: Path, *, image_root: Path, code_target: str, launcher: str) 
         code=_new(frame / "code"),
         code_target=code_target,
         output=output,
-        tmp=memory / "tmp",
-        scratch=memory / "scratch",
+        tmp=work / "tmp",
+        scratch=work / "scratch",
         shared_memory=memory / "shm",
         devices=devices,
     )
@@ -113,8 +142,11 @@ def make_room(places: bundle.Places, size_bytes: int, files: int) -> None:
     resize_memory(places.input, size_bytes=size_bytes, files=files + 1, flags=_DATA)
 
 
-def fill(places: bundle.Places, code: Mapping[str, bytes], limits: Limits) -> None:
+def fill(places: bundle.Places, code: Mapping[str, bytes], limits: Limits, on_disk: Collection[DiskPlace] = ()) -> None:
     """Put the code where it is seen, close the inputs, and give the writable folders the sizes that a task may use.
+
+    Args:
+        on_disk: places that have their sizes already.
 
     Raises:
         DefinitionInvalid: a code file's name isn't allowed.
@@ -127,11 +159,22 @@ def fill(places: bundle.Places, code: Mapping[str, bytes], limits: Limits) -> No
     names = sum(len(PurePosixPath(name).parts) for name in code)
     resize_memory(places.code.parent, size_bytes=_SPARE_BYTES + sizes, files=_SPARE_FILES + names, flags=_DATA)
     _write_tree(places.code, code)
-    # A page and a file more than allowed: if even these are taken at the end, the limit was exceeded, not just met.
-    output_files = limits.output_files + 1
-    resize_memory(places.output, size_bytes=limits.output_bytes + PAGE, files=output_files, flags=_DATA)
-    scratch_files = limits.scratch_bytes // PAGE + _SPARE_FILES
-    resize_memory(places.tmp.parent, size_bytes=limits.scratch_bytes, files=scratch_files, flags=_QUIET)
+    if "output" not in on_disk:
+        room = output_room(limits)
+        resize_memory(places.output, size_bytes=room.size_bytes, files=room.files, flags=_DATA)
+    room = scratch_room(limits)
+    resize_memory(places.shared_memory.parent, size_bytes=room.size_bytes, files=room.files, flags=_QUIET)
+
+
+def output_room(limits: Limits) -> Room:
+    """What /output has room for: a page and a file more than allowed. If even these are taken at the end, the limit was
+    exceeded, not just met."""
+    return Room(limits.output_bytes + PAGE, limits.output_files + 1)
+
+
+def scratch_room(limits: Limits) -> Room:
+    """What /tmp and /scratch together have room for."""
+    return Room(limits.scratch_bytes, limits.scratch_bytes // PAGE + _SPARE_FILES)
 
 
 def _new(folder: Path) -> Path:

@@ -16,13 +16,13 @@ import os
 import select
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from cloister.errors import SandboxUnavailable
 from cloister.rooms.limits import MIB
 from cloister.worker.sandbox.container import Blueprint, Container, Sandbox
-from cloister.worker.sandbox.scratch import free_memory
+from cloister.worker.sandbox.frame import DiskPlace, Room
 
 log = logging.getLogger("cloister.worker")
 
@@ -51,7 +51,6 @@ class Pool:
         size: how many wait, at most.
         imports: modules that they have imported; one that the image lacks is left out.
         first: the kind of container to begin with.
-        free: how many bytes of memory there are to take.
     """
 
     def __init__(
@@ -62,13 +61,11 @@ class Pool:
         imports: Sequence[str] = DEFAULT_IMPORTS,
         *,
         max_age_seconds: float = MAX_AGE_SECONDS,
-        free: Callable[[], int] = free_memory,
     ) -> None:
         self._sandbox = sandbox
         self._size = size
         self._imports = tuple(imports)
         self._max_age = max_age_seconds
-        self._free = free
         self._lock = threading.Condition()
         self._wanted = self._warm(first)
         self._waiting: list[Container] = []
@@ -98,18 +95,26 @@ class Pool:
         os.close(self._woken)
 
     @contextmanager
-    def take(self, blueprint: Blueprint, *, libraries: bool = True) -> Iterator[Container]:
+    def take(
+        self,
+        blueprint: Blueprint,
+        *,
+        libraries: bool = True,
+        on_disk: Mapping[DiskPlace, Room] | None = None,
+    ) -> Iterator[Container]:
         """A container for one task, closed at the end. Another is made in its place then, or meanwhile if that takes
         longer than `SETTLE_SECONDS`: sooner, it would only be in the way.
 
         Args:
             libraries: whether the task seems to use libraries. If not, the one that is made in its place imports
                 nothing ahead, and so is there many times sooner; either kind serves either task.
+            on_disk: see `Sandbox.make`; none that waits has any of it.
 
         Raises:
-            SandboxUnavailable: none could be made.
+            SandboxUnavailable, DiskUnusable: none could be made.
         """
-        container = self._waiting_one(blueprint, libraries) or self._sandbox.make(blueprint)
+        waiting = None if on_disk else self._waiting_one(blueprint, libraries)
+        container = waiting or self._sandbox.make(blueprint, on_disk)
         self._not_before = time.monotonic() + SETTLE_SECONDS
         self._wake()
         try:
@@ -168,21 +173,25 @@ class Pool:
 
     def _make_one(self) -> float:
         """How many seconds to wait before anything else is made."""
-        if self._free() < CONTAINER_BYTES + LEFT_BYTES:
+        claim = self._sandbox.memory.claim(CONTAINER_BYTES, leaving=LEFT_BYTES)
+        if claim is None:
             return RETRY_SECONDS
         with self._lock:
             wanted = self._wanted
         try:
             container = self._sandbox.make(wanted)
         except (SandboxUnavailable, OSError) as error:
+            claim.release()
             log.warning("no container can be made ahead: %s", error)
             return RETRY_SECONDS
+        container.keep(claim)
         with self._lock:
             self._making = None if self._closing else container
         try:
             if self._making is None:
                 raise SandboxUnavailable("The worker ends.")
             container.wait_in_background()
+            claim.arrived()
         except SandboxUnavailable as error:
             container.close()
             if not self._closing:

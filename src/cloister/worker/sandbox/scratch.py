@@ -7,8 +7,9 @@ will do only while it has no swap space at all.
 Threat: another user of the machine who reads along. Folders can be entered by root, and by the group that the
 container's root is mapped to, which is nobody else's.
 
-Threat: an input that is larger than the machine's memory. Such a folder would take all there is, and the kernel would
-kill whom it likes. So a folder for inputs never holds more than is free when it is made, less a reserve.
+Threat: plaintext that is larger than the machine's memory. It would take all there is, and the kernel would kill whom
+it likes. So memory is claimed first (budget.py); what doesn't fit lies encrypted on a disk (encrypted.py), where that
+can be, or is noticed when it is written.
 
 Everything lies below one directory per worker, which the worker holds locked while it lives. So a later one
 can tell what is nobody's any more, and remove it.
@@ -23,7 +24,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,8 +32,7 @@ from cloister.errors import SandboxUnavailable
 from cloister.worker import linux
 
 PAGE = 4096
-RESERVE_BYTES = 256 * 1024 * 1024
-"""Of the machine's free memory, what inputs leave to everybody else."""
+PRIVATE = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
 _NAME = re.compile("[0-9a-f]{16}")
 
 
@@ -99,16 +99,12 @@ class Directory:
     Any user can pass the way to it, though not list it: a container's mapped root has to.
     """
 
-    def __init__(self, base: Path, free: Callable[[], int] = free_memory) -> None:
+    def __init__(self, base: Path) -> None:
         """Make it.
-
-        Args:
-            free: how many bytes of memory there are to take.
 
         Raises:
             SandboxUnavailable: `base` can't be used.
         """
-        self._free = free
         try:
             base.mkdir(mode=0o711, parents=True, exist_ok=True)
             _check_passable(base)
@@ -130,20 +126,25 @@ class Directory:
 
     @contextmanager
     def memory_folder(self, size_bytes: int, files: int) -> Iterator[Path]:
-        """See `Sandbox.memory_folder`."""
+        """An empty folder in memory that is never swapped out.
+
+        Holds at most `size_bytes` (every file rounded up to 4096) and `files` files and folders; more is OSError
+        with ENOSPC. Emptied, unmounted and removed at the end.
+        """
+        with self.mount_point() as place:
+            mount_memory(place, size_bytes=size_bytes, files=files, mode=0o755, flags=PRIVATE)
+            yield place
+
+    @contextmanager
+    def mount_point(self) -> Iterator[Path]:
+        """An empty folder that nobody but root can get at. What is mounted there is unmounted at the end."""
         folder = self.new_folder()
         try:
             inner = folder / "files"
             inner.mkdir()
-            flags = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
-            mount_memory(inner, size_bytes=self.affordable(size_bytes), files=files, mode=0o755, flags=flags)
             yield inner
         finally:
             clear(folder)
-
-    def affordable(self, size_bytes: int) -> int:
-        """As much of it as there is memory for. What does not fit is noticed when it is written, by ENOSPC."""
-        return min(size_bytes, max(0, self._free() - RESERVE_BYTES))
 
     def close(self) -> None:
         """Remove it and let go of the lock."""

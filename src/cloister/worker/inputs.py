@@ -1,0 +1,114 @@
+"""A task's inputs: fetched, decrypted and laid out in one folder for its container."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from cloister.errors import NotFoundError, VerificationError
+from cloister.formats.dataset import check_key
+from cloister.protocol import TaskInput
+from cloister.wire.hub import Hub
+from cloister.wire.patience import Patience
+from cloister.wire.transfers import download
+from cloister.worker.sandbox.container import Sandbox
+from cloister.worker.sandbox.scratch import PAGE
+
+MAX_INPUT_FILES = 1_000_000
+
+
+class InputInvalid(Exception):
+    """An input can't be handed to the script. The message is safe: it names the input, nothing of its content."""
+
+
+def stage(
+    inputs: tuple[TaskInput, ...],
+    hub: Hub,
+    sandbox: Sandbox,
+    make_folder: Callable[[int, int], Path],
+    patience: Patience,
+) -> None:
+    """Fetches and decrypts all inputs into one folder: files as they are, results unpacked into folders.
+
+    Args:
+        make_folder: gives an empty folder for so many bytes and so many files and folders.
+
+    Raises:
+        InputInvalid: an input is not what was attached, or too large for this worker.
+    """
+    with contextlib.ExitStack() as held:
+        archives = {}
+        size = files = 0
+        for each in inputs:
+            if each.kind == "zip":
+                archives[each.mount] = _fetch_archive(each, hub, sandbox, patience, held)
+                members = archives[each.mount].infolist()
+                size += sum(_pages(member.file_size) for member in members)
+                files += sum(member.filename.count("/") + 1 for member in members) + 1
+            else:
+                size += _pages(each.manifest.size)
+                files += 1
+        if files > MAX_INPUT_FILES:
+            raise InputInvalid(f"The inputs have more than {MAX_INPUT_FILES} files.")
+        folder = make_folder(size + PAGE, files)
+        for each in inputs:
+            with _named(each, sandbox):
+                if each.kind == "zip":
+                    _unpack(archives[each.mount], folder / each.mount)
+                else:
+                    with (folder / each.mount).open("xb") as file:
+                        download(hub, each.manifest, each.key, file, patience=patience)
+
+
+def _fetch_archive(
+    each: TaskInput, hub: Hub, sandbox: Sandbox, patience: Patience, held: contextlib.ExitStack
+) -> zipfile.ZipFile:
+    place = held.enter_context(sandbox.folder(_pages(each.manifest.size) + PAGE, 2))
+    with _named(each, sandbox):
+        file = held.enter_context((place / "archive").open("x+b"))
+        download(hub, each.manifest, each.key, file, patience=patience)
+        return held.enter_context(zipfile.ZipFile(file))
+
+
+def _unpack(archive: zipfile.ZipFile, folder: Path) -> None:
+    """The collector of another worker made the archive; it is unpacked as if it hadn't."""
+    folder.mkdir()
+    for member in archive.infolist():
+        parts = member.filename.split("/")
+        if member.is_dir() or not all(part not in ("", ".", "..") for part in parts) or "\0" in member.filename:
+            raise InputInvalid("a name in it isn't one that results have")
+        target = folder.joinpath(*parts)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with archive.open(member) as source, target.open("xb") as file:
+            shutil.copyfileobj(source, file, 1024 * 1024)
+
+
+@contextlib.contextmanager
+def _named(each: TaskInput, sandbox: Sandbox) -> Iterator[None]:
+    """Turns what can be wrong with one input into an error that names it."""
+    try:
+        check_key(each.key, each.manifest)
+        yield
+    except (VerificationError, zipfile.BadZipFile, InputInvalid, NotFoundError) as error:
+        if each.kind == "zip":
+            raise InputInvalid(
+                f"The input {each.mount!r} is not the result that was computed: {error} Remove the data that it was "
+                "derived from, upload and attach that again, and run it anew."
+            ) from None
+        raise InputInvalid(
+            f"The input {each.mount!r} is not what was attached: {error} Remove it, upload it again and attach that."
+        ) from None
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        # No figures: how large somebody's data is isn't the analyst's to know.
+        disk = ", nor into its scratch on disk" if sandbox.disk is not None and sandbox.disk.usable else ""
+        raise InputInvalid(f"The input {each.mount!r} does not fit into this worker's memory{disk}.") from None
+
+
+def _pages(size: int) -> int:
+    return -(-size // PAGE) * PAGE
