@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc.jwk import OKPKey
 
 from cloister.enclave.keys import KeyRing
+from cloister.enclave.open_rooms import MEMORY_BYTES
 from cloister.enclave.sealing import signing_key
 from cloister.enclave.server import Application
 from cloister.enclave.service import Service
@@ -164,12 +165,21 @@ class Enclave:
     sealing: bytes = b"s" * 32
     references: tuple[Reference, ...] = (WORKER,)
     store: SqliteStore = None  # type: ignore[assignment]  # on ``path``, unless given
+    memory_bytes: int = MEMORY_BYTES
 
     def __post_init__(self) -> None:
         self.store = self.store or SqliteStore(self.path)
         self.signing = signing_key(self.store, self.sealing)
         self.workers = Workers(self.references, allow_software=True)
-        self.service = Service(self.store, self.sealing, self.signing, self.workers, ENCLAVE, self.clock)
+        self.service = Service(
+            self.store,
+            self.sealing,
+            self.signing,
+            self.workers,
+            ENCLAVE,
+            self.clock,
+            memory_bytes=self.memory_bytes,
+        )
         self.ring = KeyRing(self.signing, now=_monotonic(), clock=self.clock)
         self.application = Application(self.service, self.workers, self.ring, SoftwareSource("enclave"))
 
