@@ -33,15 +33,23 @@ from cloister.version import VERSION
 
 if TYPE_CHECKING:
     from cloister.sdk.client import Client, create_client
+    from cloister.sdk.csv_files import read_input_csv_file
     from cloister.sdk.key import Key
+    from cloister.sdk.progress import TransferProgress
+    from cloister.sdk.specifications import EnclaveSpecification, EnclaveSpecifications, enclave_specifications
 
 __version__ = VERSION
 
 # The enclave and the workers live in this package too, and shall not load a client's code for their errors' sake.
 _AT_FIRST_USE = {
     "Client": "cloister.sdk.client",
+    "EnclaveSpecification": "cloister.sdk.specifications",
+    "EnclaveSpecifications": "cloister.sdk.specifications",
     "Key": "cloister.sdk.key",
+    "TransferProgress": "cloister.sdk.progress",
     "create_client": "cloister.sdk.client",
+    "enclave_specifications": "cloister.sdk.specifications",
+    "read_input_csv_file": "cloister.sdk.csv_files",
 }
 
 __all__ = [
@@ -53,6 +61,8 @@ __all__ = [
     "DecryptionFailed",
     "DefinitionInvalid",
     "EnclaveError",
+    "EnclaveSpecification",
+    "EnclaveSpecifications",
     "EvidenceRejected",
     "IdentityRejected",
     "Key",
@@ -62,9 +72,12 @@ __all__ = [
     "RollbackDetected",
     "ServerError",
     "TimedOut",
+    "TransferProgress",
     "VerificationError",
     "__version__",
     "create_client",
+    "enclave_specifications",
+    "read_input_csv_file",
 ]
 
 

@@ -27,7 +27,7 @@ ALICE, BOB = "alice@example.org", "bob@example.org"
 
 def _builder() -> AnalyticsDcrBuilder:
     """Nothing is sent while building, so that no client is needed."""
-    return AnalyticsDcrBuilder(client=cast(Any, None), enclave_specs={})
+    return AnalyticsDcrBuilder(client=cast(Any, None), enclave_specs=None)
 
 
 def _complete() -> AnalyticsDcrBuilder:

@@ -1,7 +1,5 @@
 """Putting a room together, before anything is sent."""
 
-# ruff: noqa: ARG002 - the documented interface has parameters that mean nothing here
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
@@ -15,6 +13,7 @@ from cloister.rooms.definition import Definition, ImageReference, Issuer, Partic
 from cloister.rooms.nodes import PythonNode
 from cloister.sdk.definitions import NodeDefinition
 from cloister.sdk.high_level import high_level, permissions
+from cloister.sdk.specifications import EnclaveSpecs, accepted
 
 if TYPE_CHECKING:
     from cloister.sdk.client import Client
@@ -32,6 +31,7 @@ class AnalyticsDcrDefinition:
         participants: Sequence[Participant],
         nodes: Sequence[NodeDefinition],
         pins_required: bool = False,
+        enclave_specs: EnclaveSpecs | None = None,
     ) -> None:
         """Raises:
         DefinitionInvalid: naming the first rule that is broken.
@@ -42,6 +42,7 @@ class AnalyticsDcrDefinition:
         self._participants = tuple(participants)
         self._nodes = tuple(nodes)
         self._pins_required = pins_required
+        self._enclave_specs = enclave_specs
         # What only the enclave and the hub know is stood in for; the rules speak of the rest.
         unknown = Reference(evidence="unknown", measurement="00" * 32)
         self._draft = self.complete(
@@ -83,6 +84,11 @@ class AnalyticsDcrDefinition:
         return _permissions(self._participants, self._owner)
 
     @property
+    def enclave_specs(self) -> EnclaveSpecs | None:
+        """The enclaves and workers that the author accepts, where the builder was told."""
+        return self._enclave_specs
+
+    @property
     def high_level(self) -> dict[str, Any]:
         """The definition as nested JSON values."""
         return high_level(self._draft)
@@ -120,13 +126,22 @@ class AnalyticsDcrDefinition:
         check_definition(definition)
         return definition
 
+    def __repr__(self) -> str:
+        return f"AnalyticsDcrDefinition(name={self._title!r}, owner={self._owner!r}, nodes={len(self._nodes)})"
+
 
 class AnalyticsDcrBuilder:
     """Collects what a room is made of. Every method returns the builder."""
 
-    def __init__(self, *, client: Client, enclave_specs: object | None = None) -> None:
-        """``enclave_specs`` is accepted for older scripts: which enclave it will be is proven when publishing."""
+    def __init__(self, *, client: Client, enclave_specs: EnclaveSpecs | None = None) -> None:
+        """``enclave_specs``: the enclaves and workers that the room may have, of all that this release knows.
+
+        Raises:
+            BadRequestError: those are no specifications.
+        """
+        accepted(enclave_specs)
         self.client = client
+        self._enclave_specs = enclave_specs
         self._name: str | None = None
         self._description = ""
         self._owner: str | None = None
@@ -253,7 +268,11 @@ class AnalyticsDcrBuilder:
             participants=_with_owner(self._participants, self._owner),
             nodes=self._nodes,
             pins_required=self._pins_required,
+            enclave_specs=self._enclave_specs,
         )
+
+    def __repr__(self) -> str:
+        return f"AnalyticsDcrBuilder(name={self._name!r}, owner={self._owner!r}, nodes={len(self._nodes)})"
 
 
 def _with_owner(participants: dict[str, Participant], owner: str) -> list[Participant]:

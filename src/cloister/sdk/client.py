@@ -1,6 +1,6 @@
 """The client: one user at one hub."""
 
-# ruff: noqa: ARG001, ARG002 - the documented interface has parameters that mean nothing here
+# ruff: noqa: ARG001 - the documented interface has parameters that mean nothing here
 
 from __future__ import annotations
 
@@ -34,6 +34,10 @@ from cloister.sdk.device import open_device_key
 from cloister.sdk.folder import StateFolder
 from cloister.sdk.link import Identity, RoomLink
 from cloister.sdk.nodes import RoomContext
+from cloister.sdk.progress import ProgressHook, Reporter, reporter
+from cloister.sdk.resume import UploadRecords
+from cloister.sdk.specifications import Accepted, EnclaveSpecs, accepted
+from cloister.sdk.uploads import Transfers
 from cloister.wire.channel import Channel
 from cloister.wire.hub import Hub, RoomEntry
 from cloister.wire.patience import Patience
@@ -50,6 +54,8 @@ def create_client(
     request_timeout: float | None = None,
     unsafe_disable_known_root_ca_check: bool = False,
     trust_software_enclave: bool | None = None,
+    enclave_specs: EnclaveSpecs | None = None,
+    progress: bool | ProgressHook | None = None,
 ) -> Client:
     """A client for the hub that the arguments or the environment name. Connects when it is first used.
 
@@ -57,15 +63,21 @@ def create_client(
         client_id: accepted for older scripts.
         api_host, api_port, api_use_tls: where the hub is. Without them: ``CLOISTER_URL``, or ``DECENTRIQ_HOST``,
             ``DECENTRIQ_PORT`` and ``DECENTRIQ_USE_TLS``.
-        request_timeout: seconds for each single read and write; waiting for a result has its own.
+        request_timeout: seconds for each single read and write, 60 without it; waiting for a result has its own.
         unsafe_disable_known_root_ca_check: trust the authorities that this machine trusts, a company's own among
             them, instead of the public ones. Certificates are checked all the same.
         trust_software_enclave: accept an enclave that runs outside any trusted execution environment, where nothing
             protects the data from its operator. Without it: whether ``CLOISTER_TRUST_SOFTWARE_ENCLAVE`` is 1.
+        enclave_specs: the only enclaves and workers that any room of this client may have; without it all that this
+            release knows.
+        progress: whether transfers show bars on standard error, or a function that is told of each `TransferProgress`
+            instead. Without it: ``CLOISTER_PROGRESS``, or else where standard error is a terminal.
 
     Raises:
         CloisterError: nothing says where the hub is, or the arguments can't be used.
     """
+    if request_timeout is not None and not request_timeout > 0:
+        raise BadRequestError("request_timeout is a number of seconds, more than 0. Leave it out for the default.")
     environ = os.environ
     url = settings.hub_url(environ, host=api_host, port=api_port, use_tls=api_use_tls)
     tls = ssl.create_default_context() if unsafe_disable_known_root_ca_check else None
@@ -78,6 +90,8 @@ def create_client(
         folder=folder,
         device=open_device_key(folder, url, user_email, passphrase=environ.get("CLOISTER_DEVICE_PASSPHRASE")),
         allow_software=trust_software_enclave,
+        enclave_specs=enclave_specs,
+        reporter=reporter(environ, progress),
     )
 
 
@@ -93,12 +107,17 @@ class Client:
         device: Ed25519PrivateKey,
         allow_software: bool,
         patience: Patience = Patience(),  # noqa: B008 - immutable
+        enclave_specs: EnclaveSpecs | None = None,
+        reporter: Reporter = Reporter(),  # noqa: B008 - says nothing, and has nothing to change
     ) -> None:
         self._hub = hub
         self._patience = patience
         self._channel = Channel(hub, allow_software=allow_software, patience=patience)
         self._identity = Identity(hub, user_email, device)
         self._checkpoints = CheckpointMemory(folder)
+        accepted(enclave_specs)
+        self._enclave_specs = enclave_specs
+        self._transfers = Transfers(hub, patience, reporter, UploadRecords(folder, hub.url, self._identity.email))
 
     @property
     def user_email(self) -> str:
@@ -111,46 +130,55 @@ class Client:
         return self._identity.device_key.hex()
 
     def publish_analytics_dcr(
-        self, definition: AnalyticsDcrDefinition, *, enclave_specs: object | None = None
+        self, definition: AnalyticsDcrDefinition, *, enclave_specs: EnclaveSpecs | None = None
     ) -> AnalyticsDcr:
         """Publishes a room and lets its participants find it. Nothing in it can be changed afterwards.
 
-        ``enclave_specs`` is accepted for older scripts: the room is bound to the enclave that has proven itself here.
+        Args:
+            enclave_specs: the only enclaves and workers that the room may have, beside what the builder and the
+                client were told.
 
         Raises:
             BadRequestError: you are not the room's owner.
             DefinitionInvalid: a rule is broken.
-            EvidenceRejected: the enclave is not proven. Nothing was sent to it.
+            EvidenceRejected: the enclave is not proven, or not accepted. Nothing was sent to it.
         """
+        only = accepted(self._enclave_specs, definition.enclave_specs, enclave_specs)
         if definition.owner != self.user_email:
             raise BadRequestError(
                 f"The room's owner is {definition.owner}, and you are {self.user_email}. Only the owner can publish a "
                 "room: call with_owner() with your own email."
             )
-        complete = self._complete(definition)
+        complete = self._complete(definition, only)
         content, room = complete.canonical(), complete.id()
         # Read it as every other participant will.
         read_definition(content, room=room)
         link = self._link(room)
-        check_room(complete, link)
+        check_room(complete, link, only)
         link.ask(PublishRoom(definition=content), Done)
         self._patience.run(lambda: self._hub.enter_room(room, [entry.user for entry in complete.participants]))
         return self._open(complete, link)
 
-    def retrieve_analytics_dcr(self, dcr_id: str, enclave_specs: object | None = None) -> AnalyticsDcr:
+    def retrieve_analytics_dcr(self, dcr_id: str, enclave_specs: EnclaveSpecs | None = None) -> AnalyticsDcr:
         """A room that you are a participant of.
+
+        Args:
+            enclave_specs: the only enclaves and workers that the room may have, beside what the client was told.
 
         Raises:
             NotFoundError: there is no such room, or you are not one of its participants.
             DefinitionInvalid: the definition is not the one that the id stands for.
-            EvidenceRejected: the room's enclave is not the one that is there.
+            EvidenceRejected: the room's enclave is not the one that is there, or something of it is not accepted.
         """
+        only = accepted(self._enclave_specs, enclave_specs)
         if len(dcr_id) != 64 or not set(dcr_id) <= set("0123456789abcdef"):
             raise NotFoundError("That is not the id of a room: ids are 64 lower-case hexadecimal digits.")
+        if only is not None:
+            only.check_enclave(self._channel.trusted().reference)
         link = self._link(dcr_id)
         content = link.ask(RetrieveRoom(), RoomContent).body.definition
         definition = read_definition(content, room=dcr_id)
-        check_room(definition, link)
+        check_room(definition, link, only)
         return self._open(definition, link)
 
     def get_data_room_descriptions(self, *, exclude_stopped_dcrs: bool = False) -> list[dict[str, Any]]:
@@ -181,8 +209,10 @@ class Client:
     def __repr__(self) -> str:
         return f"Client({self.user_email!r}, {self._hub.url!r})"
 
-    def _complete(self, definition: AnalyticsDcrDefinition) -> Definition:
+    def _complete(self, definition: AnalyticsDcrDefinition, only: Accepted | None) -> Definition:
         """The definition with all that the enclave and the hub add to it."""
+        if only is not None:
+            only.check_enclave(self._channel.trusted().reference)
         described = self._channel.ask(Request(body=Describe()), None).answer.body
         if not isinstance(described, Description):
             raise ServerError("The enclave does not say which images it offers. Update the client.")
@@ -194,8 +224,8 @@ class Client:
         return definition.complete(
             nonce=os.urandom(32).hex(),
             issuer=self._issuer(),
-            enclaves=described.enclaves,
-            workers=described.workers,
+            enclaves=only.narrowed(described.enclaves, "enclaves") if only else described.enclaves,
+            workers=only.narrowed(described.workers, "workers") if only else described.workers,
             images=[offered[name] for name in definition.images],
         )
 
@@ -230,7 +260,7 @@ class Client:
         return RoomLink(self._channel, self._identity, self._checkpoints, room)
 
     def _open(self, definition: Definition, link: RoomLink) -> AnalyticsDcr:
-        return AnalyticsDcr(self, RoomContext(definition, link, self._hub, self._patience))
+        return AnalyticsDcr(self, RoomContext(definition, link, self._transfers))
 
 
 def _ed25519(x: str) -> str:

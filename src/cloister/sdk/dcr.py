@@ -18,6 +18,7 @@ from cloister.sdk.high_level import high_level
 from cloister.sdk.link import RoomLink, Told
 from cloister.sdk.nodes import PythonComputeNode, RawDataNode, RoomContext, node_of
 from cloister.sdk.results import check_body
+from cloister.sdk.specifications import Accepted
 from cloister.trust import software
 
 if TYPE_CHECKING:
@@ -157,11 +158,14 @@ class AnalyticsDcr:
         return f"AnalyticsDcr(id={self.id!r}, name={self.name!r})"
 
 
-def check_room(definition: Definition, link: RoomLink) -> None:
+def check_room(definition: Definition, link: RoomLink, only: Accepted | None = None) -> None:
     """Checks that the room promises no less than this user has allowed, and binds the link to its enclave.
 
+    ``only``: what the user accepts, where that was said.
+
     Raises:
-        EvidenceRejected: its enclave is another one, or its workers run unprotected and that was not allowed.
+        EvidenceRejected: its enclave is another one, or not accepted, or its workers run unprotected and that was not
+            allowed.
     """
     # 1. The enclave that has proven itself is the one that all participants have agreed on.
     link.enclaves = definition.enclaves
@@ -170,7 +174,10 @@ def check_room(definition: Definition, link: RoomLink) -> None:
             "The room names another enclave than the one that is there now. Its data can't be used by this one: ask "
             "the operator for the version that the room was made for, or publish the room anew."
         )
-    # 2. Workers without protection need the same consent as an enclave without it.
+    # 2. Nothing may hold or compute it that the user doesn't accept.
+    if only is not None:
+        only.check(definition)
+    # 3. Workers without protection need the same consent as an enclave without it.
     if any(worker.evidence == software.TYPE for worker in definition.workers) and not link.channel.allow_software:
         raise EvidenceRejected(
             "The room's computations would run outside a trusted execution environment: nothing would protect the "

@@ -8,6 +8,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 
 class StateFolder:
@@ -50,6 +51,35 @@ class StateFolder:
             yield
         finally:
             os.close(descriptor)
+
+    @contextlib.contextmanager
+    def held(self, name: str) -> Iterator[BinaryIO | None]:
+        """A file to be read and written by one process at a time, made if not there; None while another has it.
+
+        Left empty, it is deleted.
+        """
+        target = self.path / name
+        self._prepare(target.parent)
+        with os.fdopen(os.open(target, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.fstat(file.fileno()).st_ino != target.stat().st_ino:
+                    raise BlockingIOError  # Whoever had it has just deleted it.
+            except (BlockingIOError, FileNotFoundError):
+                yield None
+                return
+            try:
+                yield file
+            finally:
+                if os.fstat(file.fileno()).st_size == 0:
+                    target.unlink(missing_ok=True)
+
+    def sweep(self, folder: str, *, before: float) -> None:
+        """Deletes the files of a sub-folder that nobody has written since then (seconds since 1970)."""
+        for file in (self.path / folder).glob("*"):
+            with contextlib.suppress(FileNotFoundError):
+                if file.stat().st_mtime < before:
+                    file.unlink()
 
     def _prepare(self, folder: Path) -> None:
         for each in (self.path, folder):

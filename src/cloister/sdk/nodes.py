@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import zipfile
 from dataclasses import dataclass
 from typing import IO
@@ -13,6 +14,7 @@ from cloister.errors import BadRequestError, EnclaveError
 from cloister.protocol import (
     AttachDataset,
     AwaitJob,
+    CancelJob,
     Done,
     FetchResult,
     ReadStatus,
@@ -27,9 +29,10 @@ from cloister.sdk.definitions import NodeDefinition, definition_of
 from cloister.sdk.key import Key
 from cloister.sdk.link import RoomLink
 from cloister.sdk.results import check_receipt, fetch_result
-from cloister.sdk.uploads import Data, upload
-from cloister.wire.hub import Hub
-from cloister.wire.patience import Deadline, Patience
+from cloister.sdk.uploads import Data, Transfers
+from cloister.wire.patience import Deadline
+
+_JOB = re.compile(r"[0-9a-f]{64}\Z")
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,7 @@ class RoomContext:
 
     definition: Definition
     link: RoomLink
-    hub: Hub
-    patience: Patience
+    transfers: Transfers
 
 
 class _Node:
@@ -107,7 +109,7 @@ class DataNode(_Node):
         # log of the room goes on from all that was seen. The key goes to that very enclave: a hub that leads to
         # another one of the same software, where it has put up the same room for itself, gains nothing by it.
         shown = self._context.link.ask(ReadStatus(), RoomStatus).trusted.keys.signing
-        manifest = upload(self._context.hub, data, key, patience=self._context.patience)
+        manifest = self._context.transfers.upload(data, key, name)
         attach = AttachDataset(node=self.id, manifest=manifest, key=key.material, request=os.urandom(32).hex())
         self._context.link.ask(attach, Done, signing=shown)
 
@@ -137,8 +139,15 @@ class ComputeNode(_Node):
 
     @property
     def job_id(self) -> str | None:
-        """Of the last run that was started here; None where there was none."""
+        """Of the last run that was started here; None where there was none. Set it to one that another program of
+        yours has started, and its result can be waited for, and the run cancelled, from here."""
         return self._job
+
+    @job_id.setter
+    def job_id(self, job: str) -> None:
+        if not isinstance(job, str) or not _JOB.match(job):
+            raise BadRequestError("A job's id is 64 hexadecimal digits, as job_id shows after run_computation().")
+        self._job = job
 
     @property
     def receipt(self) -> bytes | None:
@@ -155,6 +164,17 @@ class ComputeNode(_Node):
         job = os.urandom(32).hex()
         self._context.link.ask(RunComputation(node=self.id, job=job), Done)
         self._job = job
+
+    def cancel_computation(self) -> None:
+        """Ends the run that `run_computation` has started, at once. What others wait for too goes on for them.
+
+        No error where it has ended already: its result can be fetched then.
+
+        Raises:
+            BadRequestError: nothing was run.
+            AuthorizationError: somebody else has started it.
+        """
+        self._context.link.ask(CancelJob(node=self.id, job=self._started()), Done)
 
     def get_results_as_bytes(self, interval: float = 5, timeout: float | None = None) -> bytes:
         """Waits for the run that `run_computation` has started, and returns its result.
@@ -179,15 +199,26 @@ class ComputeNode(_Node):
 
     def _result(self, timeout: float | None) -> tuple[IO[bytes], str]:
         """The file and its name."""
-        job, context = self._job, self._context
-        if job is None:
-            raise BadRequestError(f"The computation {self.name!r} was not run here. Call run_computation() first.")
-        context.link.ask(AwaitJob(node=self.id, job=job), Done, wait=True, deadline=Deadline.after(timeout))
+        job, context = self._started(), self._context
+        deadline = Deadline.after(timeout)
+        try:
+            context.link.ask(AwaitJob(node=self.id, job=job), Done, wait=True, deadline=deadline)
+        except KeyboardInterrupt as error:
+            error.add_note(
+                f"The computation {self.name!r} goes on. cancel_computation() ends it, get_results_as_bytes() and its "
+                f"like wait for it again; in another program, set job_id = {job!r} of this node before."
+            )
+            raise
         told = context.link.ask(FetchResult(node=self.id, job=job), Result)
         check_receipt(told.body, context.definition, context.link.room, self._record, told.trusted, told.checkpoint)
-        file = fetch_result(context.hub, told.body, patience=context.patience)
+        file = fetch_result(context.transfers, told.body)
         self._receipt = told.body.receipt
         return file, told.body.name
+
+    def _started(self) -> str:
+        if self._job is None:
+            raise BadRequestError(f"The computation {self.name!r} was not run here. Call run_computation() first.")
+        return self._job
 
 
 class ResultArchive(zipfile.ZipFile):

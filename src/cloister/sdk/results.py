@@ -14,10 +14,8 @@ from cloister.protocol import Result
 from cloister.rooms.definition import Definition, Reference
 from cloister.rooms.nodes import ComputeNode, RawDataNode, dependencies
 from cloister.rooms.planning import node_digest
+from cloister.sdk.uploads import Transfers
 from cloister.wire.channel import Trusted
-from cloister.wire.hub import Hub
-from cloister.wire.patience import Patience
-from cloister.wire.transfers import download
 
 _IN_MEMORY = 32 * 1024 * 1024
 """Bytes; larger results go to a temporary file that has no name."""
@@ -69,7 +67,7 @@ def check_body(
         raise ReceiptInvalid("The receipt speaks of another log than the one that the room has.")
 
 
-def fetch_result(hub: Hub, result: Result, *, patience: Patience) -> IO[bytes]:
+def fetch_result(transfers: Transfers, result: Result) -> IO[bytes]:
     """Downloads and decrypts a result whose receipt was checked.
 
     Returns:
@@ -81,7 +79,7 @@ def fetch_result(hub: Hub, result: Result, *, patience: Patience) -> IO[bytes]:
     """
     file = cast(IO[bytes], tempfile.SpooledTemporaryFile(_IN_MEMORY, prefix="cloister-"))  # noqa: SIM115
     try:
-        digest = download(hub, result.manifest, result.key, file, patience=patience)
+        digest = transfers.download(result.manifest, result.key, file, result.name)
         # The enclave had this from the worker: proof for the analyst alone that both mean the same plaintext.
         if not hmac.compare_digest(hmac.digest(result.key, digest, hashlib.sha256), result.commitment):
             raise DecryptionFailed("The result is not the one that the worker committed to. Run the computation again.")

@@ -1,0 +1,87 @@
+"""CSV files as people have them, made into what a room takes: no header, commas, UTF-8."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import os
+from typing import Any
+
+from cloister.errors import BadRequestError
+
+_SAMPLE = 64 * 1024
+"""Characters that are looked at to tell whether there is a header."""
+
+
+def read_input_csv_file(
+    path: str | os.PathLike[str],
+    /,
+    *,
+    has_header: bool = True,
+    check_header: bool = True,
+    encoding: str = "utf-8",
+    **csv_kwargs: Any,
+) -> io.BytesIO:
+    """Reads a CSV file, leaves out its header, and returns the rest ready to be uploaded: commas, UTF-8, LF.
+
+    Args:
+        has_header: whether the first line is a header.
+        check_header: whether to check that against what the file looks like.
+        encoding: of the file; a byte order mark is left out.
+        csv_kwargs: how the file is written, as `csv.reader` takes it (``delimiter=";"``, ``quotechar="'"``, ...).
+
+    Raises:
+        BadRequestError: the file doesn't look as ``has_header`` says, or can't be read as CSV in this encoding.
+        OSError: it can't be read at all.
+    """
+    output = io.StringIO(newline="")
+    try:
+        if codecs.lookup(encoding).name == "utf-8":
+            encoding = "utf-8-sig"
+        with open(path, encoding=encoding, newline="") as file:  # noqa: PTH123 - takes a text as well
+            if check_header:
+                _check_header(file.read(_SAMPLE), has_header, csv_kwargs)
+                file.seek(0)
+            rows = csv.reader(file, **{"strict": True, **csv_kwargs})
+            if has_header:
+                next(rows, None)
+            csv.writer(output, lineterminator="\n").writerows(row for row in rows if row)
+    except LookupError:
+        raise BadRequestError(f"There is no encoding {encoding!r}. Most files are in utf-8 or windows-1252.") from None
+    except UnicodeError:
+        raise BadRequestError(f"The file is not text in {encoding}. Name the encoding that it was saved in.") from None
+    except csv.Error as error:
+        raise BadRequestError(f"The file can't be read as CSV: {error}. Check the delimiter and the quotes.") from None
+    return io.BytesIO(output.getvalue().encode())
+
+
+class _Sniffer(csv.Sniffer):
+    """Looks for a header in a file whose delimiter and quotes are known, not guessed."""
+
+    def __init__(self, csv_kwargs: dict[str, Any]) -> None:
+        super().__init__()
+        given = {name: value for name, value in csv_kwargs.items() if name != "dialect"}
+        base = csv_kwargs.get("dialect", "excel")
+        base = csv.get_dialect(base) if isinstance(base, str) else base
+        self._dialect: type[csv.Dialect] = type("Given", (csv.excel,), {**_settings(base), **given})
+
+    def sniff(self, sample: str, delimiters: str | None = None) -> type[csv.Dialect]:  # noqa: ARG002
+        return self._dialect
+
+
+def _settings(dialect: Any) -> dict[str, Any]:
+    names = ("delimiter", "quotechar", "escapechar", "doublequote", "skipinitialspace", "lineterminator", "quoting")
+    return {name: getattr(dialect, name) for name in names if getattr(dialect, name, None) is not None}
+
+
+def _check_header(sample: str, has_header: bool, csv_kwargs: dict[str, Any]) -> None:
+    # Of a long file the last line of the sample is likely cut: it says nothing.
+    whole = sample if len(sample) < _SAMPLE else sample[: sample.rfind("\n") + 1]
+    if not whole.strip():
+        return
+    if _Sniffer(csv_kwargs).has_header(whole) is not has_header:
+        looks, says = ("has a header", "has_header=True") if not has_header else ("has no header", "has_header=False")
+        raise BadRequestError(
+            f"The file looks as if it {looks}. If it does, say {says}; if it doesn't, say check_header=False."
+        )
