@@ -9,7 +9,7 @@ import pytest
 from cloister.engines.local import MAX_QUICK_ENDS, LocalEngine, WorkersKeepFailing
 
 
-async def _quits() -> asyncio.subprocess.Process:
+async def _quits(_place: int = 0) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec("false")
 
 
@@ -28,7 +28,7 @@ def test_workers_that_have_served_are_replaced_however_often_they_end() -> None:
         started: list[asyncio.subprocess.Process] = []
         last = asyncio.Event()
 
-        async def start() -> asyncio.subprocess.Process:
+        async def start(_place: int) -> asyncio.subprocess.Process:
             started.append(await (_quits() if len(started) < MAX_QUICK_ENDS else _stays()))
             if len(started) > MAX_QUICK_ENDS:
                 last.set()

@@ -215,8 +215,10 @@ def client(url: str, token: str | None = None) -> httpx.Client:
 _PROGRAM = """
 import sys
 from pathlib import Path
+from cloister import logs
 from cloister.hub.server import serve
 from cloister.hub.settings import HubSettings
+logs.configure()
 serve(
     HubSettings(data=Path(sys.argv[1]), enclave_url=sys.argv[2] or None),
     port=int(sys.argv[3]),

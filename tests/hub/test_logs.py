@@ -62,13 +62,12 @@ def test_one_line_per_request_and_nothing_private(tmp_path: Path) -> None:
     assert "canary" not in text.lower()
     lines = text.splitlines()
     assert all(LINE.fullmatch(line) for line in lines), text
-    accesses = [
-        line.split(" cloister.hub ")[1] for line in lines if line.endswith(("-", *map(str, "0123456789abcdef")))
-    ]
-    shape = re.compile(r"([A-Z]+|-) (/\S*|-) (\d{3}|gone) \d+\.\d+ms ([0-9a-f]{32}|-)")
-    assert len([line for line in accesses if shape.fullmatch(line)]) == requests
-    assert re.search(r"PUT /v1/blobs/\{blob_id\}/parts/\{index\} 201 [\d.]+ms [0-9a-f]{32}$", text, re.MULTILINE)
-    assert re.search(r"GET - 401 [\d.]+ms -$", text, re.MULTILINE)
+    shape = re.compile(r"([A-Z]+|-) (/\S*|-) (\d{3}|gone) \d+\.\d+ms ([0-9a-f]{32}|-) request=([0-9a-f]{32})")
+    accesses = [found for line in lines if (found := shape.fullmatch(line.split(" cloister.hub ")[-1]))]
+    assert len(accesses) == requests
+    assert len({found[5] for found in accesses}) == requests
+    assert re.search(r"PUT /v1/blobs/\{blob_id\}/parts/\{index\} 201 [\d.]+ms [0-9a-f]{32} request=", text)
+    assert re.search(r"GET - 401 [\d.]+ms - request=", text)
 
 
 async def receive_nothing() -> Message:

@@ -13,6 +13,7 @@ from cloister.version import VERSION
 COMMANDS = {
     "up": ("cloister.cli.up", "Start everything on this machine: hub, enclave, workers."),
     "user": ("cloister.cli.user", "Add users, and end their tokens."),
+    "worker-token": ("cloister.cli.user", "Let in workers of other machines, and end their tokens."),
     "keys": ("cloister.cli.keys", "Show, rotate and destroy the hub's signing keys."),
     "demo": ("cloister.cli.demo", "Run a clean room from start to end, and look on."),
     "doctor": ("cloister.cli.doctor", "Tell what this machine has and enforces, and what it lacks."),
@@ -20,6 +21,7 @@ COMMANDS = {
     "hub": ("cloister.cli.hub", "Start a hub alone."),
     "enclave": ("cloister.cli.enclave", "Start an enclave alone."),
     "worker": ("cloister.cli.worker", "Start a worker alone."),
+    "config": ("cloister.cli.config_command", "Print a configuration to begin with, or what a part is set to."),
 }
 """Name to module and one line of help. A command's module, and what it needs, is loaded when it is used."""
 
@@ -39,7 +41,7 @@ class _Commands(click.Group):
             raise click.ClickException(
                 f"`cloister {cmd_name}` needs the parts that run servers. Install them: pip install 'cloister[server]'."
             ) from None
-        command = getattr(module, cmd_name)
+        command = getattr(module, cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)
         return command
 

@@ -17,8 +17,8 @@ from types import FrameType
 import click
 
 from cloister.cli.layout import Layout
-from cloister.cli.options import FOLDER
 from cloister.cli.process import end_with_parent
+from cloister.cli.settings import FOLDER
 from cloister.demo.parties import Party
 from cloister.demo.screen import Screen
 from cloister.demo.story import PARTIES, Story, email, introduce

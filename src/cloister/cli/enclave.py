@@ -2,32 +2,64 @@
 
 from __future__ import annotations
 
+import os
 import socket
-from pathlib import Path
+from typing import Any
 
 import click
 
-from cloister.cli.options import FOLDER
-from cloister.cli.process import inherited_socket, keep_lock, log_to_stderr, notify_ready
-from cloister.enclave.server import EnclaveSettings, serve
+from cloister.cli.config import configured, set_up_logs
+from cloister.cli.metrics import showing
+from cloister.cli.options import secret_url
+from cloister.cli.process import inherited_socket, keep_lock, notify_ready
+from cloister.cli.setting import picked
+from cloister.cli.settings import enclave_settings
+from cloister.enclave.metrics import REGISTRY
+from cloister.enclave.serving import DoorSettings, serve
+from cloister.enclave.settings import EnclaveSettings
+from cloister.errors import CloisterError
+from cloister.kept import read_secret
 
 
 @click.command()
-@click.option(
-    "--data", type=FOLDER, required=True, help="Folder that keeps its sealed rooms and keys; made if missing."
-)
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on, for the hub alone.")
-@click.option("--port", type=click.IntRange(0, 65535), default=7801, show_default=True, help="Port to listen on.")
+@configured(enclave_settings())
 @click.option("--listen-fd", type=int, hidden=True)
 @click.option("--lock-fd", type=int, hidden=True)
-def enclave(data: Path, host: str, port: int, listen_fd: int | None, lock_fd: int | None) -> None:
+def enclave(listen_fd: int | None, lock_fd: int | None, **given: Any) -> None:
     """Start an enclave: it holds the rooms and keys, and hands tasks to workers.
 
-    Only its hub needs to reach it. All that it is sent and answers is sealed end to end.
+    Only its hub needs to reach it. All that it is sent and answers is sealed end to end. Beyond this machine it asks
+    the hub for a secret that both are given, and for TLS unless you say that the network is private.
+
+    Each option can also be a line in [enclave] of the configuration, with _ for -, or a variable: CLOISTER_ENCLAVE_PORT
+    is --port. `cloister config sample` lists them all.
     """
     keep_lock(lock_fd)
-    log_to_stderr()
-    listening = socket.create_server((host, port)) if listen_fd is None else inherited_socket(listen_fd)
+    set_up_logs(given)
+    given["store"] = secret_url(given["store"], given["store_file"], "store", "store_file")
+    secret = given["hub_secret_file"]
+    alone = listen_fd is None
+    door = DoorSettings(
+        secret=None if secret is None else read_secret(secret).encode(),
+        # Started by `cloister up`, it is reached by the hub on this machine alone.
+        tls_cert=given["tls_cert"] if alone else None,
+        tls_key=given["tls_key"] if alone else None,
+        insecure_http=given["insecure_http"],
+        grace=given["grace"],
+    )
+    listening = _listen(given["host"], given["port"]) if listen_fd is None else inherited_socket(listen_fd)
     # Accepted connections inherit it. Without it every small answer would wait for an acknowledgement.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    serve(EnclaveSettings(data=data), sockets=[listening], on_ready=notify_ready)
+    with showing(given["metrics"], REGISTRY):
+        serve(EnclaveSettings(**picked(EnclaveSettings, given)), door, sockets=[listening], on_ready=notify_ready)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        raise CloisterError(
+            f"The enclave can't listen on {host} port {port}: {reason}. Choose another address or port."
+        ) from None

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from cloister.cli.layout import Layout
-from cloister.cli.options import FOLDER
+from cloister.cli.settings import FOLDER
 from cloister.hub.database import open_database
 from cloister.hub.signing import SigningKey, State, open_signing_keys
 

@@ -20,6 +20,11 @@ class Layout:
         return self.data / "enclave"
 
     @property
+    def hub_secret(self) -> Path:
+        """What the hub shows to the enclave, so that other users of this machine can't use it up."""
+        return self.data / "hub-enclave.secret"
+
+    @property
     def lock(self) -> Path:
         """Held by every process of a running installation."""
         return self.data / "lock"

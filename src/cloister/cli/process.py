@@ -1,13 +1,11 @@
-"""What every server process does the same way: say that it is ready, log, inherit sockets."""
+"""What every server process does the same way: say that it is ready, inherit sockets, keep the lock."""
 
 from __future__ import annotations
 
 import ctypes
-import logging
 import os
 import signal
 import socket
-import sys
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -36,15 +34,6 @@ def keep_lock(descriptor: int | None) -> None:
     children."""
     if descriptor is not None:
         os.set_inheritable(descriptor, False)
-
-
-def log_to_stderr() -> None:
-    """One line an event, to standard error."""
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s", force=True
-    )
-    for quiet in ("httpx", "httpcore", "alembic", "uvicorn"):
-        logging.getLogger(quiet).setLevel(logging.WARNING)
 
 
 def end_with_parent(parent: int) -> None:

@@ -11,19 +11,23 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
+from cloister.cli.config import configured, set_up_logs
 from cloister.cli.layout import Layout
-from cloister.cli.options import FOLDER, door
-from cloister.cli.process import end_with_parent, log_to_stderr
+from cloister.cli.metrics import split
+from cloister.cli.process import end_with_parent
+from cloister.cli.settings import up_settings
 from cloister.engines.local import LocalEngine, stop
 from cloister.errors import CloisterError
 from cloister.hub import accounts
 from cloister.hub.server import bind
+from cloister.kept import kept
 
 LOCK_SECONDS = 15.0
 """How long to wait for the parts of an installation on the same folder that is just ending."""
@@ -32,28 +36,8 @@ RUNNING_SECONDS = 1.0
 
 
 @click.command()
-@click.option("--data", type=FOLDER, required=True, help="Folder that keeps everything; made if missing.")
-@door
-@click.option(
-    "--workers", type=click.IntRange(1, 32), help="How many computations run at a time.  [default: one a core]"
-)
-@click.option(
-    "--warm",
-    default=1,
-    show_default=True,
-    type=click.IntRange(0, 32),
-    help="How many containers wait for their task in each worker, each with some 100 MiB.",
-)
-def up(
-    data: Path,
-    host: str,
-    port: int,
-    workers: int | None,
-    warm: int,
-    tls_cert: Path | None,
-    tls_key: Path | None,
-    insecure_http: bool,
-) -> None:
+@configured(up_settings())
+def up(config: Path | None, **given: Any) -> None:
     """Start hub, enclave and workers on this machine. Needs root, for the containers.
 
     Prints `ready URL` once computations can be run, and logs to standard error. Runs until Ctrl-C (SIGINT) or SIGTERM.
@@ -62,9 +46,8 @@ def up(
     The enclave runs as software, without trusted hardware: whoever operates this machine can read everything. Clients
     have to say that they know, by CLOISTER_TRUST_SOFTWARE_ENCLAVE=1.
     """
-    log_to_stderr()
-    tls = [*(("--tls-cert", str(tls_cert)) if tls_cert else ()), *(("--tls-key", str(tls_key)) if tls_key else ())]
-    extra = [*tls, *(("--insecure-http",) if insecure_http else ())]
+    set_up_logs(given)
+    data: Path = given["data"]
     layout = Layout(data)
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     another = CloisterError(f"Another `cloister up` is running on {data}. Stop it first, or use another folder.")
@@ -72,15 +55,11 @@ def up(
     with (
         _locked(layout.running, RUNNING_SECONDS, another) as running,
         _locked(layout.lock, LOCK_SECONDS, still) as lock,
-        bind(host, port) as front,
+        bind(given["host"], given["port"]) as front,
         bind("127.0.0.1", 0) as back,
     ):
-        # The hub speaks TLS with whoever reaches it; workers on this machine do too, by the same door.
-        shown = f"{'https' if tls_cert else 'http'}://{_address(front)}"
-        supervisor = Supervisor(
-            layout, running, lock, front, back, shown, workers or os.cpu_count() or 1, warm, tls_cert, extra
-        )
-        asyncio.run(supervisor.run())
+        kept(layout.hub_secret, secrets.token_hex(32).encode())
+        asyncio.run(Supervisor(layout, running, lock, front, back, config, given).run())
 
 
 @dataclass
@@ -92,11 +71,15 @@ class Supervisor:
     lock: int
     front: socket.socket
     back: socket.socket
-    url: str
-    workers: int
-    warm: int
-    tls_cert: Path | None
-    hub_options: Sequence[str]
+    config: Path | None
+    given: Mapping[str, Any]
+    """The settings of `cloister up`; the parts find what else concerns them where it has found these."""
+
+    @property
+    def url(self) -> str:
+        """Where the hub answers. It speaks TLS with whoever reaches it; workers on this machine do too, by the same
+        door."""
+        return f"{'https' if self.given['tls_cert'] else 'http'}://{_address(self.front)}"
 
     async def run(self) -> None:
         """Until a signal comes.
@@ -130,12 +113,26 @@ class Supervisor:
         token = accounts.add_worker(settings, "local")
         enclave_url = f"http://{_address(self.back)}"
         async with contextlib.AsyncExitStack() as running, asyncio.TaskGroup() as group:
+            secret = str(self.layout.hub_secret)
+            # Workers have ended by then: nothing is out that could be waited for.
+            at_once = {"grace": 0.0}
             enclave = await self._start(
-                ["enclave", "--data", str(self.layout.enclave)], listen=self.back, notify=ready.expect("enclave")
+                "enclave",
+                {"data": self.layout.enclave, "hub_secret_file": secret, **at_once},
+                listen=self.back,
+                notify=ready.expect("enclave"),
             )
             running.push_async_callback(stop, enclave)
+            door = {name: self.given[name] for name in ("tls_cert", "tls_key", "insecure_http")}
             hub = await self._start(
-                ["hub", "--data", str(settings.data), "--enclave-url", enclave_url, *self.hub_options],
+                "hub",
+                {
+                    "data": settings.data,
+                    "enclave_url": enclave_url,
+                    "enclave_secret_file": secret,
+                    **door,
+                    **at_once,
+                },
                 listen=self.front,
                 notify=ready.expect("hub"),
             )
@@ -145,21 +142,33 @@ class Supervisor:
             await ready.of("enclave")
             await ready.of("hub")
             notify = ready.expect("worker")
-            command = ["worker", "--hub", self.url, "--warm", str(self.warm)]
-            if self.tls_cert is not None:
-                command += ["--hub-cert", str(self.tls_cert)]
+            grace = self.given["grace"]
+            options = {"hub": self.url, "hub_cert": self.given["tls_cert"], "grace": grace}
+            options |= {name: self.given[name] for name in ("warm", "image")}
             engine = LocalEngine(
-                lambda: self._start(command, notify=notify, token=token),
-                self.workers,
+                lambda place: self._start(
+                    "worker", options | {"metrics": self._metrics(place)}, notify=notify, token=token
+                ),
+                self.given["workers"] or os.cpu_count() or 1,
                 served=lambda: ready.heard("worker"),
+                grace=grace,
             )
             group.create_task(engine.run())
             await ready.of("worker")
             print(f"ready {self.url}", flush=True)
 
+    def _metrics(self, place: int) -> str:
+        """Where a worker shows its metrics: a port each, from the one that is set on."""
+        address = self.given["worker_metrics"]
+        if not address:
+            return ""
+        host, port = split(address)
+        return f"[{host}]:{port + place}" if port else address
+
     async def _start(
         self,
-        command: Sequence[str],
+        part: str,
+        settings: Mapping[str, object],
         *,
         notify: str,
         listen: socket.socket | None = None,
@@ -168,7 +177,10 @@ class Supervisor:
         """Starts a part. It ends with this process, and holds the lock of the folder until then."""
         environment = {**os.environ, "NOTIFY_SOCKET": notify}
         descriptors = [self.lock]
-        options = ["--lock-fd", str(self.lock)]
+        options = [*_options(settings), "--lock-fd", str(self.lock)]
+        options += ["--log-format", self.given["log_format"], "--log-level", self.given["log_level"]]
+        if self.config is not None:
+            options += ["--config", str(self.config)]
         if listen is not None:
             descriptors.append(listen.fileno())
             options += ["--listen-fd", str(listen.fileno())]
@@ -178,7 +190,7 @@ class Supervisor:
             sys.executable,
             "-m",
             "cloister.cli",
-            *command,
+            part,
             *options,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=sys.stderr,
@@ -218,6 +230,20 @@ class Readiness:
     async def of(self, part: str) -> None:
         """Until the part has said so."""
         await self._events[part].wait()
+
+
+def _options(settings: Mapping[str, object]) -> list[str]:
+    """Settings as options of a command; those that aren't set are left out."""
+    options = []
+    for name, value in settings.items():
+        option = f"--{name.replace('_', '-')}"
+        if value is True:
+            options.append(option)
+        elif isinstance(value, tuple):
+            options += [word for each in value for word in (option, str(each))]
+        elif value is not None and value is not False:
+            options += [option, str(value)]
+    return options
 
 
 async def _watch(process: asyncio.subprocess.Process, part: str) -> None:

@@ -7,61 +7,49 @@ import signal
 import ssl
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import click
 
-from cloister.cli.options import FILE
-from cloister.cli.process import keep_lock, log_to_stderr, notify_ready
+from cloister.cli.config import configured, set_up_logs
+from cloister.cli.metrics import showing
+from cloister.cli.process import keep_lock, notify_ready
+from cloister.cli.settings import WORKER
 from cloister.errors import CloisterError, SandboxUnavailable
 from cloister.rooms.limits import Limits
 from cloister.trust.evidence import SoftwareSource
 from cloister.wire.channel import Channel
 from cloister.wire.hub import Hub
 from cloister.wire.patience import Patience
+from cloister.wire.pinning import pinned
 from cloister.worker.agent import Agent
 from cloister.worker.images.offer import Offer
 from cloister.worker.linux import enter_private_mounts
+from cloister.worker.metrics import REGISTRY, watch
 from cloister.worker.runners.python import blueprint
 from cloister.worker.sandbox.container import Sandbox
-from cloister.worker.sandbox.pool import DEFAULT_IMPORTS, Pool
+from cloister.worker.sandbox.pool import Pool
 from cloister.worker.sandbox.probe import detect
+from cloister.worker.sandbox.scratch import free_memory
 
 
 @click.command()
-@click.option("--hub", "hub_url", required=True, help="Address of the hub, e.g. https://hub.example.org.")
-@click.option("--hub-cert", type=FILE, help="Trust this certificate of the hub, whatever name it bears.")
-@click.option("--single-room", is_flag=True, help="Stay with the room of the first task until started anew.")
-@click.option(
-    "--warm",
-    default=1,
-    show_default=True,
-    type=click.IntRange(0, 32),
-    help="How many containers wait for their task, each with some 100 MiB.",
-)
-@click.option(
-    "--warm-import",
-    "imports",
-    multiple=True,
-    default=DEFAULT_IMPORTS,
-    show_default=True,
-    help="A module that waiting containers have imported; repeat it for more.",
-)
+@configured(WORKER)
 @click.option("--lock-fd", type=int, hidden=True)
-def worker(
-    hub_url: str, hub_cert: Path | None, single_room: bool, warm: int, imports: tuple[str, ...], lock_fd: int | None
-) -> None:
-    """Start a worker: it pulls one task after the other and runs each in a sealed container.
+def worker(lock_fd: int | None, **given: Any) -> None:
+    """Start a worker: it pulls one task after the other and runs each in a sealed container. Needs root.
 
-    Its token for the hub is read from the environment, CLOISTER_WORKER_TOKEN.
+    `cloister worker-token add NAME`, on the hub's machine, prints the token that it needs.
+
+    Each option can also be a line in [worker] of the configuration, with _ for -, or a variable: CLOISTER_WORKER_HUB is
+    --hub. `cloister config sample` lists them all.
     """
     keep_lock(lock_fd)
-    log_to_stderr()
-    token = os.environ.pop("CLOISTER_WORKER_TOKEN", "")
-    if not token:
-        raise CloisterError("CLOISTER_WORKER_TOKEN is not set. Start workers by `cloister up`.")
+    set_up_logs(given)
+    token = _token(given["token_file"])
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
-    hub = Hub(hub_url, token, tls=_only(hub_cert))
+    hub = Hub(given["hub"], token, tls=_only(given["hub_cert"]))
     # A worker of software evidence works for an enclave of software evidence; it holds no secrets before that.
     channel = Channel(hub, allow_software=True, patience=Patience(pauses=()))
     # Before anything is mounted: should this process be killed, the kernel drops its plaintext with its mounts.
@@ -69,26 +57,75 @@ def worker(
         enter_private_mounts()
     except PermissionError:
         raise SandboxUnavailable("A worker has to be started by root: it makes containers. Use sudo.") from None
-    offer = Offer()
+    offer = Offer(given["image"])
     try:
         image = offer.open(offer.references[0])
         usual = blueprint(image.root, Limits(), ())
-        with Sandbox(detect(image.root)) as sandbox, Pool(sandbox, warm, usual, imports) as pool:
-            source = SoftwareSource("worker")
-            Agent(hub, channel, source, sandbox, pool, offer, notify_ready, single_room=single_room).run()
+        with Sandbox(detect(image.root)) as sandbox, Pool(sandbox, given["warm"], usual, given["warm_import"]) as pool:
+            agent = Agent(
+                hub,
+                channel,
+                SoftwareSource("worker"),
+                sandbox,
+                pool,
+                offer,
+                notify_ready,
+                single_room=given["single_room"],
+                grace=given["grace"],
+            )
+            watch(lambda: len(pool.waiting), free_memory)
+            with showing(given["metrics"], REGISTRY, lambda: agent.connected):
+                _stop_by_signals(agent)
+                agent.run()
     finally:
         offer.close()
         hub.close()
+
+
+def _token(file: Path | None) -> str:
+    """The worker's token for the hub.
+
+    Raises:
+        CloisterError: there is none.
+    """
+    token = os.environ.pop("CLOISTER_WORKER_TOKEN", "")
+    if file is None:
+        if not token:
+            raise CloisterError(
+                "The worker has no token. Make one on the hub's machine (cloister worker-token add NAME), put it into "
+                "a file that only root can read, and name that by --token-file."
+            )
+        return token
+    try:
+        return file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        raise CloisterError(f"The token in {file} can't be read.") from None
 
 
 def _only(certificate: Path | None) -> ssl.SSLContext | None:
     """Trust in one certificate, by whatever name the hub is reached on this machine."""
     if certificate is None:
         return None
-    context = ssl.create_default_context(cafile=str(certificate))
-    context.check_hostname = False
-    return context
+    try:
+        return pinned(certificate)
+    except (OSError, ssl.SSLError) as error:
+        raise CloisterError(f"{certificate} can't be used as the hub's certificate (PEM): {error}.") from None
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:
     raise SystemExit(0)
+
+
+def _stop_by_signals(agent: Agent) -> None:
+    """The first one lets the task end, or hands it back; the second ends everything at once."""
+    signalled = False
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        nonlocal signalled
+        if signalled:
+            os._exit(1)  # as if it were killed: the kernel ends its container and drops its plaintext
+        signalled = True
+        agent.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handle)

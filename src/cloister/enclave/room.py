@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cloister.enclave.sealed_log import SealedLog
 from cloister.enclave.sealing import blob_label, secret_label
+from cloister.enclave.metrics import APPEND_SECONDS, EVENTS
 from cloister.enclave.store import SealedStore
 from cloister.errors import LogTampered, VerificationError
 from cloister.formats.checkpoint import Checkpoint, sign_checkpoint
@@ -102,9 +103,11 @@ class Room:
 
     def _write(self, entry: bytes, put: dict[str, bytes], holds: dict[str, str], gone: list[str]) -> None:
         put = put | self._log.segment_due()
-        self._store.append(self.id, len(self._log), [self._log.row(entry)], put=put, holds=holds, delete=gone)
+        with APPEND_SECONDS.time():
+            self._store.append(self.id, len(self._log), [self._log.row(entry)], put=put, holds=holds, delete=gone)
 
     def _take(self, event: Event, entry: bytes) -> None:
+        EVENTS.labels(str(event.body.__struct_config__.tag)).inc()
         self._log.take(entry)
         self.state.apply(event)
 

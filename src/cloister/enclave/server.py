@@ -7,22 +7,19 @@ asks one thing: which of its blobs are still of use.
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from types import FrameType
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
 
 import msgspec
-import uvicorn
 
 from cloister.enclave.keys import KeyRing, Replayed, StaleKeys
 from cloister.enclave.logs import log, place
+from cloister.enclave.metrics import REFUSED, watch
 from cloister.enclave.sealing import FileSealingRoot, signing_key
 from cloister.enclave.service import Service
+from cloister.enclave.settings import EnclaveSettings
 from cloister.enclave.store import SqliteStore, StoreFailed
 from cloister.enclave.workers import Workers
 from cloister.errors import Refused, VerificationError
@@ -40,14 +37,6 @@ HEARTBEAT = 20.0
 """Seconds of silence in an answer after which a sign of life is sent."""
 
 
-@dataclass(frozen=True)
-class EnclaveSettings:
-    """What an enclave process is told."""
-
-    data: Path
-    """Folder for the sealed store; made where it is missing."""
-
-
 class Application:
     """ASGI: ``GET /evidence?nonce=``, ``GET /keys``, ``POST /messages``, ``POST /held``, ``GET /healthz``."""
 
@@ -63,6 +52,8 @@ class Application:
         match scope["method"], scope["path"]:
             case "GET", "/healthz":
                 await _reply(send, 200, {"status": "ok"})
+            case "GET", "/readyz":
+                await self._ready(send)
             case "GET", "/keys":
                 await _reply(send, 200, self._keys.current(_seconds()))
             case "GET", "/evidence":
@@ -73,6 +64,20 @@ class Application:
                 await self._held(receive, send)
             case _:
                 await _problem(send, 404, "not_found", "There is nothing here.")
+
+    async def _ready(self, send: Send) -> None:
+        """Whether the store answers, and whether tasks are given out."""
+        try:
+            await self._service.check()
+        except StoreFailed:
+            await _reply(send, 503, {"status": "not ready", "store": "failing"})
+        else:
+            stopping = self._workers.draining
+            await _reply(send, 503 if stopping else 200, {"status": "stopping" if stopping else "ok", "store": "ok"})
+
+    async def drain(self, seconds: float) -> bool:
+        """Gives out no more tasks, and waits until those that are out have ended; whether they have in time."""
+        return await self._workers.drain(seconds)
 
     async def _evidence(self, scope: Scope, send: Send) -> None:
         try:
@@ -98,12 +103,15 @@ class Application:
                 return
             opened = self._keys.open(message, _seconds())
         except StaleKeys as error:
+            REFUSED.labels("stale keys").inc()
             await _problem(send, 409, "stale_keys", str(error))
         except Replayed as error:
+            REFUSED.labels("replayed").inc()
             await _problem(send, 409, "replayed", str(error))
         except Refused as error:
             await _problem(send, 409, error.code, error.message)
         except VerificationError as error:
+            REFUSED.labels("not opened").inc()
             await _problem(send, 400, "rejected", str(error))
         else:
             await self._respond(opened, receive, send)
@@ -187,40 +195,8 @@ def create_application(settings: EnclaveSettings, *, clock: Callable[[], int] | 
     workers = Workers(references, allow_software=source.reference.evidence == software.TYPE)
     clock = clock or _milliseconds
     service = Service(store, key, signing, workers, source.reference, clock)
+    watch(lambda: service.rooms_open, lambda: workers.queued, lambda: workers.out, lambda: workers.waiting)
     return Application(service, workers, KeyRing(signing, now=_seconds(), clock=clock), source)
-
-
-def serve(
-    settings: EnclaveSettings, *, sockets: Sequence[socket.socket], on_ready: Callable[[], None] | None = None
-) -> None:
-    """Serves until SIGTERM or SIGINT."""
-    config = uvicorn.Config(
-        create_application(settings),
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        timeout_graceful_shutdown=2,
-        timeout_keep_alive=60,
-    )
-    server = _Server(config, on_ready)
-    asyncio.run(server.serve(sockets=list(sockets)))
-
-
-class _Server(uvicorn.Server):
-    """Tells when it listens."""
-
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None] | None) -> None:
-        super().__init__(config)
-        self._on_ready = on_ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
-        if self.started and self._on_ready is not None:
-            self._on_ready()
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - as the base class has it
-        """Ends in order and returns. The base class would die of the signal after that."""
-        self.should_exit = True
 
 
 _OCTETS = (b"content-type", b"application/octet-stream")

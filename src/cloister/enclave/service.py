@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cloister.enclave.execution import Executor, StoredDataset, StoredResult
 from cloister.enclave.room import Room
 from cloister.enclave.sealing import blob_label
+from cloister.enclave.metrics import REQUESTS
 from cloister.enclave.store import SealedStore, StoreFailed
 from cloister.enclave.workers import Workers
 from cloister.errors import DefinitionInvalid, LogTampered, Refused, VerificationError
@@ -107,10 +108,22 @@ class Service:
         memory_bytes: int = MEMORY_BYTES,
 
         """``memory_bytes``: what rooms may take in memory; see `OpenRooms`."""
+    @property
+    def rooms_open(self) -> int:
+        """How many rooms are in memory."""
+        return len(self._rooms)
+
+    async def check(self) -> None:
+        """Raises:
+        StoreFailed: the store doesn't answer.
+        """
+        await asyncio.to_thread(self._store.secret, "", "")
+
     async def answer(self, opened: OpenedRequest) -> AsyncGenerator[Frame]:
         """The frames that answer one request; the last is an `Answer` or a `Refusal`."""
         try:
             request = decode(opened.payload, Request, what="a request")
+            REQUESTS.labels(str(request.body.__struct_config__.tag)).inc()
             async with aclosing(self._dispatch(request, opened.device)) as frames:
                 async for frame in frames:
                     yield frame

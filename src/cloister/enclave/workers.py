@@ -6,6 +6,7 @@ Nothing here polls. A task waits for a worker or a worker for a task, and both a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator, Callable, Iterable
@@ -13,11 +14,14 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from cloister.enclave.logs import log
+from cloister.enclave.metrics import TASKS
 from cloister.errors import Refused, VerificationError
 from cloister.formats.dataset import check_key, check_manifest
 from cloister.formats.encoding import decode
 from cloister.formats.receipt import Attested
 from cloister.formats.sealed import open_report, seal_task
+from cloister.logs import fields
 from cloister.protocol import (
     Accepted,
     Answer,
@@ -25,6 +29,7 @@ from cloister.protocol import (
     Failed,
     Finished,
     Frame,
+    HandedBack,
     Progress,
     PullTask,
     Report,
@@ -39,6 +44,9 @@ from cloister.trust.evidence import NONCE_SIZE, WORKER_LABEL, appraise
 MAX_NONCES = 4096
 ATTEMPTS = 2
 """A task whose worker was lost is given to another once."""
+HAND_BACKS = 16
+"""How often a task may be handed back by workers that end. After that each counts as a lost one: a worker that takes
+tasks only to hand them back must not keep one going round for ever."""
 
 
 class WorkerLost(Exception):
@@ -90,6 +98,7 @@ class _Entry:
     order: Order
     done: asyncio.Future[Delivery]
     attempts: int = 0
+    handed_back: int = 0
 
 
 @dataclass(eq=False)
@@ -125,11 +134,39 @@ class Workers:
         self._leases: dict[str, _Lease] = {}
         self._nonces: OrderedDict[bytes, None] = OrderedDict()
         self._offered: dict[str, ImageReference] = {}
+        self.draining = False
+        """Whether no more tasks are given out."""
+        self._none_out = asyncio.Event()
+        self._none_out.set()
 
     @property
     def images(self) -> tuple[ImageReference, ...]:
         """The images for new rooms: of each name the one that the last accepted worker named first."""
         return tuple(self._offered[name] for name in sorted(self._offered))
+
+    @property
+    def queued(self) -> int:
+        """How many tasks wait for a worker."""
+        return sum(len(queue) for queue in list(self._queued.values()))
+
+    @property
+    def waiting(self) -> int:
+        """How many workers wait for a task."""
+        return len(self._waiting)
+
+    @property
+    def out(self) -> int:
+        """How many tasks are in the hands of workers."""
+        return len(self._leases)
+
+    async def drain(self, seconds: float) -> bool:
+        """Gives out no more tasks, and waits until those that are out have ended; whether they have in time."""
+        self.draining = True
+        while self._waiting:
+            self._waiting.pop().assigned.set_exception(_stopping())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._none_out.wait(), seconds)
+        return self._none_out.is_set()
 
     # --- from the side of rooms ---
 
@@ -147,7 +184,7 @@ class Workers:
             self._withdraw(entry)
 
     def _offer(self, entry: _Entry, *, first: bool = False) -> None:
-        for waiting in self._waiting:
+        for waiting in () if self.draining else self._waiting:
             if not waiting.assigned.done() and self._fits(entry, waiting):
                 self._waiting.remove(waiting)
                 waiting.assigned.set_result(entry)
@@ -233,11 +270,17 @@ class Workers:
             raise Refused("conflict", "The task is not wanted any more. Discard it and pull another.") from None
         finally:
             del self._leases[lease.attempt.id]
+            if not self._leases:
+                self._none_out.set()
             if not lease.over.done():
+                log.warning("task %s is lost with its worker", lease.attempt.id, extra=fields(task=lease.attempt.id))
+                TASKS.labels("lost").inc()
                 self._lost(entry)
         yield Answer(body=Done())
 
     async def _assign(self, waiting: _Waiting) -> _Entry:
+        if self.draining:
+            raise _stopping()
         entry = self._next(waiting)
         if entry is not None:
             return entry
@@ -260,7 +303,9 @@ class Workers:
         # A withdrawal that nobody is left to hear of is no mistake.
         lease.over.add_done_callback(lambda over: over.cancelled() or over.exception())
         self._leases[attempt.id] = lease
+        self._none_out.clear()
         entry.attempts += 1
+        log.info("task %s is given to a worker", attempt.id, extra=fields(task=attempt.id))
         entry.order.started()
         return lease
 
@@ -279,10 +324,22 @@ class Workers:
         if isinstance(outcome, Finished) and not _fits_attempt(outcome, lease.attempt):
             outcome = Unable(message="The worker reported a result that isn't the task's.")
         lease.over.set_result(None)
+        how = type(outcome).__name__.lower()
+        log.info("task %s is reported: %s", lease.attempt.id, how, extra=fields(task=lease.attempt.id, outcome=how))
+        TASKS.labels(how).inc()
         if isinstance(outcome, Unable):
             self._lost(lease.entry)
+        elif isinstance(outcome, HandedBack):
+            self._handed_back(lease.entry)
         elif not lease.entry.done.done():
             lease.entry.done.set_result(Delivery(lease.worker, lease.attempt, outcome))
+
+    def _handed_back(self, entry: _Entry) -> None:
+        """A worker that is to end couldn't bring it to an end before: no fault of anybody's, up to a point."""
+        entry.handed_back += 1
+        if entry.handed_back <= HAND_BACKS:
+            entry.attempts -= 1
+        self._lost(entry)
 
     def _lost(self, entry: _Entry) -> None:
         if entry.done.done():
@@ -291,6 +348,10 @@ class Workers:
             self._offer(entry, first=True)
         else:
             entry.done.set_exception(WorkerLost())
+
+
+def _stopping() -> Refused:
+    return Refused("busy", "The enclave is stopping. Ask again in a few seconds.")
 
 
 def _fits_attempt(finished: Finished, attempt: Attempt) -> bool:

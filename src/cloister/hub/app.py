@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from contextlib import asynccontextmanager
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Response
 from pydantic import BaseModel
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cloister.hub import blobs, identity, me, problems, relay, rooms
+from cloister.hub import blobs, identity, me, metrics, problems, relay, rooms
 from cloister.hub.access import Authentication
 from cloister.hub.database import open_database
+from cloister.hub.health import Checks, Readiness
 from cloister.hub.limits import BodyLimit, Slots
 from cloister.hub.logs import AccessLog
 from cloister.hub.objects import open_objects
-from cloister.hub.services import Services
+from cloister.hub.services import Hub, Services
 from cloister.hub.settings import HubSettings
 from cloister.hub.signing import open_signing_keys
 from cloister.hub.upstream import Upstream
@@ -54,6 +56,19 @@ async def healthz() -> Health:
     return Health(status="ok")
 
 
+@_health.get(
+    "/readyz",
+    summary="Can the hub serve?",
+    responses={503: {"model": Readiness, "description": "Not now; the body says what is missing."}},
+)
+async def readyz(hub: Hub, response: Response) -> Readiness:
+    """Database, blob store and enclave answer. Load balancers ask this."""
+    found = Readiness(status="stopping") if hub.draining.is_set() else await hub.checks.readiness()
+    if found.status != "ok":
+        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    return found
+
+
 class SecurityHeaders:
     """Tells browsers to be strict with every answer."""
 
@@ -84,15 +99,18 @@ def create_app(settings: HubSettings) -> FastAPI:
         services = Services(
             settings=settings,
             database=database,
-            objects=open_objects(settings),
+            objects=(objects := open_objects(settings)),
             signing=open_signing_keys(settings, database),
-            upstream=Upstream(settings),
+            upstream=(upstream := Upstream(settings)),
+            checks=Checks(database, objects, upstream),
             relayed=Slots(settings.relay_slots, "relayed requests"),
             transfers=Slots(settings.transfer_slots, "transfers"),
         )
     except BaseException:
         database.close()
         raise
+
+    metrics.watch(lambda: services.relayed.taken, lambda: services.transfers.taken)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

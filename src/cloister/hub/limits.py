@@ -92,6 +92,17 @@ class Slots:
         self._per_principal = per_principal
         self._what = what
         self._taken: Counter[str] = Counter()
+        self._none_taken = asyncio.Event()
+        self._none_taken.set()
+
+    @property
+    def taken(self) -> int:
+        """How many are open, of all principals."""
+        return sum(list(self._taken.values()))
+
+    async def none_taken(self) -> None:
+        """Until none is open."""
+        await self._none_taken.wait()
 
     @contextmanager
     def hold(self, principal_id: str) -> Iterator[None]:
@@ -103,12 +114,15 @@ class Slots:
                 retry_seconds=2,
             )
         self._taken[principal_id] += 1
+        self._none_taken.clear()
         try:
             yield
         finally:
             self._taken[principal_id] -= 1
             if not self._taken[principal_id]:
                 del self._taken[principal_id]
+            if not self._taken:
+                self._none_taken.set()
 
 
 def _content_length(scope: Scope) -> int | None:

@@ -1,4 +1,4 @@
-"""What the hub logs: one line per request, to standard error, without anything that came in it.
+"""What the hub logs and counts: one line per request, without anything that came in it.
 
 A line names the method, the *template* of the path, the status, the time and the principal's id. Headers,
 query strings, bodies, emails, blob ids and room ids are never written.
@@ -8,35 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 import time
 from http import HTTPStatus
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cloister.hub.metrics import count
 from cloister.hub.problems import error_response
+from cloister.logs import REQUEST, REQUEST_HEADER, fields, new_request_id
 
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 
 logger = logging.getLogger("cloister.hub")
 
 
-def configure() -> None:
-    """Send the hub's log, and the server's warnings, to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    for name, level in (("cloister.hub", logging.INFO), ("uvicorn.error", logging.WARNING)):
-        channel = logging.getLogger(name)
-        channel.handlers = [handler]
-        channel.setLevel(level)
-        channel.propagate = False
-
-
 class AccessLog:
     """Outermost layer: logs each request, and answers what nobody foresaw with a plain 500.
 
-    A request that is cancelled because the hub stops ends quietly: with 503 if nothing was sent yet.
+    A request that is cancelled because the hub stops ends quietly: with 503 if nothing was sent yet. Each gets an id,
+    which the answer and all lines of the log about it bear, here and at the enclave.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -47,16 +38,26 @@ class AccessLog:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
-        status = 0
+        status = received = sent = 0
+        request = new_request_id()
+        REQUEST.set(request)
+
+        async def watching_receive() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            return message
 
         async def watching_send(message: Message) -> None:
-            nonlocal status
+            nonlocal status, sent
             if message["type"] == "http.response.start":
                 status = message["status"]
+                message["headers"] = [*message["headers"], (REQUEST_HEADER.lower().encode(), request.encode())]
+            sent += len(message.get("body", b""))
             await send(message)
 
         try:
-            await self._app(scope, receive, watching_send)
+            await self._app(scope, watching_receive, watching_send)
         except asyncio.CancelledError:
             if not status:
                 stopping = error_response(503, "unavailable", "The hub is stopping. Try again in a moment.")
@@ -70,7 +71,7 @@ class AccessLog:
             if not status:
                 await _broken()(scope, receive, watching_send)
         finally:
-            _log_line(scope, status, time.perf_counter() - began)
+            _tell(scope, status, time.perf_counter() - began, received, sent)
 
 
 def _broken() -> ASGIApp:
@@ -93,14 +94,27 @@ def _places(error: BaseException) -> str:
     return " caused by ".join(parts)
 
 
-def _log_line(scope: Scope, status: int, seconds: float) -> None:
-    path = getattr(scope.get("route"), "path", "-")
+def _tell(scope: Scope, status: int, seconds: float, received: int, sent: int) -> None:
+    route = getattr(scope.get("route"), "path", "-")
+    method = scope["method"] if scope["method"] in _METHODS else "-"
     principal = scope.get("state", {}).get("principal")
+    who = "-" if principal is None else principal.id
+    count(method, route, status, seconds, received, sent)
+    milliseconds = round(seconds * 1000, 1)
     logger.info(
         "%s %s %s %.1fms %s",
-        scope["method"] if scope["method"] in _METHODS else "-",
-        path,
+        method,
+        route,
         status or "gone",
-        seconds * 1000,
-        "-" if principal is None else principal.id,
+        milliseconds,
+        who,
+        extra=fields(
+            method=method,
+            route=route,
+            status=status,
+            milliseconds=milliseconds,
+            principal=who,
+            received=received,
+            sent=sent,
+        ),
     )

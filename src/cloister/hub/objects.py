@@ -50,6 +50,17 @@ class Objects:
         self._folder = folder
         self._being_written: set[str] = set()
 
+    async def check(self) -> None:
+        """Raises a 503 `Problem` where the store can't be reached."""
+        try:
+            if self._folder is not None and not os.access(self._folder, os.W_OK | os.X_OK):
+                raise _store_failed()
+            await obstore.head_async(self._store, "readiness")
+        except FileNotFoundError:
+            return  # as it should be: there is no such object, and the store has said so
+        except _STORE_ERRORS as error:
+            raise _store_failed() from error
+
     @asynccontextmanager
     async def writing(self, key: str) -> AsyncIterator[Writer]:
         """Write one object under ``key``, which must be new.

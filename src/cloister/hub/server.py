@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import ipaddress
 import os
 import signal
@@ -16,7 +18,6 @@ from types import FrameType
 import uvicorn
 
 from cloister.errors import CloisterError
-from cloister.hub import logs
 from cloister.hub.app import create_app
 from cloister.hub.services import Services
 from cloister.hub.settings import HubSettings
@@ -29,10 +30,16 @@ class HubServer(uvicorn.Server):
     """A hub on its sockets. `stop` may be called from any thread."""
 
     def __init__(
-        self, config: uvicorn.Config, services: Services, url: str, on_ready: Callable[[str], None] | None
+        self,
+        config: uvicorn.Config,
+        services: Services,
+        url: str,
+        on_ready: Callable[[str], None] | None,
+        grace: float,
     ) -> None:
         super().__init__(config)
         self._services = services
+        self._grace = grace
         self._url = url
         self._on_ready = on_ready
 
@@ -42,7 +49,7 @@ class HubServer(uvicorn.Server):
         return self._url
 
     def stop(self) -> None:
-        """Begin to stop: no new requests, long answers end, the rest has a few seconds."""
+        """Begin to stop: what is under way may go on until the grace is over, then long answers end."""
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -51,17 +58,26 @@ class HubServer(uvicorn.Server):
             self._on_ready(self._url)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._services.draining.set()
+        # Still served meanwhile: what is under way may need further requests to come to its end.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._grace):
+                await self._services.relayed.none_taken()
+                await self._services.transfers.none_taken()
         self._services.closing.set()
         await super().shutdown(sockets=sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop on SIGTERM and SIGINT, and return from `run` then instead of dying of the signal."""
+        """Stop on SIGTERM and SIGINT, and return from `run` then instead of dying of the signal. A second one ends
+        it at once."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
 
         def handle(_number: int, _frame: FrameType | None) -> None:
+            if self.should_exit:
+                os._exit(1)  # the database is written in transactions, objects appear whole: nothing is lost by it
             self.stop()
 
         before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -79,6 +95,7 @@ def make_server(
     tls_cert: Path | None = None,
     tls_key: Path | None = None,
     insecure_http_ok: bool = False,
+    grace: float = 0.0,
     on_ready: Callable[[str], None] | None = None,
 ) -> HubServer:
     """A hub that will listen on ``sockets`` (bound already); ``run(sockets=[...])`` serves until stopped.
@@ -105,7 +122,7 @@ def make_server(
         ssl_certfile=tls_cert,
         ssl_keyfile=tls_key,
     )
-    return HubServer(config, app.state.services, _url(sockets[0], tls), on_ready)
+    return HubServer(config, app.state.services, _url(sockets[0], tls), on_ready, grace)
 
 
 def serve(
@@ -117,9 +134,10 @@ def serve(
     tls_cert: Path | None = None,
     tls_key: Path | None = None,
     insecure_http_ok: bool = False,
+    grace: float = 0.0,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve a hub until SIGTERM or SIGINT, logging to standard error.
+    """Serve a hub until SIGTERM or SIGINT, and then for what is under way, ``grace`` seconds at most.
 
     Listens on ``sockets``, or else on ``host`` and ``port`` (0: any free one). ``on_ready`` is called with the
     URL once requests are answered. Raises `CloisterError` where `make_server` does, and where the address
@@ -133,9 +151,9 @@ def serve(
             tls_cert=tls_cert,
             tls_key=tls_key,
             insecure_http_ok=insecure_http_ok,
+            grace=grace,
             on_ready=on_ready,
         )
-        logs.configure()
         server.run(sockets=listening)
     finally:
         for bound in listening:

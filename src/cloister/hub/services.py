@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from cloister.hub.database import Database
+from cloister.hub.health import Checks
 from cloister.hub.limits import Slots
 from cloister.hub.objects import Objects
 from cloister.hub.settings import HubSettings
@@ -18,15 +19,18 @@ from cloister.hub.upstream import Upstream
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """One hub's parts. `closing` is set when the server begins to stop: long answers end then."""
+    """One hub's parts. When the server is to stop `draining` is set: no load balancer should send it any more. Once
+    what was under way has ended, or has had its time, `closing` is: long answers end then."""
 
     settings: HubSettings
     database: Database
     objects: Objects
     signing: SigningKeys
     upstream: Upstream
+    checks: Checks
     relayed: Slots
     transfers: Slots
+    draining: asyncio.Event = field(default_factory=asyncio.Event)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
 

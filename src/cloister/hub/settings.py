@@ -20,6 +20,10 @@ class HubSettings:
     """The folder that holds the database, the identity keys and, by default, the blobs."""
     enclave_url: str | None = None
     """Where the enclave answers, e.g. ``http://127.0.0.1:7801``. Without it the relay answers 503."""
+    enclave_cert: Path | None = None
+    """The one certificate of the enclave's that is trusted (PEM), whatever name it bears."""
+    enclave_secret_file: Path | None = None
+    """A file with what the enclave's door asks of its hub."""
     issuer: str | None = None
     """The name that identity tokens carry as ``iss``. By default it is made from the first key, and kept."""
     database_url: str | None = None

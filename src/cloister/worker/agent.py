@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 import msgspec
@@ -11,9 +12,11 @@ import msgspec
 from cloister.errors import ApiError, CloisterError
 from cloister.formats.encoding import decode
 from cloister.formats.sealed import SealingKey, open_task, seal_report
+from cloister.logs import fields
 from cloister.protocol import (
     Accepted,
     GetNonce,
+    HandedBack,
     Nonce,
     Progress,
     PullTask,
@@ -29,6 +32,7 @@ from cloister.wire.channel import Channel
 from cloister.wire.hub import Hub
 from cloister.wire.patience import Patience, Unavailable
 from cloister.worker.images.offer import Offer
+from cloister.worker.metrics import BUSY, CONNECTED, TASK_SECONDS, TASKS
 from cloister.worker.sandbox.container import Sandbox
 from cloister.worker.sandbox.pool import Pool
 from cloister.worker.task import perform
@@ -46,6 +50,7 @@ class Agent:
         on_accepted: called whenever the enclave has accepted this worker's evidence.
         single_room: whether to stay with the room of the first task, so that not even a broken-out script meets
             the data of another.
+        grace: seconds that a task may take to end once `stop` was called; then it is handed back.
     """
 
     def __init__(
@@ -59,6 +64,7 @@ class Agent:
         on_accepted: Callable[[], None],
         *,
         single_room: bool = False,
+        grace: float = 0.0,
     ) -> None:
         self._hub = hub
         self._channel = channel
@@ -68,23 +74,46 @@ class Agent:
         self._offer = offer
         self._on_accepted = on_accepted
         self._single_room = single_room
+        self._grace = grace
+        self._stopping = threading.Event()
+        self._lease: _Lease | None = None
         self._room: str | None = None
         """The room that this worker stays with, once it has had a task of it."""
         self._pause = threading.Event()
 
+    def stop(self) -> None:
+        """For a signal handler of the main thread, which `run` runs in: no more tasks. The one that is being done may
+        end within the grace, or else is handed back; then `run` returns. Called again, it hands it back now.
+
+        Raises:
+            SystemExit: nothing is being done, so nothing is to be waited for.
+        """
+        lease = self._lease
+        if lease is None or not lease.has_task:
+            raise SystemExit(0)
+        lease.hand_back_after(0.0 if self._stopping.is_set() else self._grace)
+        self._stopping.set()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the enclave takes this worker for one, and it waits for a task or does one."""
+        return self._lease is not None and self._lease.accepted
+
     def run(self) -> None:
-        """Works until an exception that isn't Cloister's ends it, as the signal handlers' does.
+        """Works until `stop`, or until an exception that isn't Cloister's ends it.
 
         Raises:
             CloisterError: the enclave does not prove what it is, or does not accept this worker: trying again would
                 not help.
         """
         failures = 0
-        while True:
+        while not self._stopping.is_set():
             try:
                 self.work()
                 failures = 0
             except Unavailable as error:
+                if self._stopping.is_set():
+                    return
                 log.warning("waiting for the hub and the enclave: %s", error)
                 self._pause.wait(PAUSES[min(failures, len(PAUSES) - 1)])
                 failures += 1
@@ -104,7 +133,7 @@ class Agent:
             images=self._offer.references,
             only_room=self._room,
         )
-        lease = _Lease(self, key)
+        lease = self._lease = _Lease(self, key)
         try:
             self._channel.ask(Request(body=pull), None, wait=True, progressed=lease.hear)
         except ApiError as error:
@@ -114,6 +143,7 @@ class Agent:
             log.info("a task was taken back: %s", error)
         finally:
             lease.end()
+            self._lease = None
 
     def accepted(self) -> None:
         """The enclave takes this worker for what it says."""
@@ -126,6 +156,8 @@ class Agent:
             CloisterError: it could not be opened, or the report was not taken.
         """
         task = decode(open_task(sealed.sealed, key), Task, what="a task")
+        log.info("task %s begins", sealed.id, extra=fields(task=sealed.id))
+        began = time.monotonic()
         if self._single_room:
             self._room = self._room or task.room
         patience = Patience(sleep=lambda seconds: _sleep(cancelled, seconds))
@@ -139,11 +171,29 @@ class Agent:
             outcome = Unable(message="The worker failed.")
         if isinstance(outcome, Unable):
             log.warning("a task could not be done here: %s", outcome.message)
+        seconds = time.monotonic() - began
+        how = "cancelled" if cancelled.is_set() else type(outcome).__name__.lower()
+        TASK_SECONDS.observe(seconds)
+        TASKS.labels(how).inc()
+        told = fields(task=sealed.id, outcome=how, seconds=round(seconds, 3))
+        log.info("task %s ends: %s, %.1f s", sealed.id, how, seconds, extra=told)
         if cancelled.is_set():
             return
         payload = msgspec.json.encode(Report(outcome=outcome))
         message = seal_report(bytes.fromhex(task.id), sealed.sealed, task.report_key, payload)
         patience.run(lambda: self._send(message))
+
+    def hand_back(self, sealed: SealedTask, key: SealingKey) -> None:
+        """Tells the enclave that another worker is to have this task.
+
+        Raises:
+            CloisterError: it could not be told.
+        """
+        task = decode(open_task(sealed.sealed, key), Task, what="a task")
+        payload = msgspec.json.encode(Report(outcome=HandedBack()))
+        self._send(seal_report(bytes.fromhex(task.id), sealed.sealed, task.report_key, payload))
+        TASKS.labels("handedback").inc()
+        log.info("task %s is handed back", sealed.id, extra=fields(task=sealed.id))
 
     def _send(self, message: bytes) -> None:
         with self._hub.relay(message) as chunks:
@@ -160,6 +210,10 @@ class _Lease:
         self._cancelled = threading.Event()
         self._failed = False
         self._thread: threading.Thread | None = None
+        self._sealed: SealedTask | None = None
+        self._timer: threading.Timer | None = None
+        self.accepted = False
+        """Whether the enclave takes this worker for one."""
 
     @property
     def has_task(self) -> bool:
@@ -172,8 +226,12 @@ class _Lease:
             raise Unavailable("The task could not be brought to an end.")
         match progress.body:
             case Accepted():
+                self.accepted = True
+                CONNECTED.set(1)
                 self._agent.accepted()
             case SealedTask() as sealed if self._thread is None:
+                self._sealed = sealed
+                BUSY.set(1)
                 self._thread = threading.Thread(target=self._perform, args=(sealed,), name="task")
                 self._thread.start()
 
@@ -187,11 +245,34 @@ class _Lease:
             if not self._cancelled.is_set():
                 log.warning("a task could not be reported: %s", error)
 
+    def hand_back_after(self, seconds: float) -> None:
+        """Hands the task back unless it has ended by then."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = threading.Timer(seconds, self._hand_back)
+        self._timer.start()
+
+    def _hand_back(self) -> None:
+        """In a thread of its own."""
+        if self._cancelled.is_set() or self._sealed is None:
+            return
+        self._cancelled.set()
+        try:
+            self._agent.hand_back(self._sealed, self._key)
+        except CloisterError as error:
+            # It may be reported in this very moment. Or else the hub is away, and the enclave will notice.
+            self._failed = True
+            log.warning("a task could not be handed back: %s", error)
+
     def end(self) -> None:
         """The enclave has the report, or doesn't want it: nothing of the task goes on after this."""
         self._cancelled.set()
+        if self._timer is not None:
+            self._timer.cancel()
         if self._thread is not None:
             self._thread.join()
+        BUSY.set(0)
+        CONNECTED.set(0)
 
 
 def _sleep(cancelled: threading.Event, seconds: float) -> None:

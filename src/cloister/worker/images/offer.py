@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from cloister.errors import ImageUnavailable, VerificationError
 from cloister.rooms.definition import ImageReference
 from cloister.worker.images.store import OpenImage, current_images, list_images, open_image
@@ -10,14 +12,24 @@ from cloister.worker.images.store import OpenImage, current_images, list_images,
 class Offer:
     """All images on this machine: those of today's recipes first, then older ones, which published rooms still name."""
 
-    def __init__(self) -> None:
-        """Raises:
-        ImageUnavailable: there is none of today's recipes.
+    def __init__(self, names: Iterable[str] = ()) -> None:
         """
-        current = current_images()
+        Args:
+            names: offers images of these names alone; all where none is given.
+
+        Raises:
+            ImageUnavailable: there is none of today's recipes, or none of a name that was given.
+        """
+        wanted = frozenset(names)
+        current = {name: made for name, made in current_images().items() if not wanted or name in wanted}
+        if missing := ", ".join(sorted(wanted - current.keys())):
+            raise ImageUnavailable(
+                f"There is no image {missing} of today's recipe on this machine. `cloister image list` tells which "
+                "there are; `cloister image build NAME` builds one."
+            )
         if not current:
             raise ImageUnavailable("There is no worker image on this machine. Build one: cloister image build python")
-        older = [(image.name, image.measurement) for image in list_images()]
+        older = [(image.name, image.measurement) for image in list_images() if not wanted or image.name in wanted]
         listed = dict.fromkeys([*sorted(current.items()), *older])
         self.references = tuple(ImageReference(name=name, measurement=measurement) for name, measurement in listed)
         self._open: dict[str, OpenImage] = {}

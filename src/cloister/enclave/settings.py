@@ -1,0 +1,17 @@
+"""Everything that can be set about an enclave, with its units and defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class EnclaveSettings:
+    """What an enclave process is told."""
+
+    data: Path
+    """Folder for the sealed store and its key; made where it is missing."""
+    store: str | None = None
+    """Where the sealed store lies: the path of an SQLite file, or a URL of PostgreSQL (``postgresql://``). By default
+    the file ``rooms.db`` in `data`."""
