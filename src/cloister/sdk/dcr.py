@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cloister.errors import EvidenceRejected, LogTampered, ReceiptInvalid
-from cloister.formats.encoding import decode_canonical
-from cloister.formats.merkle import MerkleTree, leaf_hash
+from cloister.errors import EvidenceRejected, ReceiptInvalid
 from cloister.formats.receipt import ReceiptBody, read_receipt
-from cloister.protocol import Done, Log, ReadLog, ReadStatus, RoomStatus, StopRoom
+from cloister.protocol import Done, ReadStatus, RoomStatus, StopRoom
 from cloister.rooms.audit import audit_text
 from cloister.rooms.definition import Definition
-from cloister.rooms.events import Event, RunFinished
+from cloister.rooms.events import RunFinished
 from cloister.rooms.nodes import ComputeNode
 from cloister.sdk.definitions import NodeDefinition, definition_of
 from cloister.sdk.high_level import high_level
-from cloister.sdk.link import RoomLink, Told
+from cloister.sdk.link import RoomLink
 from cloister.sdk.nodes import PythonComputeNode, RawDataNode, RoomContext, node_of
 from cloister.sdk.results import check_body
+from cloister.sdk.room_log import read_log
 from cloister.sdk.specifications import Accepted
 from cloister.trust import software
 
@@ -101,7 +100,7 @@ class AnalyticsDcr:
         Raises:
             LogTampered: the events are not the ones that the enclave has signed.
         """
-        return audit_text(self._read_log()[1])
+        return audit_text(read_log(self._context.link)[1])
 
     def verify_receipt(self, receipt: bytes) -> ReceiptBody:
         """Checks a receipt (DSSE JSON) that somebody shows, about a result of this room, and returns what it says.
@@ -112,7 +111,7 @@ class AnalyticsDcr:
             ReceiptInvalid: naming what does not hold.
             LogTampered: the events are not the ones that the enclave has signed.
         """
-        told, events = self._read_log()
+        told, events = read_log(self._context.link)
         # 1. The enclave that has proven itself has signed it.
         manifest, body = read_receipt(receipt, told.trusted.keys.signing)
         # 2. It keeps what the room's definition promises.
@@ -120,8 +119,8 @@ class AnalyticsDcr:
         if not isinstance(node, ComputeNode):
             raise ReceiptInvalid("The receipt is about a computation that is not in this room.")
         check_body(body, self._context.definition, self.id, node, told.trusted, told.checkpoint)
-        # 3. The log says that this very result was released.
-        said = events[body.log_index].body
+        # 3. The log, which is genuine if it can be read to its end, says that this very result was released.
+        (said,) = [event.body for index, event in enumerate(events) if index == body.log_index]
         if not isinstance(said, RunFinished) or (said.run, said.node, said.manifest) != (body.run, body.node, manifest):
             raise ReceiptInvalid("The room's log does not say that this result was released.")
         return body
@@ -133,26 +132,6 @@ class AnalyticsDcr:
             AuthorizationError: only the owner may.
         """
         self._context.link.ask(StopRoom(), Done)
-
-    def _read_log(self) -> tuple[Told[Log], list[Event]]:
-        """The first answer, and all events up to its checkpoint.
-
-        Long logs come in several pieces, each of which proves to extend the one before. Asking for a piece is an
-        event too: what has come behind the first answer is left for the next reading, so that this one ends.
-        """
-        changed = LogTampered("The audit log is not the one that its checkpoint was signed for. Ask the operator why.")
-        first: Told[Log] | None = None
-        entries: list[bytes] = []
-        while first is None or len(entries) < first.checkpoint.size:
-            told = self._context.link.ask(ReadLog(start=len(entries)), Log)
-            first = first or told
-            entries += told.body.events
-            if not told.body.events or len(entries) > told.checkpoint.size:
-                raise changed
-        del entries[first.checkpoint.size :]
-        if MerkleTree(map(leaf_hash, entries)).root() != first.checkpoint.root:
-            raise changed
-        return first, [decode_canonical(data, Event, what="an event") for data in entries]
 
     def __repr__(self) -> str:
         return f"AnalyticsDcr(id={self.id!r}, name={self.name!r})"
