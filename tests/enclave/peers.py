@@ -11,7 +11,7 @@ import hmac
 import os
 import sqlite3
 import time
-from collections.abc import AsyncGenerator, Iterable, MutableMapping
+from collections.abc import AsyncGenerator, Callable, Iterable, MutableMapping
 from contextlib import aclosing, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -166,11 +166,13 @@ class Enclave:
     references: tuple[Reference, ...] = (WORKER,)
     store: SqliteStore = None  # type: ignore[assignment]  # on ``path``, unless given
     memory_bytes: int = MEMORY_BYTES
+    monotonic: Callable[[], float] = time.monotonic
+    """The clock of its queue, in seconds."""
 
     def __post_init__(self) -> None:
         self.store = self.store or SqliteStore(self.path)
         self.signing = signing_key(self.store, self.sealing)
-        self.workers = Workers(self.references, allow_software=True)
+        self.workers = Workers(self.references, allow_software=True, monotonic=self.monotonic)
         self.service = Service(
             self.store,
             self.sealing,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 
 import pytest
 
-from cloister.enclave.workers import MAX_NONCES
+from cloister.enclave.workers import MAX_NONCES, OFFER_SECONDS
 from cloister.errors import Refused
 from cloister.protocol import Describe, Description, GetNonce, Nonce
 from cloister.rooms.definition import ImageReference, Participant, Reference
@@ -18,6 +19,7 @@ pytestmark = pytest.mark.anyio
 
 OWNER = "owner@workers.example"
 OTHER_IMAGE = ImageReference(name="python", measurement="77" * 32)
+R_IMAGE = ImageReference(name="r", measurement="99" * 32)
 ANOTHER = Reference(evidence=software.TYPE, measurement="88" * 32)
 
 
@@ -132,3 +134,28 @@ class TestChoice:
         lease = await pull(enclave, images=[IMAGE, older])
         assert checked(await enclave.ask(None, Describe()), Description).images == (IMAGE,)
         await lease.hang_up()
+
+    async def test_the_images_of_workers_that_have_gone_are_not(self) -> None:
+        now = [1000.0]
+        enclave = Enclave(monotonic=lambda: now[0])
+
+        async def offered() -> tuple[ImageReference, ...]:
+            return checked(await enclave.ask(None, Describe()), Description).images
+
+        with closing(enclave):
+            leases = [await pull(enclave, images=[image]) for image in (OTHER_IMAGE, R_IMAGE, IMAGE, IMAGE)]
+            now[0] += 10 * OFFER_SECONDS
+            assert await offered() == (IMAGE, R_IMAGE)
+            for lease in leases[1:3]:
+                await lease.hang_up()
+            # It comes back for its next task.
+            now[0] += OFFER_SECONDS - 1
+            assert await offered() == (IMAGE, R_IMAGE)
+            now[0] += 1
+            assert await offered() == (IMAGE,)
+            await leases[3].hang_up()
+            now[0] += OFFER_SECONDS
+            assert await offered() == (OTHER_IMAGE,)
+            await leases[0].hang_up()
+            now[0] += OFFER_SECONDS
+            assert await offered() == ()

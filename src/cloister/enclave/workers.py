@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import time
 from collections import OrderedDict, deque
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import msgspec
@@ -42,6 +43,9 @@ from cloister.rooms.definition import ImageReference, Reference
 from cloister.trust.evidence import NONCE_SIZE, WORKER_LABEL, appraise
 
 MAX_NONCES = 4096
+OFFER_SECONDS = 60.0
+"""How long the images of a worker that has gone are still offered to new rooms: it comes back for its next task, or
+another takes its place."""
 ATTEMPTS = 2
 """A task whose worker was lost is given to another once."""
 HAND_BACKS = 16
@@ -112,6 +116,16 @@ class _Lease:
     over: asyncio.Future[None]
 
 
+@dataclass
+class _Offer:
+    """Workers with the same images."""
+
+    workers: int = 0
+    """How many are there."""
+    left: float = 0.0
+    """When the last one went."""
+
+
 @dataclass(eq=False)
 class _Waiting:
     """A worker without a task."""
@@ -125,7 +139,13 @@ class _Waiting:
 class Workers:
     """The queue between rooms and workers."""
 
-    def __init__(self, references: Iterable[Reference], *, allow_software: bool) -> None:
+    def __init__(
+        self,
+        references: Iterable[Reference],
+        *,
+        allow_software: bool,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.references = frozenset(references)
         self._allow_software = allow_software
         self._queued: OrderedDict[str, deque[_Entry]] = OrderedDict()
@@ -133,7 +153,9 @@ class Workers:
         self._waiting: list[_Waiting] = []
         self._leases: dict[str, _Lease] = {}
         self._nonces: OrderedDict[bytes, None] = OrderedDict()
-        self._offered: dict[str, ImageReference] = {}
+        self._offers: dict[tuple[ImageReference, ...], _Offer] = {}
+        """By what is offered; who has come last is last."""
+        self._monotonic = monotonic
         self.draining = False
         """Whether no more tasks are given out."""
         self._none_out = asyncio.Event()
@@ -141,8 +163,12 @@ class Workers:
 
     @property
     def images(self) -> tuple[ImageReference, ...]:
-        """The images for new rooms: of each name the one that the last accepted worker named first."""
-        return tuple(self._offered[name] for name in sorted(self._offered))
+        """The images for new rooms: those of workers that are there, or were a moment ago. Of each name the one that the
+        last accepted worker named first."""
+        since = self._monotonic() - OFFER_SECONDS
+        self._offers = {images: offer for images, offer in self._offers.items() if offer.workers or offer.left > since}
+        named = {image.name: image for images in self._offers for image in reversed(images)}
+        return tuple(named[name] for name in sorted(named))
 
     @property
     def queued(self) -> int:
@@ -254,29 +280,42 @@ class Workers:
             references=self.references,
             allow_software=self._allow_software,
         )
-        for image in reversed(request.images):
-            self._offered[image.name] = image
         # 3. A task can be sealed to its key: it is too late to learn that once it has one.
         seal_task(request.key, b"")
-        yield Progress(body=Accepted())
-        # 4. One task, sealed to that key.
-        entry = await self._assign(_Waiting(worker, frozenset(request.images), request.only_room, asyncio.Future()))
-        lease = self._lease(entry, worker, request.key)
+        # 4. New rooms may name its images for as long as it is here.
+        with self._offered(request.images):
+            yield Progress(body=Accepted())
+            # 5. One task, sealed to that key.
+            entry = await self._assign(_Waiting(worker, frozenset(request.images), request.only_room, asyncio.Future()))
+            lease = self._lease(entry, worker, request.key)
+            try:
+                yield Progress(body=SealedTask(id=lease.attempt.id, sealed=lease.sealed))
+                # Shielded: when the worker goes, this wait is cancelled, which must not pass for the end of the lease.
+                await asyncio.shield(lease.over)
+            except Withdrawn:
+                raise Refused("conflict", "The task is not wanted any more. Discard it and pull another.") from None
+            finally:
+                del self._leases[lease.attempt.id]
+                if not self._leases:
+                    self._none_out.set()
+                if not lease.over.done():
+                    log.warning(
+                        "task %s is lost with its worker", lease.attempt.id, extra=fields(task=lease.attempt.id)
+                    )
+                    TASKS.labels("lost").inc()
+                    self._lost(entry)
+            yield Answer(body=Done())
+
+    @contextlib.contextmanager
+    def _offered(self, images: tuple[ImageReference, ...]) -> Iterator[None]:
+        known = self._offers.pop(images, None)
+        offer = self._offers[images] = known or _Offer()
+        offer.workers += 1
         try:
-            yield Progress(body=SealedTask(id=lease.attempt.id, sealed=lease.sealed))
-            # Shielded: when the worker goes, this wait is cancelled, which must not pass for the end of the lease.
-            await asyncio.shield(lease.over)
-        except Withdrawn:
-            raise Refused("conflict", "The task is not wanted any more. Discard it and pull another.") from None
+            yield
         finally:
-            del self._leases[lease.attempt.id]
-            if not self._leases:
-                self._none_out.set()
-            if not lease.over.done():
-                log.warning("task %s is lost with its worker", lease.attempt.id, extra=fields(task=lease.attempt.id))
-                TASKS.labels("lost").inc()
-                self._lost(entry)
-        yield Answer(body=Done())
+            offer.workers -= 1
+            offer.left = self._monotonic()
 
     async def _assign(self, waiting: _Waiting) -> _Entry:
         if self.draining:
