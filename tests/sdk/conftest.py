@@ -21,6 +21,7 @@ from cloister.sdk.client import Client
 from cloister.sdk.dcr import AnalyticsDcr
 from cloister.sdk.device import open_device_key
 from cloister.sdk.folder import StateFolder
+from cloister.sdk.specifications import EnclaveSpecs
 from cloister.wire.hub import Hub
 from cloister.wire.patience import Patience
 
@@ -48,6 +49,7 @@ class World:
         allow_software: bool = True,
         patience: Patience = IMPATIENT,
         timeout: float | None = None,
+        enclave_specs: EnclaveSpecs | None = None,
     ) -> Client:
         """A client on a machine of its own for each user, or that is called ``home``."""
         if email not in self.tokens:
@@ -60,6 +62,7 @@ class World:
             device=open_device_key(state, self.url, email),
             allow_software=allow_software,
             patience=patience,
+            enclave_specs=enclave_specs,
         )
         return self.clients.enter_context(client)
 

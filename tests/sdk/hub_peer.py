@@ -68,11 +68,14 @@ class PeerHub:
             Route("/.well-known/jwks.json", self._jwks),
             Route("/v1/me", self._me),
             Route("/v1/identity", self._identify, methods=["POST"]),
+            Route("/v1/vault", self._get_vault),
+            Route("/v1/vault", self._put_vault, methods=["PUT"]),
             Route("/v1/rooms", self._list_rooms),
             Route("/v1/rooms/{room}", self._put_room, methods=["PUT"]),
             Route("/v1/blobs/{blob}/parts/{index:int}", self._put_part, methods=["PUT"]),
             Route("/v1/blobs/{blob}/parts/{index:int}", self._get_part),
             Route("/v1/blobs/{blob}/complete", self._complete, methods=["POST"]),
+            Route("/v1/blobs/{blob}", self._get_blob),
             Route("/v1/blobs/{blob}", self._delete, methods=["DELETE"]),
             Route("/v1/enclave/evidence", self._evidence),
             Route("/v1/enclave/keys", self._keys),
@@ -102,6 +105,16 @@ class PeerHub:
 
     async def _me(self, request: Request) -> Response:
         return _json({"email": self._caller(request)})
+
+    async def _get_vault(self, request: Request) -> Response:
+        definition = self.vaults.get(self._caller(request) or "")
+        return problem(404, "not_found", "No vault.") if definition is None else _json({"definition": definition})
+
+    async def _put_vault(self, request: Request) -> Response:
+        definition = (await request.json())["definition"]
+        if self.vaults.setdefault(self._caller(request) or "", definition) != definition:
+            return problem(409, "conflict", "You have a vault already.")
+        return _json({"definition": definition})
 
     async def _identify(self, request: Request) -> Response:
         body = await request.json()
@@ -134,6 +147,16 @@ class PeerHub:
         if data is None:
             return problem(404, "not_found", "No such part.")
         return Response(self.on_part(blob, index, data), media_type="application/octet-stream")
+
+    async def _get_blob(self, request: Request) -> Response:
+        blob = request.path_params["blob"]
+        if blob not in self.blobs:
+            return problem(404, "not_found", "No such blob.")
+        parts = [
+            {"index": index, "size": len(data), "sha256": sha256(data).hex()}
+            for index, data in sorted(self.blobs[blob].items())
+        ]
+        return _json({"id": blob, "complete": blob in self.complete, "parts": parts})
 
     async def _complete(self, request: Request) -> Response:
         blob = request.path_params["blob"]
