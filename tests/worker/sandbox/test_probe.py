@@ -116,11 +116,15 @@ def test_a_chosen_runtime_is_not_replaced(machine: Machine, tmp_path: Path, monk
     assert probe.detect(machine.image_root) == chosen
 
 
-@pytest.mark.parametrize("name", ["runsc", "kata-runtime"])
-def test_runtimes_that_are_no_match_yet_are_refused_in_words(machine: Machine, tmp_path: Path, name: str) -> None:
-    runtime = Runtime.named(str(write_runtime(tmp_path / name, "#!/bin/sh\necho 1.0\n")))
-    with pytest.raises(SandboxUnavailable, match="Use crun or runc"):
-        probe.check(runtime, machine.image_root)
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [("kata-runtime", "kata-runtime  : 3.13.0"), ("kata-qemu", "1.0"), ("renamed", "kata-runtime  : 3.13.0")],
+)
+def test_kata_is_refused_in_words(machine: Machine, tmp_path: Path, name: str, version: str) -> None:
+    """By its name as by what it says it is, and before anything is started."""
+    program = write_runtime(tmp_path / name, f"#!/bin/sh\necho '{version}'\n")
+    with pytest.raises(SandboxUnavailable, match="Kata Containers can't be used: .* Use runsc"):
+        Runtime.named(str(program))
 
 
 def test_it_is_quick(machine: Machine) -> None:

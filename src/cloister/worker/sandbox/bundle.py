@@ -16,10 +16,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cloister.rooms.limits import Limits
 from cloister.worker.sandbox import cgroups, seccomp
+
+Walls = Literal["kernel", "gvisor"]
+"""What a script's system calls are answered by: the machine's kernel, which walls the container off, or gVisor's own,
+one process without rights on the host, which has neither device files nor control groups of the machine's to show."""
 
 SCRIPT_UID = 1000
 """The user inside, with the group of the same number. Root has no process there."""
@@ -28,6 +32,8 @@ HOST_NAME = "sandbox"
 LAUNCHER = "/run/launcher.py"
 PIDS_OF_OUR_OWN = 1
 """tini, which starts the script and collects its orphans."""
+GVISOR_THREADS = 64
+"""What gVisor's kernel and its helper may have for themselves."""
 REPORT_DESCRIPTOR = 3
 """The launcher's file descriptor for what it tells the worker."""
 
@@ -49,7 +55,7 @@ SKELETON_FILES: Mapping[str, str] = {
     "etc/resolv.conf": "",
     "etc/machine-id": "",
 }
-SKELETON_FOLDERS = ("dev", "proc", "input", "output", "scratch", "tmp", "run", "code")
+SKELETON_FOLDERS = ("dev", "dev/shm", "sys", "proc", "input", "output", "scratch", "tmp", "run", "code")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,8 +105,14 @@ def _bind(source: Path, target: str, *options: str) -> dict[str, Any]:
     }
 
 
-def mounts(places: Places) -> list[dict[str, Any]]:
+def mounts(places: Places, walls: Walls = "kernel") -> list[dict[str, Any]]:
     """The mounts of a run besides its root, in order."""
+    if walls == "gvisor":
+        # Its own /dev, which there is no doing without; and nothing where it would tell of its own devices.
+        devices = {"destination": "/sys", "type": "tmpfs", "source": "tmpfs", "options": ["ro", "noexec", "mode=0555"]}
+    else:
+        # Device files are ours, not the host's: a bound host device would show the size of the host's memory.
+        devices = _bind(places.devices, "/dev", "noexec", "ro")
     return [
         {
             "destination": "/proc",
@@ -108,8 +120,7 @@ def mounts(places: Places) -> list[dict[str, Any]]:
             "source": "proc",
             "options": ["nosuid", "nodev", "noexec", "subset=pid", "hidepid=invisible"],
         },
-        # Device files are ours, not the host's: a bound host device would show the size of the host's memory.
-        _bind(places.devices, "/dev", "noexec", "ro"),
+        devices,
         _bind(places.shared_memory, "/dev/shm", "nodev", "noexec", "rw"),  # noqa: S108
         _bind(places.input, "/input", "nodev", "noexec", "ro"),
         _bind(places.code, places.code_target, "nodev", "noexec", "ro"),
@@ -128,6 +139,14 @@ def cpu_quota(limits: Limits) -> int:
 def threads(limits: Limits) -> int:
     """How many threads a thread pool should have."""
     return max(1, math.ceil(limits.cpus))
+
+
+def host_processes(pids: int, walls: Walls = "kernel") -> int:
+    """How many processes and threads of the host a container may have whose script may have `pids`.
+
+    Under gVisor a process of the script's takes two, and gVisor's kernel a number of its own.
+    """
+    return pids + PIDS_OF_OUR_OWN if walls == "kernel" else 2 * (pids + PIDS_OF_OUR_OWN) + GVISOR_THREADS
 
 
 def resources(limits: Limits, *, swap_limit: bool) -> dict[str, Any]:
@@ -164,6 +183,7 @@ def configuration(
     machine: str,
     open_files: int,
     swap_limit: bool = True,
+    walls: Walls = "kernel",
 ) -> dict[str, Any]:
     """The content of config.json.
 
@@ -181,7 +201,7 @@ def configuration(
         "ociVersion": "1.0.2",
         "hostname": HOST_NAME,
         "root": {"path": str(places.root), "readonly": True},
-        "mounts": mounts(places),
+        "mounts": mounts(places, walls),
         "process": {
             "terminal": False,
             "user": {"uid": SCRIPT_UID, "gid": SCRIPT_UID, "umask": 0o022},
@@ -206,7 +226,7 @@ def configuration(
             "gidMappings": ids,
             "cgroupsPath": cgroup,
             "resources": resources(limits, swap_limit=swap_limit),
-            "seccomp": seccomp.profile(machine),
+            "seccomp": seccomp.profile(machine, knows_numbers=walls == "kernel"),
             "rootfsPropagation": "private",
         },
     }

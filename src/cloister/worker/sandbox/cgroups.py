@@ -8,10 +8,11 @@ Version 1, version 2, and both at once (hybrid, where the controllers are on ver
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -151,6 +152,24 @@ class ControlGroup:
             (self.memory / "memory.max_usage_in_bytes").write_text("0")  # the peak counts from now
         (self.pids / "pids.max").write_text(str(pids))
 
+    def members(self) -> tuple[int, ...]:
+        """Its processes now."""
+        try:
+            return tuple(map(int, (self.memory / "cgroup.procs").read_text().split()))
+        except FileNotFoundError:
+            return ()
+
+    def empty(self, patience_seconds: float = 5.0) -> bool:
+        """Kill whatever still lives in it, and wait until nothing does. True where nothing is left."""
+        deadline = time.monotonic() + patience_seconds
+        while members := self.members():
+            if time.monotonic() > deadline:
+                return False
+            _kill(members)
+            # The kernel announces the end of other people's children to nobody.
+            time.sleep(0.002)
+        return True
+
     def set_background(self, background: bool) -> None:
         """Whether it gets processor time only where nobody else wants it.
 
@@ -206,6 +225,37 @@ def limit_network_buffers(pid: int, where: Hierarchies) -> None:
         (group.memory / "memory.kmem.tcp.limit_in_bytes").write_text(str(NETWORK_BYTES))
 
 
+def create(name: str, where: Hierarchies) -> ControlGroup:
+    """Make the group `name` for memory, processes and processor time, with no limits but that nothing is swapped.
+
+    Raises:
+        OSError: it is there, or can't be made, or not all three are controlled on this machine.
+    """
+    if {"memory", "pids", "cpu"} <= where.by_controller.keys():
+        memory, pids, cpu = (where.by_controller[each] / name for each in ("memory", "pids", "cpu"))
+        for folder in {memory, pids, cpu}:
+            folder.mkdir()
+        return ControlGroup(memory, pids, cpu, unified=False)
+    if where.unified is None:
+        raise OSError("no control groups for memory, processes and processor time")
+    (where.unified / "cgroup.subtree_control").write_text("+memory +pids +cpu")
+    folder = where.unified / name
+    folder.mkdir()
+    if (folder / "memory.swap.max").exists():  # a kernel may be built without limits on swap
+        (folder / "memory.swap.max").write_text("0")
+    return ControlGroup(folder, folder, folder, unified=True)
+
+
+def join(name: str, pid: int, where: Hierarchies) -> None:
+    """Put a process into the group `name`, wherever that is.
+
+    Raises:
+        OSError: it is not to be had.
+    """
+    for folder in _folders(name, where):
+        (folder / "cgroup.procs").write_text(str(pid))
+
+
 def limits_swap(where: Hierarchies) -> bool:
     """Whether this kernel can limit swap together with memory."""
     memory = where.by_controller.get("memory")
@@ -248,14 +298,13 @@ def _remove_one(folder: Path) -> bool:
     except FileNotFoundError:
         return True
     except OSError:
-        try:
-            members = (folder / "cgroup.procs").read_text().split()
-        except OSError:
-            members = []
-        for pid in members:
-            try:
-                os.kill(int(pid), signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        with contextlib.suppress(OSError):
+            _kill(map(int, (folder / "cgroup.procs").read_text().split()))
         return False
     return True
+
+
+def _kill(members: Iterable[int]) -> None:
+    for pid in members:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

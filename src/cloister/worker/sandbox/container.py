@@ -256,10 +256,14 @@ class Container:
             machine=linux.machine(),
             open_files=min(_OPEN_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1]),
             swap_limit=cgroups.limits_swap(self._where),
+            walls=self._runtime.walls,
         )
         (folder / "bundle").mkdir(mode=0o700)
         (folder / "bundle/config.json").write_text(json.dumps(configuration))
+        if self._runtime.walls == "gvisor":
+            self._make_group(limits)
         go_read, self._go = pipe(held)
+        os.set_blocking(go_read.fileno(), True)  # it is the container that reads
         self._log, log_write = pipe(held)
         self._report, report_write = pipe(held)
         pid = self._runtime.start(
@@ -309,6 +313,16 @@ class Container:
     def descriptor(self) -> int:
         """Readable once it has ended, for poll(2)."""
         return self._process.pidfd
+
+    @property
+    def members(self) -> tuple[int, ...]:
+        """Its processes, as the host sees them."""
+        return self._group.members()
+
+    @property
+    def client(self) -> int:
+        """The one of them that is this process's child: its first, or under gVisor the one that started it."""
+        return self._process.pid
 
     def facts(self) -> cgroups.Facts:
         """What the kernel accounts to it."""
@@ -381,6 +395,7 @@ class Container:
             cancelled=cancelled or threading.Event(),
         )
         exit_code = self._process.end()
+        self._group.empty()  # whoever else is in there may still write
         wall_seconds = time.monotonic() - started
         while chunk := read_now(self._log):
             log.feed(chunk)
@@ -396,6 +411,17 @@ class Container:
             report=read_now(self._report) or b"",
             output=self._places.output,
         )
+
+    def _make_group(self, limits: Limits) -> None:
+        try:
+            group = cgroups.create(self._name, self._where)
+            group.set_limits(
+                memory_bytes=limits.memory_bytes,
+                pids=bundle.host_processes(limits.pids, self._runtime.walls),
+                cpu_quota=bundle.cpu_quota(limits),
+            )
+        except OSError as error:
+            raise SandboxUnavailable(f"A container's control group can't be made: {error}.") from error
 
     def _own_group(self) -> cgroups.ControlGroup:
         try:
@@ -415,10 +441,11 @@ class Container:
         memory = facts.memory_used or 0
         # tini and the launcher are counted with the task; threads that libraries have started are not.
         threads = max(0, (facts.pids_used or 0) - bundle.PIDS_OF_OUR_OWN - 1)
+        pids = bundle.host_processes(limits.pids, self._runtime.walls) + threads
         try:
             self._group.set_limits(
                 memory_bytes=limits.memory_bytes + memory,
-                pids=limits.pids + bundle.PIDS_OF_OUR_OWN + threads,
+                pids=pids,
                 cpu_quota=bundle.cpu_quota(limits),
             )
         except OSError as error:
@@ -429,7 +456,7 @@ class Container:
     def _check_limits(self, limits: Limits, more_memory: int, more_pids: int) -> None:
         facts = self._group.facts()
         memory = (limits.memory_bytes + more_memory) // scratch.PAGE * scratch.PAGE
-        pids = limits.pids + bundle.PIDS_OF_OUR_OWN + more_pids
+        pids = bundle.host_processes(limits.pids, self._runtime.walls) + more_pids
         quota = bundle.cpu_quota(limits)
         if (facts.memory_limit, facts.pids_limit, facts.cpu_quota) != (memory, pids, quota):
             raise SandboxUnavailable(

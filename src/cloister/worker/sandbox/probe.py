@@ -19,7 +19,7 @@ import msgspec
 from cloister.errors import SandboxUnavailable
 from cloister.rooms.limits import MIB, Limits
 from cloister.worker.sandbox import bundle
-from cloister.worker.sandbox.container import DEFAULT_DIRECTORY, Blueprint, Job, Outcome, Sandbox
+from cloister.worker.sandbox.container import DEFAULT_DIRECTORY, Blueprint, Container, Job, Outcome, Sandbox
 from cloister.worker.sandbox.runtime import Runtime
 
 CHOICE = "CLOISTER_RUNTIME"
@@ -37,6 +37,8 @@ _LIMITS = Limits(
     scratch_bytes=MIB,
     log_bytes=64 * 1024,
 )
+# Of memory there is enough, for its lack not to be what stops them.
+_SWARM = msgspec.structs.replace(_LIMITS, memory_bytes=1024 * MIB)
 _CANARY = Path(__file__).with_name("canary.py")
 _FLAGS = frozenset({"ro", "nosuid", "nodev", "noexec"})
 
@@ -97,13 +99,43 @@ def check(runtime: Runtime, image_root: Path, directory: Path = DEFAULT_DIRECTOR
         launcher=_CANARY.read_text(),
         threads=1,
     )
-    with Sandbox(runtime, directory) as sandbox, sandbox.container(blueprint) as container:
-        faults = _faults(container.run(Job(go="sing", code={}, limits=_LIMITS)))
+    with Sandbox(runtime, directory) as sandbox:
+        with sandbox.container(blueprint) as container:
+            faults = _host_faults(container) if runtime.walls == "gvisor" else []
+            go = "sing" if runtime.walls == "kernel" else "sing alone"
+            faults += _faults(container.run(Job(go=go, code={}, limits=_LIMITS)), runtime.walls)
+        if runtime.walls == "gvisor" and not faults:
+            # Where it may have no more processes, gVisor's kernel ends, and with it the container.
+            with sandbox.container(blueprint) as container:
+                outcome = container.run(Job(go="swarm", code={}, limits=_SWARM))
+            if outcome.exit_code == 0 or not outcome.refused_processes:
+                faults.append("the limit on processes did not stop a swarm of them")
     if faults:
         raise SandboxUnavailable("; ".join(faults))
 
 
-def _faults(outcome: Outcome) -> list[str]:
+def _host_faults(container: Container) -> list[str]:
+    """What is wrong with the processes that a container under gVisor is made of, but for the client that started it."""
+    container.wait_in_background()
+    made_of = [Path(f"/proc/{pid}") for pid in container.members if pid != container.client]
+    faults = [] if made_of else ["its processes are not in its control group"]
+    for process in made_of:
+        try:
+            status = _status((process / "status").read_text())
+            faults += status_faults(status, (process / "uid_map").read_text(), capable=True)
+            for kind in ("mnt", "net", "user", "ipc"):
+                if (process / "ns" / kind).readlink() == Path(f"/proc/self/ns/{kind}").readlink():
+                    faults.append(f"a process of gVisor's shares the host's namespace {kind}")
+        except (FileNotFoundError, ProcessLookupError):  # it comes and goes
+            continue
+    return sorted(set(faults))
+
+
+def _status(text: str) -> dict[str, str]:
+    return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+
+
+def _faults(outcome: Outcome, walls: bundle.Walls) -> list[str]:
     """Everything that isn't as it must be, in words."""
     try:
         sighting = msgspec.json.decode(outcome.log, type=_Sighting)
@@ -111,21 +143,30 @@ def _faults(outcome: Outcome) -> list[str]:
         return [f"the canary did not run (exit code {outcome.exit_code})"]
     faults = [f"a container can {what}" for what in sighting.got]
     faults += [f"a container can't {what}" for what in sighting.missed]
-    faults += status_faults(sighting.status, sighting.uid_map)
-    faults += mount_faults(sighting.mountinfo)
+    if walls == "gvisor":
+        # Its kernel has neither of these two; who its processes are on the host is seen from there.
+        status, uid_map = {"NoNewPrivs": "1", "CapAmb": "0"} | sighting.status, "0 1 1"
+    else:
+        status, uid_map = sighting.status, sighting.uid_map
+    faults += status_faults(status, uid_map)
+    faults += mount_faults(sighting.mountinfo, walls)
     if outcome.limit != "memory":
         faults.append(f"the memory limit did not stop a process (it ended with {outcome.exit_code})")
     return faults
 
 
-def status_faults(status: Mapping[str, str], uid_map: str) -> list[str]:
-    """What is wrong with the canary's /proc/self/status and /proc/self/uid_map."""
+def status_faults(status: Mapping[str, str], uid_map: str, *, capable: bool = False) -> list[str]:
+    """What is wrong with the canary's /proc/self/status and /proc/self/uid_map.
+
+    Args:
+        capable: whether it may have capabilities in its user namespace.
+    """
     faults = []
     for name, wanted in {"NoNewPrivs": "1", "Seccomp": "2"}.items():
         if status.get(name) != wanted:
             faults.append(f"{name} is {status.get(name)} instead of {wanted}")
     for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
-        if int(status.get(name, "1"), 16) != 0:
+        if not capable and int(status.get(name, "1"), 16) != 0:
             faults.append(f"capabilities are left ({name} {status.get(name)})")
     rows = [line.split() for line in uid_map.splitlines()]
     if not rows or any(row[1] == "0" for row in rows):
@@ -133,7 +174,7 @@ def status_faults(status: Mapping[str, str], uid_map: str) -> list[str]:
     return faults
 
 
-def mount_faults(mountinfo: str) -> list[str]:
+def mount_faults(mountinfo: str, walls: bundle.Walls = "kernel") -> list[str]:
     """Which mounts lack a flag that bundle.py asked for, or shouldn't be there, by the text of /proc/self/mountinfo."""
     found: dict[str, set[str]] = {}
     for line in mountinfo.splitlines():
@@ -144,10 +185,14 @@ def mount_faults(mountinfo: str) -> list[str]:
         root=nowhere, input=nowhere, code=nowhere, code_target="/input/code", output=nowhere, tmp=nowhere,
         scratch=nowhere, shared_memory=nowhere, devices=nowhere,
     )  # fmt: skip
+    # gVisor knows neither set-id programs nor device files of the host's, so no flags against them.
+    shown = _FLAGS if walls == "kernel" else _FLAGS - {"nosuid", "nodev"}
     wanted: dict[str, Any] = {
-        mount["destination"]: _FLAGS.intersection(mount["options"]) for mount in bundle.mounts(places)
+        mount["destination"]: shown.intersection(mount["options"]) for mount in bundle.mounts(places, walls)
     }
-    wanted["/"] = {"ro", "nosuid", "nodev"}
+    wanted["/"] = shown - {"noexec"}
+    if walls == "gvisor":
+        wanted |= {"/dev": set(), "/dev/pts": set()}
     faults = [f"{point} is mounted although nothing asked for it" for point in sorted(found.keys() - wanted.keys())]
     for point, flags in wanted.items():
         if point not in found:

@@ -125,10 +125,14 @@ def _allow(names: list[str], *arguments: dict[str, Any]) -> dict[str, Any]:
     return rule
 
 
-def profile(machine: str) -> dict[str, Any]:
+def profile(machine: str, *, knows_numbers: bool = True) -> dict[str, Any]:
     """The `linux.seccomp` section of an OCI configuration for one architecture and none of its older interfaces.
 
     A call under another interface (i386, x32) kills the process that makes it.
+
+    Args:
+        knows_numbers: whether the runtime can be told the error's number. gVisor makes EPERM of all; there, what is to
+            look absent is handed to a tracer, who isn't there: that is ENOSYS, too (seccomp(2)).
 
     Raises:
         ValueError: no profile was made for this architecture.
@@ -150,7 +154,8 @@ def profile(machine: str) -> dict[str, Any]:
     rules += [_allow(["ioctl"], _equal(1, number)) for number in _IOCTLS.values()]
     rules += [_allow(["fcntl"], _equal(1, number)) for number in _FCNTLS.values()]
     rules += [_allow(["personality"], _equal(0, value)) for value in _PERSONALITIES]
-    rules.append({"names": _ABSENT, "action": "SCMP_ACT_ERRNO", "errnoRet": _ENOSYS})
+    absent = {"action": "SCMP_ACT_ERRNO", "errnoRet": _ENOSYS} if knows_numbers else {"action": "SCMP_ACT_TRACE"}
+    rules.append({"names": _ABSENT, **absent})
     return {
         "defaultAction": "SCMP_ACT_ERRNO",
         "defaultErrnoRet": _EPERM,
