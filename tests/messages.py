@@ -11,8 +11,8 @@ from cloister.protocol import (
     AttachDataset,
     Attached,
     AwaitJob,
-    CancelJob,
     BoundKey,
+    CancelJob,
     Describe,
     Description,
     DismissDevice,
@@ -52,10 +52,12 @@ from cloister.protocol import (
     Task,
     TaskInput,
     Unable,
+    UnbindKey,
     VaultDevice,
     VaultStatus,
 )
 from cloister.rooms.definition import ImageReference, Reference
+from cloister.rooms.events import Restored
 from cloister.rooms.limits import Limits
 from cloister.rooms.nodes import TextFile
 from cloister.trust.evidence import Evidence
@@ -80,6 +82,7 @@ BODIES: tuple[RequestBody, ...] = (
     FetchResult(node="report", job=A),
     ReadLog(start=3),
     StopRoom(),
+    UnbindKey(key=A),
     OpenVault(definition=b"{}"),
     PutItem(item=f"dataset/{A}", value=b"{}", request=B, replaces=C, blob=A),
     ReadItem(item=f"dataset/{A}"),
@@ -115,7 +118,9 @@ FRAMES: tuple[Frame, ...] = (
             Nonce(nonce=KEY),
         )
     ),
+    Answer(body=Done(), checkpoint="a note\n", restored=Restored(restore=A, declared=1_700_000_000_000)),
     Refusal(code="not_found", message="There is no such room."),
+    Refusal(code="busy", message="Try again in 5 seconds.", retry_seconds=5),
 )
 
 TASK = Task(

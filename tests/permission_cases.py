@@ -26,6 +26,7 @@ from cloister.protocol import (
     RoomBody,
     RunComputation,
     StopRoom,
+    UnbindKey,
 )
 from cloister.rooms.permissions import PERMISSIONS, Action, Role
 
@@ -121,6 +122,7 @@ REQUESTS: dict[str, tuple[type[RoomBody], Action, str | None]] = {
     "fetch result": (FetchResult, Action.FETCH_RESULT, "joined"),
     "read log": (ReadLog, Action.READ_LOG, None),
     "stop room": (StopRoom, Action.STOP, None),
+    "unbind key": (UnbindKey, Action.UNBIND_KEY, None),
 }
 """Every request about a room, what the table calls it, and the node that it is about. The kinds of nodes are those that
 the askers' roles are on."""
@@ -128,6 +130,8 @@ the askers' roles are on."""
 
 def make(kind: type[RoomBody], node: str | None) -> RoomBody:
     """A request of that kind."""
+    if kind is UnbindKey:
+        return UnbindKey(key=os.urandom(32).hex())
     if node is None:
         return kind()  # type: ignore[call-arg]  # those without a node have no fields
     if kind is AttachDataset:

@@ -102,12 +102,14 @@ class Refused(CloisterError):
 
     CODES = frozenset({"not_found", "forbidden", "bad_request", "conflict", "busy", "failed", "rejected"})
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, *, retry_seconds: int | None = None) -> None:
+        """``retry_seconds``: when the same request may be served, where that is known."""
         if code not in self.CODES:
             raise ValueError(f"unknown refusal code {code!r}")
         super().__init__(message)
         self.code = code
         self.message = message
+        self.retry_seconds = retry_seconds
 
 
 class SandboxUnavailable(CloisterError):

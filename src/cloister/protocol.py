@@ -9,12 +9,14 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from cloister.errors import Refused
 from cloister.formats.dataset import Manifest
 from cloister.formats.encoding import Bytes32, Email, Hex32, Record, Size, canonical, pack, sha256
 from cloister.formats.sealed import SignedKeys
 from cloister.rooms.definition import ImageReference, Reference
+from cloister.rooms.events import Restored
 from cloister.rooms.limits import Limits
 from cloister.rooms.nodes import TextFile
 from cloister.rooms.vault import ItemName
@@ -131,6 +133,13 @@ class StopRoom(Record, frozen=True, kw_only=True, tag_field="type", tag="stop_ro
     """Answered with `Done`."""
 
 
+class UnbindKey(Record, frozen=True, kw_only=True, tag_field="type", tag="unbind_key"):
+    """Ends one of the asker's own device keys in the room, for good, also before it was ever bound. Answered with
+    `Done`."""
+
+    key: Hex32
+
+
 # --- what users ask of their vaults -----------------------------------------------------------------------------
 
 
@@ -215,12 +224,19 @@ class PullTask(Record, frozen=True, kw_only=True, tag_field="type", tag="pull_ta
     """All that it can run. Of several with the same name the first is the one for new rooms."""
     only_room: Hex32 | None = None
     """The one room that this worker takes tasks of, as those do that serve one room until they are started anew."""
+    limits: Limits | UnsetType = UNSET
+    """The most that it allows a computation; without it, as much as one asks for."""
 
 
-def offer_digest(key: bytes, images: tuple[ImageReference, ...], only_room: str | None) -> bytes:
+def offer_digest(
+    key: bytes,
+    images: tuple[ImageReference, ...],
+    only_room: str | None,
+    limits: Limits | UnsetType = UNSET,
+) -> bytes:
     """What a worker's evidence vouches for, 32 bytes: its key, and all that it says of itself in `PullTask`."""
-    said = canonical({"images": images, "only_room": only_room})
-    return sha256(pack("cloister/worker-offer/v1", key, said))
+    said = {"images": images, "only_room": only_room} | ({} if limits is UNSET else {"limits": limits})
+    return sha256(pack("cloister/worker-offer/v1", key, canonical(said)))
 
 
 WorkerBody = GetNonce | PullTask
@@ -235,6 +251,7 @@ RoomBody = (
     | FetchResult
     | ReadLog
     | StopRoom
+    | UnbindKey
 )
 VaultBody = OpenVault | PutItem | ReadItem | ListItems | RemoveItem | AdmitDevice | DismissDevice
 RequestBody = Describe | PublishRoom | RoomBody | VaultBody | WorkerBody
@@ -358,6 +375,8 @@ class Progress(Record, frozen=True, kw_only=True, tag_field="frame", tag="progre
     node: str = ""
     status: Literal["", "queued", "running", "finished"] = ""
     """For `AwaitJob`: what has just become of ``node``."""
+    waiting_for: str | UnsetType = UNSET
+    """What a queued computation waits for, in words."""
 
 
 class Answer(Record, frozen=True, kw_only=True, tag_field="frame", tag="answer"):
@@ -368,6 +387,8 @@ class Answer(Record, frozen=True, kw_only=True, tag_field="frame", tag="answer")
     """The signed checkpoint of the room or vault after the request; None where it was about neither."""
     consistency: tuple[bytes, ...] = ()
     """RFC 6962 proof from ``seen`` of the request to the checkpoint."""
+    restored: Restored | UnsetType = UNSET
+    """The last time that the operator has declared to have put back an old copy of the room's log, if ever."""
 
 
 class Refusal(Record, frozen=True, kw_only=True, tag_field="frame", tag="refusal"):
@@ -375,6 +396,8 @@ class Refusal(Record, frozen=True, kw_only=True, tag_field="frame", tag="refusal
 
     code: Literal["not_found", "forbidden", "bad_request", "conflict", "busy", "failed", "rejected"]
     message: str
+    retry_seconds: Size | UnsetType = UNSET
+    """When to try again, where that helps and is known."""
 
 
 Frame = Progress | Answer | Refusal
@@ -448,4 +471,5 @@ class Report(Record, frozen=True, kw_only=True):
 
 def refusal(error: Refused) -> Refusal:
     """A refusal as it is sent."""
-    return msgspec.convert({"frame": "refusal", "code": error.code, "message": error.message}, Refusal)
+    known = {} if error.retry_seconds is None else {"retry_seconds": error.retry_seconds}
+    return msgspec.convert({"frame": "refusal", "code": error.code, "message": error.message, **known}, Refusal)

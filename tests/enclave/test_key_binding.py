@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,9 +12,9 @@ from joserfc.jwk import OKPKey
 
 from cloister.errors import Refused
 from cloister.hub.issuer import Issuer as TokenIssuer
-from cloister.protocol import PublishRoom, ReadStatus, RetrieveRoom, RoomStatus
+from cloister.protocol import PublishRoom, ReadStatus, RetrieveRoom, RoomStatus, UnbindKey
 from cloister.rooms.definition import Definition, Participant
-from cloister.rooms.events import KeyBound, Published
+from cloister.rooms.events import KeyBound, KeyUnbound, Published
 from cloister.rooms.permissions import NO_SUCH_ROOM
 from tests.enclave.peers import (
     NOON,
@@ -248,3 +249,49 @@ async def unknown(room: Meeting, definition: Definition) -> None:
     owner = Person(OWNER)
     with pytest.raises(Refused, match=NO_SUCH_ROOM):
         await room.enclave.ask(owner, RetrieveRoom(), definition.id(), token=room.token(owner))
+
+
+# --- keys that end ---
+
+
+async def test_a_lost_device_is_put_out_from_another_one_for_good(room: Meeting) -> None:
+    hospital, lost = room.people[HOSPITAL], Person(HOSPITAL)
+    for person in (hospital, lost):
+        await room.enclave.ask(person, RetrieveRoom(), room.id, token=room.token(person))
+    await room.ask(HOSPITAL, UnbindKey(key=lost.key.hex()))
+    with pytest.raises(Refused, match=NO_SUCH_ROOM):
+        await room.enclave.ask(lost, RetrieveRoom(), room.id)
+    # Not even the issuer brings it back, which whoever has the device may be able to ask.
+    with pytest.raises(Refused, match="ended in this room, by another device of yours") as caught:
+        await room.enclave.ask(lost, RetrieveRoom(), room.id, token=room.token(lost))
+    assert caught.value.code == "forbidden"
+    await room.ask(HOSPITAL, UnbindKey(key=lost.key.hex()))
+    assert [event for event in await room.events() if isinstance(event, KeyUnbound)] == [
+        KeyUnbound(user=HOSPITAL, key=lost.key.hex())
+    ]
+    shown = checked(await room.ask(HOSPITAL, ReadStatus()), RoomStatus)
+    assert lost.key.hex() not in {bound.key for bound in shown.keys}
+
+
+async def test_nobody_locks_themselves_out_or_others(room: Meeting) -> None:
+    hospital = room.people[HOSPITAL]
+    await room.ask(HOSPITAL, RetrieveRoom())
+    with pytest.raises(Refused, match="can't end its own key"):
+        await room.ask(HOSPITAL, UnbindKey(key=hospital.key.hex()))
+    # Who ends somebody else's key ends it for themselves alone.
+    await room.ask(OWNER, UnbindKey(key=hospital.key.hex()))
+    await room.ask(HOSPITAL, RetrieveRoom())
+
+
+async def test_it_stays_so_after_a_restart(tmp_path: Path) -> None:
+    before = Enclave(tmp_path / "rooms.db")
+    room = await Meeting.publish(before, NODES, ROLES)
+    lost = Person(OWNER)
+    await before.ask(lost, RetrieveRoom(), room.id, token=room.token(lost))
+    await room.ask(OWNER, UnbindKey(key=lost.key.hex()))
+    before.close()
+    after = Enclave(tmp_path / "rooms.db")
+    with pytest.raises(Refused, match="ended in this room"):
+        await after.ask(lost, RetrieveRoom(), room.id, token=room.token(lost))
+    await room.again(after).ask(OWNER, RetrieveRoom())
+    after.close()

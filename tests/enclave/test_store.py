@@ -18,7 +18,7 @@ from cloister.protocol import ReadLog, RetrieveRoom, StopRoom
 from cloister.rooms.definition import Participant
 from cloister.rooms.events import LogRead, RunFinished, RunStarted, RunVoided, Stopped
 from cloister.rooms.permissions import NO_SUCH_ROOM
-from tests.enclave.peers import Clock, Enclave, Meeting, data, pull, python, stored_secrets, work
+from tests.enclave.peers import Clock, Enclave, Meeting, Person, data, pull, python, stored_secrets, work
 
 pytestmark = pytest.mark.anyio
 
@@ -86,12 +86,70 @@ async def test_a_tampered_log_closes_its_room_and_no_other(
 ) -> None:
     one, two = (room.again(enclave) for room in rooms)
     change(path, TAMPERING[how], one=one.id, two=two.id)
+    # Where not even the first row is what it was, nobody can be told from an outsider.
+    known = how not in ("removed at the start", "the whole log of another room")
+    told = r"was changed: Row \d+ .* Ask the operator to restore the store" if known else NO_SUCH_ROOM
     for ask in (one.events, lambda: one.start(OWNER, "mean"), lambda: one.fetch(OWNER, "mean")):
-        with pytest.raises(Refused, match=r"was changed: Row \d+ .* Ask the operator to restore the store") as caught:
+        one.people[OWNER].seen.clear()
+        with pytest.raises(Refused, match=told) as caught:
             await ask()
-        assert caught.value.code == "failed"
+        assert caught.value.code == ("failed" if known else "not_found")
     await two.fetch(OWNER, "mean")
     await two.events()
+
+
+@pytest.mark.parametrize("how", TAMPERING)
+async def test_outsiders_do_not_learn_of_a_tampered_room(
+    rooms: tuple[Meeting, Meeting], enclave: Enclave, path: Path, how: str
+) -> None:
+    one, two = (room.again(enclave) for room in rooms)
+    change(path, TAMPERING[how], one=one.id, two=two.id)
+    await outsiders_learn_nothing(one)
+
+
+async def outsiders_learn_nothing(room: Meeting) -> None:
+    """Nobody but participants can tell the room from one that isn't there."""
+    eve = Person("eve@store.example")
+    impostor, twin = Person(OWNER), Person(OWNER)
+    for person, token in (
+        (eve, room.token(eve)),
+        (eve, None),
+        (impostor, None),
+        (impostor, room.token(eve)),
+        (twin, room.token(twin, age=3600)),
+        (None, None),
+    ):
+        for body in (RetrieveRoom(), ReadLog(), StopRoom()):
+            for asked in (room.id, "77" * 32):
+                with pytest.raises(Refused) as caught:
+                    await room.enclave.ask(person, body, asked, token=token)
+                assert (caught.value.code, caught.value.message) == ("not_found", NO_SUCH_ROOM)
+
+
+async def test_outsiders_do_not_learn_of_a_room_by_the_clock_or_a_store_that_is_full(path: Path) -> None:
+    before = Enclave(path)
+    room = await Meeting.publish(before, NODES, ROLES)
+    await room.attach(OWNER, "patients")
+    await room.start(OWNER, "mean")
+    lease = await pull(before)
+    await lease.given()
+    before.close()
+    # There is a run to be voided, which can't be written down.
+    late = Enclave(path, clock=Clock(before.clock.now - 1001))
+    await outsiders_learn_nothing(room.again(late))
+    with pytest.raises(Refused, match="clock is behind"):
+        await room.again(late).ask(OWNER, RetrieveRoom())
+    late.close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("CREATE TRIGGER full BEFORE INSERT ON rows BEGIN SELECT RAISE(ABORT, 'full'); END")
+    full = Enclave(path)
+    await outsiders_learn_nothing(room.again(full))
+    with pytest.raises(Refused, match="store can't be used"):
+        await room.again(full).ask(OWNER, RetrieveRoom())
+    change(path, "DROP TRIGGER full")
+    await room.again(full).ask(OWNER, RetrieveRoom())
+    assert await room.again(full).count(RunVoided) == 1
+    full.close()
 
 
 @pytest.mark.parametrize("how", TAMPERING)

@@ -267,11 +267,11 @@ def test_a_key_can_be_ended_before_it_was_ever_bound_and_for_its_user_alone() ->
 
 def test_a_restore_is_told_once() -> None:
     subject = state()
-    [event] = decisions.restored(subject, ONE, 7)
-    assert event == Restored(restore=ONE, declared=7)
-    after(subject, event)
-    assert decisions.restored(subject, ONE, 7) == []
-    assert decisions.restored(subject, TWO, 8) == [Restored(restore=TWO, declared=8)]
+    first, second = Restored(restore=ONE, declared=7), Restored(restore=TWO, declared=8)
+    [event] = decisions.restored(subject, first)
+    assert after(subject, event).restored == first
+    assert decisions.restored(subject, first) == []
+    assert decisions.restored(subject, second) == [second]
 
 
 # --- the fold ---

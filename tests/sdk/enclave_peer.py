@@ -50,6 +50,8 @@ from cloister.protocol import (
     RoomStatus,
     RunComputation,
     StopRoom,
+    UnbindKey,
+    VaultBody,
     refusal,
 )
 from cloister.rooms import decisions
@@ -58,6 +60,7 @@ from cloister.rooms.events import (
     Body,
     Event,
     KeyBound,
+    KeyUnbound,
     LogRead,
     Published,
     ResultFetched,
@@ -68,8 +71,10 @@ from cloister.rooms.nodes import PythonNode, dependencies
 from cloister.rooms.permissions import NO_SUCH_ROOM
 from cloister.rooms.planning import leaves, node_digest, plan, run_id
 from cloister.rooms.state import RoomState, fold
+from cloister.rooms.vault import NO_SUCH_VAULT
 from cloister.trust import software
 from cloister.trust.evidence import ENCLAVE_LABEL, Evidence, SoftwareSource, report_data
+from tests.sdk.vault_peer import PeerVault
 
 IMAGE = ImageReference(name="python", measurement=hashlib.sha256(b"image").hexdigest())
 WORKER = Reference(evidence=software.TYPE, measurement=software.measurement("worker"))
@@ -119,6 +124,7 @@ class PeerEnclave:
         self.blobs = blobs
         self.signing = Ed25519PrivateKey.generate()
         self.rooms: dict[str, PeerRoom] = {}
+        self.vaults: dict[str, PeerVault] = {}
         self.images: tuple[ImageReference, ...] = (IMAGE,)
         self.compute: Compute = uppercase
         self.finish = threading.Event()
@@ -177,12 +183,20 @@ class PeerEnclave:
             room = self.rooms.setdefault(definition.id(), PeerRoom(definition.id()))
             if not room.events:
                 room.append(definition.owner, Published(definition=definition))
+        if isinstance(body, VaultBody):
+            if device is None or request.room is None:
+                raise Refused("not_found", NO_SUCH_VAULT)
+            vault = self.vaults.setdefault(request.room, PeerVault(request.room))
+            yield self.on_answer(request, vault.answer(request, body, device.hex(), self.signing, page=self.page))
+            return
         found = self.rooms.get(request.room or "")
         user = request.user
         if found is None or user is None or device is None:
             raise Refused("not_found", NO_SUCH_ROOM)
         if device.hex() not in found.state.keys.get(user, ()):
             if request.token != f"{user} has {device.hex()}" or found.definition.participant(user) is None:
+                raise Refused("not_found", NO_SUCH_ROOM)
+            if (user, device.hex()) in found.state.unbound:
                 raise Refused("not_found", NO_SUCH_ROOM)
             found.append(user, KeyBound(user=user, key=device.hex(), issuer=found.definition.issuers[0].name))
         if isinstance(body, AwaitJob):
@@ -226,6 +240,8 @@ class PeerEnclave:
             case ReadLog(start=start):
                 room.append(user, LogRead(size=len(room.events) + 1))
                 return Log(events=tuple(room.events[start : start + self.page]))
+            case UnbindKey(key=key):
+                room.append(user, KeyUnbound(user=user, key=key))
             case StopRoom():
                 for event in decisions.stop(state):
                     room.append(user, event)

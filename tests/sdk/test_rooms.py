@@ -214,6 +214,19 @@ def test_the_audit_log_has_five_fields_a_line(publish: Publish) -> None:
     assert "log has been retrieved" in lines[-1]
 
 
+def test_a_lost_device_is_put_out_of_the_room(publish: Publish, world: World) -> None:
+    room = publish()
+    lost = world.client(home="lost")
+    same_room = lost.retrieve_analytics_dcr(room.dcr.id)
+    room.dcr.unbind_key(lost.device_key)
+    assert room.dcr.bound_keys() == {OWNER: [room.client.device_key]}
+    assert f"unbind key,{lost.device_key}" in room.dcr.retrieve_audit_log()
+    with pytest.raises(NotFoundError):
+        same_room.status()
+    with pytest.raises(BadRequestError, match="not a device key"):
+        room.dcr.unbind_key("lost")
+
+
 def test_bound_keys_are_shown(publish: Publish, world: World) -> None:
     room = publish()
     assert room.dcr.bound_keys() == {OWNER: [room.client.device_key]}

@@ -1,13 +1,12 @@
-"""`cloister user`: accounts, on the data folder of a hub that may be running or not."""
+"""`cloister user` and `cloister worker-token`: accounts, on the store of a hub that may be running or not."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import click
 
-from cloister.cli.layout import Layout
-from cloister.cli.options import FOLDER
+from cloister.cli.options import hub_of, on_hub
 from cloister.hub import accounts
 
 
@@ -16,28 +15,104 @@ def user() -> None:
     """Users and their API tokens. Works while Cloister runs, and while it doesn't."""
 
 
-_data = click.option("--data", type=FOLDER, required=True, help="The folder given to `cloister up`.")
-
-
 @user.command(short_help="Print a fresh API token for EMAIL, made a user if needed.")
 @click.argument("email")
-@_data
-def add(email: str, data: Path) -> None:
+@on_hub
+def add(email: str, **given: Any) -> None:
     """Print a fresh API token for the user EMAIL, who is made if needed.
 
     Hand it to them over a channel that you trust: whoever has it can log in as that user. It is shown this once; only
     a hash of it is kept. Earlier tokens of the user stay valid.
     """
-    click.echo(accounts.add_user(Layout(data).hub_settings(), email))
+    click.echo(accounts.add_user(hub_of(given), email))
 
 
 @user.command()
 @click.argument("email")
-@_data
-def revoke(email: str, data: Path) -> None:
+@on_hub
+def revoke(email: str, **given: Any) -> None:
     """End all API tokens of the user EMAIL.
 
     They can't log in any more until `cloister user add` gives them another one. Rooms that they take part in stay.
     """
-    count = accounts.revoke_user_tokens(Layout(data).hub_settings(), email)
+    count = accounts.revoke_user_tokens(hub_of(given), email)
     click.echo(f"{count} tokens of {email} have ended.", err=True)
+
+
+@user.command(name="list", short_help="Show all users.")
+@on_hub
+def list_(**given: Any) -> None:
+    """Show all users: how many tokens and bytes they have, and who is disabled or removed."""
+    for entry in accounts.users(hub_of(given)):
+        state = "removed" if entry.removed_at else "disabled" if entry.disabled_at else "active"
+        click.echo(f"{entry.name}  {state}  {entry.tokens} tokens  {entry.stored_bytes} bytes")
+
+
+@user.command(short_help="Let EMAIL do nothing until enabled again.")
+@click.argument("email")
+@on_hub
+def disable(email: str, **given: Any) -> None:
+    """Let the user EMAIL do nothing at the hub until they are enabled again; what they have open ends in seconds.
+
+    All that they have stored stays, and so do their rooms and the datasets that they have attached.
+    """
+    accounts.disable_user(hub_of(given), email)
+    click.echo(f"{email} is disabled.", err=True)
+
+
+@user.command(short_help="Take back `disable`, or `remove` in time.")
+@click.argument("email")
+@on_hub
+def enable(email: str, **given: Any) -> None:
+    """Take back `disable`, or `remove` while what they had stored is still there.
+
+    After `remove` they need a new token as well: `cloister user add`.
+    """
+    accounts.enable_user(hub_of(given), email)
+    click.echo(f"{email} is enabled.", err=True)
+
+
+@user.command(short_help="Disable EMAIL for good.")
+@click.argument("email")
+@on_hub
+def remove(email: str, **given: Any) -> None:
+    """Disable the user EMAIL for good, end their tokens, and throw away what they have stored 30 days from now.
+
+    Computations on datasets that they had attached will fail then. Rooms that they have published stay.
+    """
+    accounts.remove_user(hub_of(given), email)
+    click.echo(f"{email} is removed. Until their blobs go, `cloister user enable` brings them back.", err=True)
+
+
+@click.group()
+def worker_token() -> None:
+    """The tokens that workers on other machines show to the hub. Works while Cloister runs, and while it doesn't."""
+
+
+@worker_token.command(name="add", short_help="Print a fresh token for the worker NAME.")
+@click.argument("name")
+@on_hub
+def add_worker(name: str, **given: Any) -> None:
+    """Print a fresh token for the worker NAME, on the hub's machine.
+
+    Take it to the worker's machine, into a file that only root can read, and name that file with --token-file. With the
+    token alone nobody gets a task: that takes evidence which the enclave accepts. It is shown this once.
+    """
+    click.echo(accounts.add_worker(hub_of(given), name))
+
+
+@worker_token.command(name="list", short_help="Show all workers.")
+@on_hub
+def list_workers(**given: Any) -> None:
+    """Show all workers and how many tokens they have. Those that `cloister up` starts share the name `local`."""
+    for entry in accounts.workers(hub_of(given)):
+        click.echo(f"{entry.name}  {entry.tokens} tokens")
+
+
+@worker_token.command(name="revoke", short_help="End all tokens of the worker NAME.")
+@click.argument("name")
+@on_hub
+def revoke_worker(name: str, **given: Any) -> None:
+    """End all tokens of the worker NAME: the hub turns it away from now on, and its task goes to another."""
+    count = accounts.revoke_worker_tokens(hub_of(given), name)
+    click.echo(f"{count} tokens of the worker {name} have ended.", err=True)

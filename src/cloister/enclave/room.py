@@ -9,9 +9,9 @@ from typing import TypeVar
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from cloister.enclave.metrics import APPEND_SECONDS, EVENTS
 from cloister.enclave.sealed_log import SealedLog
 from cloister.enclave.sealing import blob_label, secret_label
-from cloister.enclave.metrics import APPEND_SECONDS, EVENTS
 from cloister.enclave.store import SealedStore
 from cloister.errors import LogTampered, VerificationError
 from cloister.formats.checkpoint import Checkpoint, sign_checkpoint
@@ -24,6 +24,15 @@ from cloister.rooms.state import RoomState
 T = TypeVar("T")
 
 
+class LogClosed(LogTampered):
+    """A log that can't be read to its end."""
+
+    def __init__(self, message: str, state: RoomState) -> None:
+        """``state``: after all events before the first that is not as it was written: for telling who may know."""
+        super().__init__(message)
+        self.state = state
+
+
 class Room:
     """The single writer of one room's log.
 
@@ -34,11 +43,11 @@ class Room:
     def __init__(self, room: str, store: SealedStore, key: bytes, signing: Ed25519PrivateKey) -> None:
         self.id = room
         self.lock = asyncio.Lock()
-        self.state = RoomState()
         self.users = 0
         """What is under way in the room beside requests: computations."""
-        self._store = store
+        self.state = RoomState()
         self._definition_bytes = 0
+        self._store = store
         self._key = key
         self._signing = signing
         self._log = SealedLog(room, store, key)
@@ -47,7 +56,7 @@ class Room:
         """Reads the log from the store and folds it.
 
         Raises:
-            LogTampered: a row was changed, moved or taken out. The room stays closed; others are not affected.
+            LogClosed: a row was changed, moved or taken out. The room stays closed; others are not affected.
         """
 
         def fresh() -> Callable[[Event], None]:
@@ -57,10 +66,9 @@ class Room:
         try:
             self._log.load(fresh)
         except VerificationError as error:
-            self.state = RoomState()
-            raise _changed(error) from None
+            sound, self.state = self.state, RoomState()
+            raise LogClosed(str(_changed(error)), sound) from None
 
-    def prepare(self, actor: str, body: Body, now: int) -> Event:
     @property
     def memory(self) -> int:
         """About how many bytes of memory the room takes: what was measured of rooms of many shapes."""
@@ -68,6 +76,7 @@ class Room:
             self._definition_bytes = len(msgspec.json.encode(self.state.definition))
         return 30_000 + 4 * self._definition_bytes + 600 * len(self.state.runs) + 300 * len(self.state.answered)
 
+    def prepare(self, actor: str, body: Body, now: int) -> Event:
         """The event that `append` would write at this time (milliseconds since 1970)."""
         return Event(time=event_time(self.state, now), actor=actor, body=body)
 

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import UNSET
 
+from cloister.enclave.admission import Asker, admit, identify
+from cloister.enclave.declaration import read_declaration
 from cloister.enclave.execution import Executor, StoredDataset, StoredResult
-from cloister.enclave.room import Room
-from cloister.enclave.sealing import blob_label
 from cloister.enclave.metrics import REQUESTS
+from cloister.enclave.open_rooms import MEMORY_BYTES, OpenRooms
+from cloister.enclave.room import LogClosed, Room
+from cloister.enclave.sealing import blob_label
 from cloister.enclave.store import SealedStore, StoreFailed
+from cloister.enclave.vault import Vaults
 from cloister.enclave.workers import Workers
 from cloister.errors import DefinitionInvalid, LogTampered, Refused, VerificationError
 from cloister.formats.dataset import check_key, check_manifest
 from cloister.formats.encoding import decode, normal_email
 from cloister.formats.sealed import OpenedRequest
 from cloister.protocol import (
+    AdmitDevice,
     Answer,
     AttachDataset,
     Attached,
@@ -27,17 +34,23 @@ from cloister.protocol import (
     CancelJob,
     Describe,
     Description,
+    DismissDevice,
     Done,
     FetchResult,
     Frame,
     GetNonce,
+    ListItems,
     Log,
     Nonce,
+    OpenVault,
     PublishRoom,
     PullTask,
+    PutItem,
+    ReadItem,
     ReadLog,
     ReadStatus,
     RemoveDataset,
+    RemoveItem,
     Request,
     Result,
     RetrieveRoom,
@@ -46,15 +59,16 @@ from cloister.protocol import (
     RoomStatus,
     RunComputation,
     StopRoom,
+    UnbindKey,
     refusal,
 )
 from cloister.rooms import decisions
 from cloister.rooms.decisions import published
-from cloister.rooms.definition import Definition, Reference, read_definition
+from cloister.rooms.definition import Reference, read_definition
 from cloister.rooms.events import ENCLAVE, KeyBound, LogRead, Published, ResultFetched, RunVoided
+from cloister.rooms.nodes import PythonNode
 from cloister.rooms.permissions import NO_SUCH_ROOM, Action, authorise
 from cloister.rooms.planning import derived
-from cloister.trust.identity import verify_identity
 
 LOG_BYTES = 8 * 1024 * 1024
 """Of events in one answer; the rest is asked for."""
@@ -69,6 +83,7 @@ ACTIONS: dict[type[RoomBody], Action] = {
     FetchResult: Action.FETCH_RESULT,
     ReadLog: Action.READ_LOG,
     StopRoom: Action.STOP,
+    UnbindKey: Action.UNBIND_KEY,
 }
 """What each request is, in the words of the permission table."""
 
@@ -84,30 +99,22 @@ class Service:
         workers: Workers,
         reference: Reference,
         clock: Callable[[], int],
+        *,
+        memory_bytes: int = MEMORY_BYTES,
     ) -> None:
+        """``memory_bytes``: what rooms may take in memory; see `OpenRooms`."""
         self._store = store
         self._key = key
         self._signing = signing
         self._workers = workers
         self._reference = reference
         self._clock = clock
+        self._vaults = Vaults(store, key, signing, clock)
         self._executor = Executor(workers, reference, signing, clock)
-        self._rooms = OpenRooms(self._make, self._opened, self._executor.forget, memory_bytes=memory_bytes)
+        self._undone: set[str] = set()
+        """Rooms in memory to which something has happened before that their logs don't say yet."""
+        self._rooms = OpenRooms(self._make, self._opened, self._let_go, memory_bytes=memory_bytes)
 
-    @property
-    def rooms_open(self) -> int:
-        """How many rooms are in memory."""
-        return len(self._rooms)
-
-    async def check(self) -> None:
-        """Raises:
-        StoreFailed: the store doesn't answer.
-        """
-        await asyncio.to_thread(self._store.secret, "", "")
-        *,
-        memory_bytes: int = MEMORY_BYTES,
-
-        """``memory_bytes``: what rooms may take in memory; see `OpenRooms`."""
     @property
     def rooms_open(self) -> int:
         """How many rooms are in memory."""
@@ -146,6 +153,10 @@ class Service:
                 async with aclosing(self._workers.pull(body)) as frames:
                     async for frame in frames:
                         yield frame
+            case (
+                OpenVault() | PutItem() | ReadItem() | ListItems() | RemoveItem() | AdmitDevice() | DismissDevice()
+            ) as body:
+                yield await self._vaults.answer(request, device, body)
             case PublishRoom(definition=definition):
                 yield await self._publish(request, device, definition)
             case body:
@@ -171,60 +182,64 @@ class Service:
     # --- rooms and who is in them ---
 
     @asynccontextmanager
-    async def _open(self, room_id: str) -> AsyncIterator[Room]:
+    async def _open(self, room_id: str, request: Request, device: bytes | None) -> AsyncIterator[Room]:
         """The room, from memory or from the store, for as long as the block lasts.
 
         Raises:
             Refused: ``not_found``, where there is none.
-            LogTampered: the store shows another log than was written.
+            LogTampered: the store shows another log than was written; told to participants alone.
         """
-        async with self._rooms.using(room_id) as room:
-            if room is None:
-                raise Refused("not_found", NO_SUCH_ROOM)
-            yield room
+        try:
+            async with self._rooms.using(room_id) as room:
+                if room is None:
+                    raise Refused("not_found", NO_SUCH_ROOM)
+                yield room
+        except LogClosed as error:
+            # That it exists is told to those alone whom the sound part of its log knows.
+            admit(error.state, request, device, self._clock())
+            raise
 
     def _make(self, room_id: str) -> Room:
         return Room(room_id, self._store, self._key, self._signing)
 
     async def _opened(self, room: Room) -> None:
+        self._undone.add(room.id)
+        # Where it can't be done now, whoever turns out to be a participant is told.
+        with contextlib.suppress(Refused, StoreFailed):
+            await self._catch_up(room)
+
+    def _let_go(self, room: Room) -> None:
+        self._undone.discard(room.id)
+        self._executor.forget(room)
+
+    async def _catch_up(self, room: Room) -> None:
+        """Appends what has happened to a room while it was not in memory. Nobody else uses the room meanwhile."""
+        if room.id not in self._undone:
+            return
+        declared = await asyncio.to_thread(read_declaration, self._store, room.id)
+        for body in decisions.restored(room.state, declared) if declared else ():
+            await room.append(room.prepare(ENCLAVE, body, self._clock()))
         for run in list(room.state.running.values()):
             # Nothing is under way in a room that was only just opened: an enclave before this one was at it.
-            body = RunVoided(run=run, node=room.state.runs[run].node, reason="interrupted")
-            await room.append(room.prepare(ENCLAVE, body, self._clock()))
+            voided = RunVoided(run=run, node=room.state.runs[run].node, reason="interrupted")
+            await room.append(room.prepare(ENCLAVE, voided, self._clock()))
+        self._undone.discard(room.id)
 
-    async def _authenticate(self, room: Room, request: Request, device: bytes | None) -> str:
-        """Who asks. Binds the device key first where an identity token says so.
+    async def _admit(self, room: Room, request: Request, device: bytes | None) -> Asker:
+        """Who asks. Binds the device key first where an identity token says so, then does what opening the room has
+        left undone: all that can go wrong with that is told to participants alone.
 
         Raises:
-            Refused: ``not_found`` in every case, so that nobody learns who takes part in what.
+            Refused: as `admit`.
         """
-        definition = published(room.state)
-        stranger = Refused("not_found", NO_SUCH_ROOM)
-        if device is None or request.user is None:
-            raise stranger
-        user, key = normal_email(request.user), device.hex()
-        if definition.participant(user) is None:
-            raise stranger
-        if key in room.state.keys.get(user, ()):
-            return user
-        issuer = self._identify(definition, user, device, request.token)
-        if issuer is None:
-            raise stranger
-        async with room.lock:
-            if key not in room.state.keys.get(user, ()):
-                event = room.prepare(user, KeyBound(user=user, key=key, issuer=issuer), self._clock())
-                await room.append(event)
-        return user
-
-    def _identify(self, definition: Definition, user: str, device: bytes, token: str | None) -> str | None:
-        """The issuer that vouches that the device key is this user's, if one does."""
-        if token is None or definition.pins_required:
-            return None
-        try:
-            email, issuer = verify_identity(token, device, definition.issuers, now=self._clock() // 1000)
-        except VerificationError:
-            return None
-        return issuer if email == user else None
+        asker = admit(room.state, request, device, self._clock())
+        if asker.issuer is not None or room.id in self._undone:
+            async with room.lock:
+                if asker.issuer is not None and asker.key not in room.state.keys.get(asker.user, ()):
+                    bound = KeyBound(user=asker.user, key=asker.key, issuer=asker.issuer)
+                    await room.append(room.prepare(asker.user, bound, self._clock()))
+                await self._catch_up(room)
+        return asker
 
     async def _publish(self, request: Request, device: bytes | None, data: bytes) -> Answer:
         definition = read_definition(data)
@@ -234,7 +249,8 @@ class Service:
             raise Refused("forbidden", f"Only {definition.owner} may publish this room: it names them as its owner.")
         entry = definition.participant(user)
         pinned = entry is not None and device is not None and device.hex() in entry.keys
-        issuer = None if pinned or device is None else self._identify(definition, user, device, request.token)
+        now = self._clock()
+        issuer = None if pinned or device is None else identify(definition, user, device, request.token, now)
         if not pinned and issuer is None:
             raise Refused(
                 "rejected", "Your identity could not be confirmed. Check your clock and token, and try again."
@@ -244,14 +260,18 @@ class Service:
             raise Refused(
                 "bad_request", "The room is made for another enclave or worker. Build it anew and publish that."
             )
-        # 3. It becomes the first event of its own log.
+        # 3. Its computations ask for no more than workers allow, as far as workers are there to tell.
+        for node in definition.nodes:
+            if isinstance(node, PythonNode):
+                self._executor.check_fits(definition, node)
+        # 4. It becomes the first event of its own log.
 
         async def create(room: Room) -> None:
             await room.append(room.prepare(definition.owner, Published(definition=definition), self._clock()))
 
         async with self._rooms.using(definition.id(), create) as room:
             assert room is not None
-            await self._authenticate(room, request, device)
+            await self._admit(room, request, device)
             return await self._answer(room, request, Done())
 
     # --- requests about a room ---
@@ -259,8 +279,9 @@ class Service:
     async def _in_room(self, request: Request, device: bytes | None, body: RoomBody) -> AsyncGenerator[Frame]:
         if request.room is None:
             raise Refused("bad_request", "The request does not say which room it is about.")
-        async with self._open(request.room) as room:
-            user = await self._authenticate(room, request, device)
+        async with self._open(request.room, request, device) as room:
+            asker = await self._admit(room, request, device)
+            user = asker.user
             node = getattr(body, "node", None)
             authorise(published(room.state), ACTIONS[type(body)], user, node)
             if isinstance(body, AwaitJob):
@@ -270,12 +291,12 @@ class Service:
                 yield await self._answer(room, request, Done())
                 return
             async with room.lock:
-                answer = await self._answer(room, request, await self._decide(room, user, body))
+                answer = await self._answer(room, request, await self._decide(room, asker, body))
             yield answer
 
-    async def _decide(self, room: Room, user: str, body: RoomBody) -> Done | RoomContent | RoomStatus | Result | Log:
+    async def _decide(self, room: Room, asker: Asker, body: RoomBody) -> Done | RoomContent | RoomStatus | Result | Log:
         """Decides and appends. The room's lock is held."""
-        state = room.state
+        state, user = room.state, asker.user
         match body:
             case RetrieveRoom():
                 return RoomContent(definition=published(state).canonical())
@@ -305,6 +326,10 @@ class Service:
                 for event in decisions.stop(state):
                     await room.append(room.prepare(user, event, self._clock()), delete=self._all_keys(room))
                     self._executor.withdraw(room, "room stopped")
+                return Done()
+            case UnbindKey(key=key):
+                for event in decisions.unbind(state, user, key, asker.key):
+                    await room.append(room.prepare(user, event, self._clock()))
                 return Done()
             case AwaitJob():
                 raise AssertionError("watched without the lock")
@@ -367,4 +392,4 @@ class Service:
     @staticmethod
     async def _answer(room: Room, request: Request, body: Done | RoomContent | RoomStatus | Result | Log) -> Answer:
         checkpoint, consistency = await room.proven(request.seen)
-        return Answer(body=body, checkpoint=checkpoint, consistency=consistency)
+        return Answer(body=body, checkpoint=checkpoint, consistency=consistency, restored=room.state.restored or UNSET)

@@ -6,22 +6,38 @@ All of this works on the data folder directly, whether or not a hub is running o
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from cloister.errors import BadRequestError, NotFoundError
 from cloister.formats.encoding import normal_email as fold_email
 from cloister.hub import tokens
 from cloister.hub.database import open_database
-from cloister.hub.schema import ACCOUNT, WORKER, PrincipalRow
+from cloister.hub.schema import ACCOUNT, WORKER, PrincipalRow, TokenRow
 from cloister.hub.settings import HubSettings
 
 _ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _EMAIL = re.compile(rf"(?P<local>{_ATOM}(?:\.{_ATOM})*)@{_LABEL}(?:\.{_LABEL})*")
 _WORKER_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A user or a worker, as an operator sees it."""
+
+    name: str
+    """Email, or the worker's name."""
+    tokens: int
+    """How many of its API tokens work."""
+    stored_bytes: int
+    created_at: datetime
+    disabled_at: datetime | None
+    removed_at: datetime | None
 
 
 def normal_email(text: str) -> str:
@@ -42,7 +58,7 @@ def normal_email(text: str) -> str:
 def add_user(settings: HubSettings, email: str, description: str = "") -> str:
     """A fresh API token for this email's account, which is made if it isn't there.
 
-    Raises `BadRequestError` for an email that can't be one.
+    Raises `BadRequestError` for an email that can't be one, and for an account that was disabled or removed.
     """
     return _add(settings, ACCOUNT, normal_email(email), description or "made on the hub's machine")
 
@@ -70,6 +86,73 @@ def revoke_worker_tokens(settings: HubSettings, name: str) -> int:
     return _revoke_all(settings, WORKER, name)
 
 
+def users(settings: HubSettings) -> list[Entry]:
+    """All users, by email."""
+    return _entries(settings, ACCOUNT)
+
+
+def workers(settings: HubSettings) -> list[Entry]:
+    """All workers, by name."""
+    return _entries(settings, WORKER)
+
+
+def disable_user(settings: HubSettings, email: str) -> None:
+    """The account can do nothing from now on; what it has stored, and its tokens, stay for `enable_user`.
+
+    Raises `NotFoundError` if there is no such account.
+    """
+
+    def work(_session: Session, row: PrincipalRow, now: datetime) -> None:
+        row.disabled_at = row.disabled_at or now
+
+    _change(settings, normal_email(email), work)
+
+
+def enable_user(settings: HubSettings, email: str) -> None:
+    """Takes back `disable_user` and, as far as it was not carried out yet, `remove_user`. `NotFoundError` as there."""
+
+    def work(_session: Session, row: PrincipalRow, _now: datetime) -> None:
+        row.disabled_at = row.removed_at = None
+
+    _change(settings, normal_email(email), work)
+
+
+def remove_user(settings: HubSettings, email: str) -> None:
+    """As `disable_user`, and for good: its tokens end, and its blobs go once the hub's time of grace has passed.
+
+    Raises `NotFoundError` if there is no such account.
+    """
+
+    def work(session: Session, row: PrincipalRow, now: datetime) -> None:
+        row.disabled_at, row.removed_at = row.disabled_at or now, row.removed_at or now
+        tokens.revoke_all(session, row.id, now)
+
+    _change(settings, normal_email(email), work)
+
+
+def _change(settings: HubSettings, email: str, work: Callable[[Session, PrincipalRow, datetime], None]) -> None:
+    now = datetime.now(UTC)
+
+    def change(session: Session) -> None:
+        row = _find(session, ACCOUNT, email)
+        if row is None:
+            raise NotFoundError(f"There is no account {email!r} in {settings.data}.")
+        work(session, row, now)
+
+    with open_database(settings) as database:
+        database.write(change)
+
+
+def _entries(settings: HubSettings, kind: str) -> list[Entry]:
+    count = select(func.count()).where(TokenRow.principal_id == PrincipalRow.id, TokenRow.revoked_at.is_(None))
+    query = select(PrincipalRow, count.scalar_subquery()).where(PrincipalRow.kind == kind).order_by(PrincipalRow.name)
+    with open_database(settings) as database:
+        rows = database.read(lambda session: session.execute(query).all())
+    return [
+        Entry(row.name, there, row.stored_bytes, row.created_at, row.disabled_at, row.removed_at) for row, there in rows
+    ]
+
+
 def _find(session: Session, kind: str, name: str) -> PrincipalRow | None:
     query = select(PrincipalRow).where(PrincipalRow.kind == kind, PrincipalRow.name == name)
     return session.scalars(query).one_or_none()
@@ -84,6 +167,11 @@ def _add(settings: HubSettings, kind: str, name: str, description: str) -> str:
             row = PrincipalRow(id=tokens.new_id(), kind=kind, name=name, created_at=now, stored_bytes=0)
             session.add(row)
             session.flush()
+        if row.disabled_at is not None:
+            raise BadRequestError(
+                f"The account {name!r} was {'removed' if row.removed_at else 'disabled'}. Bring it back first: "
+                "cloister user enable EMAIL --data DIR"
+            )
         return tokens.issue(session, row.id, description, now).secret
 
     with open_database(settings) as database:

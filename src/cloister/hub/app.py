@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from http import HTTPStatus
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 
 from fastapi import APIRouter, FastAPI, Response
 from pydantic import BaseModel
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cloister.hub import blobs, identity, me, metrics, problems, relay, rooms
+from cloister.hub import blobs, direct, identity, me, metrics, problems, relay, removal, rooms, vaults
 from cloister.hub.access import Authentication
 from cloister.hub.database import open_database
 from cloister.hub.health import Checks, Readiness
 from cloister.hub.limits import BodyLimit, Slots
 from cloister.hub.logs import AccessLog
 from cloister.hub.objects import open_objects
+from cloister.hub.revocations import Revocations
 from cloister.hub.services import Hub, Services
 from cloister.hub.settings import HubSettings
 from cloister.hub.signing import open_signing_keys
@@ -105,6 +106,7 @@ def create_app(settings: HubSettings) -> FastAPI:
             checks=Checks(database, objects, upstream),
             relayed=Slots(settings.relay_slots, "relayed requests"),
             transfers=Slots(settings.transfer_slots, "transfers"),
+            revocations=Revocations(database, settings.revocation_seconds),
         )
     except BaseException:
         database.close()
@@ -114,7 +116,12 @@ def create_app(settings: HubSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        tidying = asyncio.create_task(blobs.keep_tidy(services))
+        tidying = asyncio.gather(
+            blobs.keep_tidy(services),
+            direct.keep_ending_permits(services),
+            removal.keep_removing(services),
+            services.revocations.keep_up(services.closing),
+        )
         try:
             yield
         finally:
@@ -143,6 +150,15 @@ def create_app(settings: HubSettings) -> FastAPI:
     )
     app.state.services = services
     problems.install(app)
-    for router in (_health, identity.router, me.router, blobs.router, rooms.router, relay.router):
+    for router in (
+        _health,
+        identity.router,
+        me.router,
+        vaults.router,
+        blobs.router,
+        direct.router,
+        rooms.router,
+        relay.router,
+    ):
         app.include_router(router)
     return app

@@ -118,7 +118,7 @@ async def put_part(
             return _part_answer(HTTPStatus.OK, claim.part)
         if claim.complete:
             raise shelf.immutable()
-        key = f"{_prefix(claim.folder)}/{index}-{secrets.token_hex(8)}"
+        key = f"{prefix(claim.folder)}/{index}-{secrets.token_hex(8)}"
         async with hub.objects.writing(key) as writer:
             size = await _receive(request.receive, sha256, writer)
         part = Part(index, size, sha256, key)
@@ -157,7 +157,7 @@ async def complete_blob(blob_id: BlobId, body: CompleteRequest, principal: AnyPr
     folder = await hub.database.writing(lambda db: shelf.complete(db, principal, blob_id, body.parts))
     wanted = await hub.database.reading(lambda db: shelf.all_keys(db, blob_id))
     if wanted:
-        await hub.objects.tidy_folder(_prefix(folder), wanted)
+        await hub.objects.tidy_folder(prefix(folder), wanted)
     return CompleteAnswer(id=blob_id, complete=True)
 
 
@@ -177,7 +177,7 @@ async def get_part(blob_id: BlobId, index: Index, principal: AnyPrincipal, hub: 
 async def delete_blob(blob_id: BlobId, principal: AnyPrincipal, hub: Hub) -> None:
     """Its uploader may do so at any time, whether or not it is complete."""
     folder = await hub.database.writing(lambda db: shelf.remove(db, principal, blob_id))
-    await hub.objects.delete_folder(_prefix(folder))
+    await hub.objects.delete_folder(prefix(folder))
 
 
 async def throw_away_abandoned(hub: Services, now: datetime) -> int:
@@ -186,7 +186,7 @@ async def throw_away_abandoned(hub: Services, now: datetime) -> int:
     count = 0
     while folders := await hub.database.writing(lambda db: shelf.remove_abandoned(db, before)):
         for folder in folders:
-            await hub.objects.delete_folder(_prefix(folder))
+            await hub.objects.delete_folder(prefix(folder))
         count += len(folders)
     return count
 
@@ -278,6 +278,6 @@ def _part_answer(status: HTTPStatus, part: Part) -> JSONResponse:
     return JSONResponse({"index": part.index, "size": part.size, "sha256": part.sha256}, status_code=status)
 
 
-def _prefix(folder: str) -> str:
+def prefix(folder: str) -> str:
     """Where the objects of a blob lie. Two levels, so that no folder of a disk grows too long."""
     return f"{folder[:2]}/{folder}"

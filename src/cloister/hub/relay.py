@@ -16,8 +16,9 @@ from starlette.types import Receive, Scope, Send
 
 from cloister.hub.access import AnyPrincipal
 from cloister.hub.limits import allow_body, body_pieces, send_in_time
-from cloister.hub.problems import responses, unavailable
+from cloister.hub.problems import responses, unauthorized, unavailable
 from cloister.hub.services import Hub
+from cloister.hub.tokens import Principal
 
 _CONTENT_TYPES = frozenset({"application/json", "application/octet-stream"})
 _PASSED_HEADERS = ("content-length", "retry-after")
@@ -44,11 +45,11 @@ class _Relayed(Response):
     """One relayed request, from the client's first byte to the enclave's last."""
 
     def __init__(
-        self, hub: Hub, principal_id: str, method: str, path: str, params: dict[str, str] | None = None
+        self, hub: Hub, principal: Principal, method: str, path: str, params: dict[str, str] | None = None
     ) -> None:
         super().__init__()
         self._hub = hub
-        self._principal_id = principal_id
+        self._principal = principal
         self._method = method
         self._path = path
         self._params = params
@@ -56,18 +57,21 @@ class _Relayed(Response):
         self._started = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._hub.relayed.hold(self._principal_id):
-            whole = await self._pass_on_while_both_are_there(scope, receive, send)
+        with self._hub.relayed.hold(self._principal.id), self._hub.revocations.watch(self._principal) as revoked:
+            whole = await self._pass_on_while_both_are_there(revoked, scope, receive, send)
         # After the slot is free, so that whoever has the whole answer can use the slot again.
         if whole:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _pass_on_while_both_are_there(self, scope: Scope, receive: Receive, send: Send) -> bool:
+    async def _pass_on_while_both_are_there(
+        self, revoked: asyncio.Event, scope: Scope, receive: Receive, send: Send
+    ) -> bool:
         """Whether the enclave's answer was passed on up to its end; that end itself is not sent yet."""
         passing = asyncio.create_task(self._pass_on(scope, receive, send))
         leaving = asyncio.create_task(self._until_client_leaves(receive))
         closing = asyncio.create_task(self._hub.closing.wait())
-        tasks = (passing, leaving, closing)
+        ending = asyncio.create_task(revoked.wait())
+        tasks = (passing, leaving, closing, ending)
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -78,6 +82,8 @@ class _Relayed(Response):
             return passing.result()
         if not leaving.cancelled():
             leaving.result()
+        elif revoked.is_set() and not self._started:
+            raise unauthorized()
         elif not self._started:
             raise unavailable("The hub is stopping. Try again in a moment.")
         return False
@@ -128,7 +134,7 @@ class _Relayed(Response):
 )
 async def get_evidence(nonce: Nonce, principal: AnyPrincipal, hub: Hub) -> Response:
     """Fresh, and bound to the caller's nonce. The client verifies it; the hub doesn't."""
-    return _Relayed(hub, principal.id, "GET", "/evidence", {"nonce": nonce})
+    return _Relayed(hub, principal, "GET", "/evidence", {"nonce": nonce})
 
 
 @router.get(
@@ -139,7 +145,7 @@ async def get_evidence(nonce: Nonce, principal: AnyPrincipal, hub: Hub) -> Respo
 )
 async def get_keys(principal: AnyPrincipal, hub: Hub) -> Response:
     """They are signed under the attested key."""
-    return _Relayed(hub, principal.id, "GET", "/keys")
+    return _Relayed(hub, principal, "GET", "/keys")
 
 
 @router.post(
@@ -154,7 +160,7 @@ async def post_message(request: Request, principal: AnyPrincipal, hub: Hub) -> R
     ends the request at the enclave too. The enclave's own errors (409 for keys out of date, 413, 429) come
     as it says them."""
     allow_body(request.scope, hub.settings.message_bytes)
-    return _Relayed(hub, principal.id, "POST", "/messages")
+    return _Relayed(hub, principal, "POST", "/messages")
 
 
 def _head(answer: httpx.Response) -> list[tuple[bytes, bytes]]:

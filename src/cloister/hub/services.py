@@ -12,6 +12,7 @@ from cloister.hub.database import Database
 from cloister.hub.health import Checks
 from cloister.hub.limits import Slots
 from cloister.hub.objects import Objects
+from cloister.hub.revocations import Revocations
 from cloister.hub.settings import HubSettings
 from cloister.hub.signing import SigningKeys
 from cloister.hub.upstream import Upstream
@@ -30,6 +31,7 @@ class Services:
     checks: Checks
     relayed: Slots
     transfers: Slots
+    revocations: Revocations
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -31,6 +31,11 @@ class HubSettings:
     blob_store_url: str | None = None
     """An obstore URL (``s3://``, ``gs://``, ``az://``, ``file://``). By default the folder ``data/blobs``."""
 
+    direct_transfers: bool = True
+    """Whether clients may send parts to the blob store and fetch them there directly, by signed URLs, where the store
+    can do so."""
+    direct_seconds: int = 900
+    """How long a signed URL is good for, in seconds."""
     part_bytes: int = 8 * MIB + 16 * KIB
     """The largest part of a blob, in bytes: 8 MiB of plaintext and what encryption adds."""
     message_bytes: int = 32 * MIB
@@ -51,6 +56,10 @@ class HubSettings:
     """Emails that one room may invite."""
     tokens_per_account: int = 200
     """API tokens that one account may have at once. The command line is not bound by it."""
+    revocation_seconds: float = 5.0
+    """How soon open requests end whose token was revoked or account disabled. New ones are refused at once."""
+    removed_days: int = 30
+    """Days after which the blobs of a removed account are thrown away."""
     abandoned_days: int = 7
     """Days without a new part after which an unfinished upload is thrown away."""
 

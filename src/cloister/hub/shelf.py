@@ -71,11 +71,12 @@ def record(
     part: Part,
     now: datetime,
     *,
-    quota_bytes: int,
+    quota_bytes: int | None,
 ) -> Recorded:
     """Make a part that lies in the object store exist.
 
-    409 if the blob was completed or deleted meanwhile, 413 if the uploader would keep too much.
+    409 if the blob was completed or deleted meanwhile, 413 if the uploader would keep too much (unless there is no
+    bound, because it was checked before).
     """
     blob = session.get(BlobRow, blob_id, with_for_update=True)
     if blob is None or blob.folder != folder:
@@ -86,7 +87,7 @@ def record(
     if blob.complete:
         raise immutable()
     stray, before = (None, 0) if row is None else (row.object_key, row.size)
-    _add_stored(session, principal.id, part.size - before, quota_bytes)
+    add_stored(session, principal.id, part.size - before, quota_bytes)
     blob.touched_at = now
     session.merge(PartRow(blob_id=blob_id, number=part.index, size=part.size, sha256=part.sha256, object_key=part.key))
     return Recorded(new=True, stray=stray)
@@ -116,6 +117,17 @@ def remove_abandoned(session: Session, before: datetime, at_most: int = 100) -> 
         .order_by(BlobRow.touched_at)
         .limit(at_most)
         .with_for_update(skip_locked=True)
+    )
+    return [_remove(session, blob) for blob in session.scalars(query).all()]
+
+
+def remove_of_removed(session: Session, before: datetime, at_most: int = 100) -> list[str]:
+    """Delete the entries of blobs whose uploaders were removed before then; the prefixes of their objects."""
+    query = (
+        select(BlobRow)
+        .join(PrincipalRow, PrincipalRow.id == BlobRow.owner_id)
+        .where(PrincipalRow.removed_at < before)
+        .limit(at_most)
     )
     return [_remove(session, blob) for blob in session.scalars(query).all()]
 
@@ -180,12 +192,12 @@ def _require_owner(blob: BlobRow, principal: Principal) -> None:
 def _remove(session: Session, blob: BlobRow) -> str:
     freed = session.scalar(select(func.sum(PartRow.size)).where(PartRow.blob_id == blob.id)) or 0
     session.execute(delete(PartRow).where(PartRow.blob_id == blob.id))
-    _add_stored(session, blob.owner_id, -freed, None)
+    add_stored(session, blob.owner_id, -freed, None)
     session.delete(blob)
     return blob.folder
 
 
-def _add_stored(session: Session, principal_id: str, size: int, quota_bytes: int | None) -> None:
+def add_stored(session: Session, principal_id: str, size: int, quota_bytes: int | None) -> None:
     """Count in the database, so that parts arriving side by side can't exceed the quota together."""
     change = update(PrincipalRow).where(PrincipalRow.id == principal_id)
     if quota_bytes is not None and size > 0:

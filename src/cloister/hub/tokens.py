@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,9 +16,9 @@ from cloister.hub.database import Database
 from cloister.hub.schema import ACCOUNT, PrincipalRow, TokenRow
 
 _FIND = (
-    select(PrincipalRow.id, PrincipalRow.kind, PrincipalRow.name)
+    select(PrincipalRow.id, PrincipalRow.kind, PrincipalRow.name, TokenRow.id)
     .join(TokenRow, TokenRow.principal_id == PrincipalRow.id)
-    .where(TokenRow.sha256 == bindparam("sha256"), TokenRow.revoked_at.is_(None))
+    .where(TokenRow.sha256 == bindparam("sha256"), TokenRow.revoked_at.is_(None), PrincipalRow.disabled_at.is_(None))
 )
 
 
@@ -28,6 +29,8 @@ class Principal:
     id: str
     kind: str
     name: str
+    token_id: str
+    """The token that was shown."""
 
     @property
     def is_account(self) -> bool:
@@ -64,15 +67,24 @@ def issue(session: Session, principal_id: str, description: str, now: datetime) 
 
 
 async def find_principal(database: Database, secret: str) -> Principal | None:
-    """Whose token this is; ``None`` if it is unknown or revoked.
+    """Whose token this is; ``None`` if it is unknown or revoked, or its account disabled.
 
     The lookup is by digest, so how long it takes tells nothing about the tokens that exist.
     """
     row = await database.looking_up(_FIND, {"sha256": _digest(secret)})
     if row is None:
         return None
-    identifier, kind, name = row
-    return Principal(str(identifier), str(kind), str(name))
+    return Principal(*map(str, row))
+
+
+def working(session: Session, token_ids: Iterable[str]) -> set[str]:
+    """Which of these tokens still work."""
+    query = (
+        select(TokenRow.id)
+        .join(PrincipalRow, PrincipalRow.id == TokenRow.principal_id)
+        .where(TokenRow.id.in_(token_ids), TokenRow.revoked_at.is_(None), PrincipalRow.disabled_at.is_(None))
+    )
+    return set(session.scalars(query))
 
 
 def listed(session: Session, principal_id: str) -> list[TokenRow]:

@@ -105,11 +105,11 @@ def unbind(state: RoomState, user: str, key: str, asking: str) -> list[Body]:
     return [KeyUnbound(user=user, key=key)]
 
 
-def restored(state: RoomState, restore: str, declared: int) -> list[Body]:
+def restored(state: RoomState, declared: Restored) -> list[Body]:
     """The operator declares that the store is an old copy. Told once for each restore."""
-    if state.restored is not None and state.restored.restore == restore:
+    if state.restored is not None and state.restored.restore == declared.restore:
         return []
-    return [Restored(restore=restore, declared=declared)]
+    return [declared]
 
 
 def release(state: RoomState, run: Run, finished: RunFinished) -> RunFinished | RunVoided:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cloister.errors import EvidenceRejected, ReceiptInvalid
+from cloister.errors import BadRequestError, EvidenceRejected, ReceiptInvalid
 from cloister.formats.receipt import ReceiptBody, read_receipt
-from cloister.protocol import Done, ReadStatus, RoomStatus, StopRoom
+from cloister.protocol import Done, ReadStatus, RoomStatus, StopRoom, UnbindKey
 from cloister.rooms.audit import audit_text
 from cloister.rooms.definition import Definition
 from cloister.rooms.events import RunFinished
@@ -89,6 +89,18 @@ class AnalyticsDcr:
         for bound in self.status().keys:
             keys.setdefault(bound.user, []).append(bound.key)
         return keys
+
+    def unbind_key(self, key: str) -> None:
+        """Ends one of your own device keys in this room (hex, as `bound_keys` shows it), for good: a lost device.
+
+        Everybody sees it in the log. Nobody brings the key back, not the hub either; also before it was ever bound.
+
+        Raises:
+            BadRequestError: that is no key, or this machine's own.
+        """
+        if len(key) != 64 or not set(key) <= set("0123456789abcdef"):
+            raise BadRequestError("That is not a device key: keys are 64 lower-case hexadecimal digits.")
+        self._context.link.ask(UnbindKey(key=key), Done)
 
     def status(self) -> RoomStatus:
         """Whether it was stopped, which data nodes have data, and whose keys are bound."""

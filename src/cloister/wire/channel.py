@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import UNSET
 
 from cloister.errors import (
     AuthorizationError,
@@ -29,7 +30,7 @@ from cloister.rooms.definition import Reference
 from cloister.trust import software
 from cloister.trust.evidence import ENCLAVE_LABEL, NONCE_SIZE, appraise
 from cloister.wire.hub import Hub, StaleKeys
-from cloister.wire.patience import NEVER, Deadline, Patience, Unavailable
+from cloister.wire.patience import LONGEST_PAUSE, NEVER, Deadline, Patience, Unavailable
 
 KNOWN_ENCLAVES = (Reference(evidence=software.TYPE, measurement=software.measurement("enclave")),)
 """Reference values of the enclave that belongs to this release."""
@@ -193,7 +194,7 @@ class Channel:
         if rest:
             raise _followed()
         if isinstance(final, Refusal):
-            raise REFUSALS[final.code](final.message)
+            raise _refused(final)
         return Reply(final, trusted)
 
     def _prove(self) -> Trusted:
@@ -224,6 +225,13 @@ class Channel:
                 self._trusted = Trusted(
                     verify_keys(shown, signing=before.keys.signing, after=before.keys.made), before.attested
                 )
+
+
+def _refused(refusal: Refusal) -> CloisterError:
+    """The enclave's "no" as an error. Waiting helps where the enclave says so and it is not for long."""
+    if refusal.code == "busy" and refusal.retry_seconds is not UNSET and refusal.retry_seconds <= LONGEST_PAUSE:
+        return Unavailable(refusal.message, retry_after=refusal.retry_seconds)
+    return REFUSALS[refusal.code](refusal.message)
 
 
 def _frames(chunks: Iterator[bytes], rest: bytearray) -> Iterator[bytes]:

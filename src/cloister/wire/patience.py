@@ -13,7 +13,8 @@ T = TypeVar("T")
 
 LONG_LIVED = 10.0
 """Seconds after which a connection that broke is taken to have been a good one: counting starts anew."""
-_LONGEST_PAUSE = 30.0
+LONGEST_PAUSE = 30.0
+"""Seconds, of what the other side asks to wait. Where it asks for more, trying again fails at once, and says so."""
 
 
 class Unavailable(ServerError):
@@ -80,6 +81,6 @@ class Patience:
                 pause = next(pauses, None)
                 if pause is None:
                     raise
-                asked = min(error.retry_after, _LONGEST_PAUSE)
+                asked = min(error.retry_after, LONGEST_PAUSE)
             left = deadline.remaining()
             self.sleep(max(pause, asked) if left is None else min(left, max(pause, asked)))
