@@ -138,6 +138,27 @@ def test_class_names(image: Path, module: str, name: str, shown: str) -> None:
     assert told(image, module=module, exception=name) == f"{shown}: (message withheld)"
 
 
+DECLARED = SCRIPT + "class TooFew(SafeError): pass\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "safe", "shown"),
+    [
+        (DECLARED, "fewer than 10 patients", "fewer than 10 patients"),
+        ("with catch_safe_error(): ...", "too few", "too few"),
+        (SCRIPT, SECRET, "(message withheld)"),
+        ("UnsafeError, SafeErrors = 1, 2", SECRET, "(message withheld)"),
+        (DECLARED, "", "(message withheld)"),
+        (DECLARED, " \n ", "(message withheld)"),
+        (DECLARED, "a\x1b[2J\nb\u202e", "a [2J b"),
+        (DECLARED, "x" * 5000, "x" * 1000),
+    ],
+)
+def test_a_message_is_shown_where_the_script_declares_it_safe(image: Path, script: str, safe: str, shown: str) -> None:
+    report = {"version": 1, "frames": [], "module": "builtins", "exception": "ValueError", "safe": safe}
+    assert safe_traceback(json.dumps(report).encode(), {MAIN: script}, image) == f"ValueError: {shown}"
+
+
 def test_long_tracebacks_are_cut(image: Path) -> None:
     shown = told(image, frames=[frame(function="<module>", line=1)] * 5 + [frame()] * 50)
     assert shown is not None

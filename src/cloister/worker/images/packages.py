@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -52,6 +53,13 @@ def install(lock: Path, version: str, tree: Path, *, wheels: Sequence[Path] = ()
     # Commands name this machine's interpreter in their first line, and uv's notes name its cache and our folders.
     notes = [*target.glob("*.dist-info/uv_cache.json"), *target.glob("*.dist-info/direct_url.json")]
     _remove_recorded([target / "bin", target / ".lock", *notes], target)
+
+
+def add_modules(names: Sequence[str], folder: Path, version: str, tree: Path) -> None:
+    """Put our own modules, which lie in ``folder``, beside the installed packages."""
+    for name in names:
+        target = tree / _SITE_PACKAGES.format(version=version) / name
+        shutil.copytree(folder / name, target, ignore=shutil.ignore_patterns("__pycache__"))
 
 
 def leave_out(patterns: Sequence[str], version: str, tree: Path) -> None:

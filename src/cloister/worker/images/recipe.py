@@ -23,6 +23,7 @@ BUILDER = 1
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _DEBIAN_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 _PYTHON_PACKAGE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_MODULE = re.compile(r"[a-z][a-z_]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -58,6 +59,8 @@ class Python(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: str
     lock: str
     leave_out: list[str] = []
+    modules: list[str] = []
+    """Our own, of the folder ``modules`` beside the recipes."""
     sources: Sources | None = None
 
 
@@ -79,7 +82,7 @@ class Recipe:
     debian: Debian
     python: Python | None
     place: Path
-    """The folder where what it names lies."""
+    """The folder where what it names lies; modules and keys lie beside it."""
     keys: Path | None
     """The keys that sign the suite, where they lie beside the recipes: ``keys/<suite>.asc``."""
 
@@ -118,6 +121,8 @@ def load_recipe(name: str, folder: Path | None = None) -> Recipe:
             raise ImageUnavailable(f"recipe {name}: {item!r} is not a name of a Debian package or suite")
     parts = [b"cloister-recipe-v1", str(BUILDER).encode(), platform.machine().encode(), name.encode(), text]
     parts += [path.read_bytes() for path in _files(name, place, file.python)] or [b""]
+    for path in _modules(name, folder, file.python):
+        parts += [str(path.relative_to(folder)).encode(), path.read_bytes()]
     digest = hashlib.sha256()
     for part in parts:
         digest.update(len(part).to_bytes(8) + part)
@@ -144,4 +149,15 @@ def _files(name: str, place: Path, python: Python | None) -> list[Path]:
     for file in files:
         if file.parent != place or not file.is_file():
             raise ImageUnavailable(f"recipe {name}: {file.name!r} must be a file beside the recipe")
+    return files
+
+
+def _modules(name: str, folder: Path, python: Python | None) -> list[Path]:
+    """The files of the modules that a recipe names."""
+    files: list[Path] = []
+    for module in python.modules if python else ():
+        found = sorted((folder / "modules" / module).rglob("*.py"))
+        if not _MODULE.fullmatch(module) or not found:
+            raise ImageUnavailable(f"recipe {name}: there is no module {module!r} in {folder / 'modules'}")
+        files += found
     return files

@@ -42,11 +42,24 @@ def _report(descriptor: int, error: BaseException, traceback: TracebackType | No
     kind = type(error)
     shown = frames if len(frames) <= 40 else frames[:10] + frames[-30:]
     message = {"version": 1, "frames": shown, "module": str(kind.__module__), "exception": kind.__qualname__}
+    if text := _safe_text(error):
+        message["safe"] = text
     try:
         os.set_blocking(descriptor, False)
         os.write(descriptor, json.dumps(message).encode())
     except OSError:
         pass
+
+
+def _safe_text(error: BaseException) -> str:
+    """What an error that declares itself safe (cloister_util) says may be shown; of others, nothing."""
+    declaring = sys.modules.get("cloister_util.error")
+    if declaring is None or not isinstance(error, declaring.SafeError):
+        return ""
+    try:
+        return str(error.safe_str())[:1000]
+    except Exception:
+        return ""
 
 
 def _show(error: BaseException, traceback: TracebackType | None) -> None:

@@ -5,6 +5,9 @@ chosen by the script too: the launcher runs inside its container, so a "tracebac
 spelled in made-up names of files, functions and classes. So each word must be one that its readers know already: it
 stands literally in the room's definition (the script and its additional files), or in the image.
 
+One exception: a message that the script declares safe (`cloister_util.SafeError`). Those who read the script before they
+attach data have agreed to it: it is believed only where the script says the word.
+
 A frame that fails a check is left out, without a word. What is left to a script that lies is a choice among true names
 and lines; `_SHOWN_FRAMES` bounds it, and the participants have read the script. The number of an exit code is such a
 choice as well, and no more useful than its being non-zero: it is withheld.
@@ -30,6 +33,9 @@ _MAX_LIBRARY_BYTES = 64 * 1024 * 1024
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}", re.ASCII)
 _MODULE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}(\.[A-Za-z_][A-Za-z0-9_]{0,79}){0,9}", re.ASCII)
 _CODE_WITHOUT_NAME = frozenset({"<module>", "<lambda>", "<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
+MAX_SAFE_TEXT = 1000
+"""Characters of what a safe error says."""
+_DECLARES = re.compile(r"\b(?:SafeError|catch_safe_error)\b")
 # Where an image keeps Python's libraries, its own first: what /usr/bin/python3 imports from.
 _LIBRARY_FOLDERS = ("usr/local/lib/python3*/*-packages", "usr/lib/python3/dist-packages", "usr/lib/python3.*")
 _LIBRARY_FILE = re.compile(r"/usr/(local/)?lib/python3[0-9.]*/[^\0]+\.py")
@@ -49,6 +55,8 @@ class _Report(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     frames: list[_Frame]
     module: str
     exception: str
+    safe: str = ""
+    """What the exception says may be shown."""
 
 
 def safe_traceback(report: bytes, sources: Mapping[str, str], image_root: Path) -> str | None:
@@ -69,7 +77,7 @@ def safe_traceback(report: bytes, sources: Mapping[str, str], image_root: Path) 
         return None
     shown = [frame for frame in told.frames[:_TOLD_FRAMES] if _is_true(frame, sources, image_root)]
     lines = _frame_lines(shown)
-    lines.append(f"{_class_name(told, sources, image_root)}: (message withheld)")
+    lines.append(f"{_class_name(told, sources, image_root)}: {_message(told, sources)}")
     return "\n".join(lines)
 
 
@@ -119,6 +127,13 @@ def _class_name(told: _Report, sources: Mapping[str, str], image_root: Path) -> 
     if _image_defines(image_root, told.module, name, definition):
         return f"{told.module}.{name}"
     return "Exception"
+
+
+def _message(told: _Report, sources: Mapping[str, str]) -> str:
+    """What a declared safe error says of itself, on one line; of any other, that it is withheld."""
+    declared = any(_DECLARES.search(text) for text in sources.values())
+    text = "".join(sign if sign.isprintable() else " " for sign in told.safe[:MAX_SAFE_TEXT]).strip()
+    return text if declared and text else "(message withheld)"
 
 
 def _image_defines(image_root: Path, module: str, name: str, definition: re.Pattern[str]) -> bool:
