@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import cast
+from pathlib import Path
 
 import click
 import msgspec
 from click.core import ParameterSource
 
-from cloister.cli.config import configured
-from cloister.cli.setting import Section, Setting
+from cloister.cli.config import CONFIG_VARIABLE, configured
+from cloister.cli.setting import Setting
 from cloister.cli.settings import sections
 
 _HEAD = """\
-# The settings of Cloister, all of them: lines without a value that you must give are comments, at their defaults.
+# The settings of Cloister, all of them, at their defaults or with an example. Take away the # of those that you set.
 #
 # Name this file by --config or CLOISTER_CONFIG. A part reads its own table: one file can serve all machines. Each line
-# can also be an option of the command (--tls-cert for tls_cert), or a variable (CLOISTER_HUB_TLS_CERT); an option
-# counts before a variable, that before this file. Unknown names are refused. Relative paths start at this file.
+# can also be an option of the command (--tls-cert for tls_cert), or a variable (CLOISTER_, the table, _ and the name,
+# all in capitals). An option counts before a variable, and that before this file. Unknown names are refused. Relative
+# paths start at this file.
 #
 # Nothing secret belongs into this file: settings that end in _file name files for that.
 """
@@ -49,28 +50,32 @@ def sample() -> None:
     click.echo("\n".join(lines()))
 
 
-def _showing(part: Section, settings: Sequence[Setting]) -> click.Command:
-    """`cloister config show PART`."""
-
-    @click.command(name=part, short_help=f"The settings of [{part}].")
-    @configured([dataclasses.replace(each, option="", required=False, shown=False) for each in settings], logs=False)
-    def show(**given: object) -> None:
-        context = click.get_current_context()
-        for setting in settings:
-            value, source = given[setting.name], context.get_parameter_source(setting.name)
-            shown = "(not set)" if value is None else _toml(value)
-            click.echo(f"{setting.name} = {shown}  # {_SOURCES.get(source, 'option') if source else 'default'}")
-
-    return show
+@config.command()
+@click.argument("part", type=click.Choice(tuple(sections())))
+@click.option("--config", "file", type=click.Path(dir_okay=False, path_type=Path), envvar=CONFIG_VARIABLE)
+def show(part: str, file: Path | None) -> None:
+    """Tell what each setting of PART is on this machine, and where that comes from: environment, file or default."""
+    for setting, value, source in found(sections()[part], file):
+        click.echo(f"{setting.name} = {'(not set)' if value is None else _toml(value)}  # {source}")
 
 
-@config.group()
-def show() -> None:
-    """Tell what each setting of a part is, on this machine, and where it comes from."""
+def found(settings: Sequence[Setting], file: Path | None) -> Iterator[tuple[Setting, object, str]]:
+    """Each setting with its value, and where that comes from.
 
+    Raises:
+        CloisterError: the file is wrong.
+    """
+    mild = [dataclasses.replace(each, option="", required=False) for each in settings]
 
-for _part, _settings in sections().items():
-    show.add_command(_showing(cast(Section, _part), _settings))
+    @click.command()
+    @configured(mild, logs=False)
+    def resolve(**_given: object) -> None:
+        """Never called: its context is what is asked for."""
+
+    context = resolve.make_context("config", ["--config", str(file)] if file else [])
+    for setting in mild:
+        source = context.get_parameter_source(setting.name)
+        yield setting, context.params[setting.name], _SOURCES.get(source, "option") if source else "default"
 
 
 def lines() -> Iterator[str]:

@@ -31,8 +31,8 @@ def enclave(listen_fd: int | None, lock_fd: int | None, **given: Any) -> None:
     Only its hub needs to reach it. All that it is sent and answers is sealed end to end. Beyond this machine it asks
     the hub for a secret that both are given, and for TLS unless you say that the network is private.
 
-    Each option can also be a line in [enclave] of the configuration, with _ for -, or a variable: CLOISTER_ENCLAVE_PORT
-    is --port. `cloister config sample` lists them all.
+    Each option can also be a line in [enclave] of the configuration, or a variable: --tls-cert is tls_cert there, and
+    CLOISTER_ENCLAVE_ with the name in capitals. `cloister config sample` prints them all.
     """
     keep_lock(lock_fd)
     set_up_logs(given)

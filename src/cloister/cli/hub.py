@@ -25,8 +25,9 @@ def hub(listen_fd: int | None, lock_fd: int | None, **given: Any) -> None:
 
     It sees ciphertext only. Clients speak to it; workers too, with a token of their own.
 
-    Each option can also be a line in [hub] of the configuration, with _ for -, or a variable: CLOISTER_HUB_PORT is
-    --port. `cloister config sample` lists them, and the limits, which have no option shown here.
+    Each option can also be a line in [hub] of the configuration, or a variable: --tls-cert is tls_cert there, and
+    CLOISTER_HUB_ with the name in capitals. `cloister config sample` prints them all. It lists the
+    limits, too, which have no option shown here.
     """
     keep_lock(lock_fd)
     set_up_logs(given)

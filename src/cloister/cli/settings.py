@@ -52,7 +52,7 @@ def _metrics(section: Section, example: str) -> Setting:
         name="metrics",
         kind=click.STRING,
         example=example,
-        help="HOST:PORT to serve metrics on, for Prometheus (/metrics); of workers health too (/readyz). Off unless set.",
+        help="HOST:PORT to serve metrics on, for Prometheus (/metrics); for workers also /readyz. Off unless set.",
     )
 
 

@@ -41,8 +41,8 @@ def worker(lock_fd: int | None, **given: Any) -> None:
 
     `cloister worker-token add NAME`, on the hub's machine, prints the token that it needs.
 
-    Each option can also be a line in [worker] of the configuration, with _ for -, or a variable: CLOISTER_WORKER_HUB is
-    --hub. `cloister config sample` lists them all.
+    Each option can also be a line in [worker] of the configuration, or a variable: --hub-cert is hub_cert there, and
+    CLOISTER_WORKER_ with the name in capitals. `cloister config sample` prints them all.
     """
     keep_lock(lock_fd)
     set_up_logs(given)
