@@ -35,7 +35,7 @@ def read_input_csv_file(
         BadRequestError: the file doesn't look as ``has_header`` says, or can't be read as CSV in this encoding.
         OSError: it can't be read at all.
     """
-    output = io.StringIO(newline="")
+    output = _Lines()
     try:
         if codecs.lookup(encoding).name == "utf-8":
             encoding = "utf-8-sig"
@@ -46,7 +46,7 @@ def read_input_csv_file(
             rows = csv.reader(file, **{"strict": True, **csv_kwargs})
             if has_header:
                 next(rows, None)
-            csv.writer(output, lineterminator="\n").writerows(row for row in rows if row)
+            csv.writer(output, lineterminator="\r\n").writerows(row for row in rows if row)
     except LookupError:
         raise BadRequestError(f"There is no encoding {encoding!r}. Most files are in utf-8 or windows-1252.") from None
     except UnicodeError:
@@ -54,6 +54,17 @@ def read_input_csv_file(
     except csv.Error as error:
         raise BadRequestError(f"The file can't be read as CSV: {error}. Check the delimiter and the quotes.") from None
     return io.BytesIO(output.getvalue().encode())
+
+
+class _Lines(io.StringIO):
+    """Ends rows with LF that come with CRLF. The writer quotes those characters alone that it ends rows with: told to
+    end them with LF it would let a lone CR pass, which is the end of a row for whoever reads that."""
+
+    def __init__(self) -> None:
+        super().__init__(newline="")
+
+    def write(self, row: str, /) -> int:
+        return super().write(row.removesuffix("\r\n") + "\n")
 
 
 class _Sniffer(csv.Sniffer):
