@@ -5,7 +5,7 @@ chosen by the script too: the launcher runs inside its container, so a "tracebac
 spelled in made-up names of files, functions and classes. So each word must be one that its readers know already: it
 stands literally in the room's definition (the script and its additional files), or in the image.
 
-One exception: a message that the script declares safe (`cloister_util.SafeError`). Those who read the script before they
+One exception: a message that the script declares safe (`cloister_util.SafeError`). Those who read it before they
 attach data have agreed to it: it is believed only where the script says the word.
 
 A frame that fails a check is left out, without a word. What is left to a script that lies is a choice among true names
