@@ -194,12 +194,13 @@ async def test_a_device_that_a_token_brings_in_sees_no_keys_of_others(owner: Own
         await owner.read(second, key.item)
     assert checked(await owner.ask(second, ListItems(kind="key")), Items).items == ()
     assert await owner.read(second, name.item) == name
-    # Its own it may see, also after somebody else has changed it; what it changes of others it still may not.
+    # Its own it may see; those of others it can't change or take out either.
     own = await owner.put(second, b"2" * 32, f"key/{new_id()}")
     assert await owner.read(second, own.item) == own
-    await owner.put(second, b"3" * 32, key.item, replaces=key.revision)
     with pytest.raises(Refused, match="not admitted"):
-        await owner.read(second, key.item)
+        await owner.put(second, b"3" * 32, key.item, replaces=key.revision)
+    with pytest.raises(Refused, match="not admitted"):
+        await owner.ask(second, RemoveItem(item=key.item, revision=key.revision))
     # It can't admit itself, nor put out others.
     for body in (AdmitDevice(key=second.key.hex()), DismissDevice(key=first.key.hex())):
         with pytest.raises(Refused, match="not admitted"):

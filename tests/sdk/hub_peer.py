@@ -44,6 +44,8 @@ class PeerHub:
     blobs: dict[str, dict[int, bytes]] = field(default_factory=dict)
     complete: set[str] = field(default_factory=set)
     rooms: dict[str, list[str]] = field(default_factory=dict)
+    vaults: dict[str, str] = field(default_factory=dict)
+    """Email to the definition of that user's vault."""
     issuer: str = "hub.example.org"
     seen: list[tuple[str, str]] = field(default_factory=list)
     """Method and path of every request."""

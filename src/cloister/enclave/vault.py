@@ -248,6 +248,7 @@ class Vaults:
             case RemoveItem(item=name, revision=revision):
                 stored = await vault.item(name)
                 if stored is not None and stored.revision == revision:
+                    rules.check_readable(state, name, key, now)
                     await vault.append(self._event(vault, key, rules.ItemRemoved(item=name)), delete=name)
             case AdmitDevice(key=other):
                 for event in rules.admit(state, key, other, now):
@@ -267,6 +268,8 @@ class Vaults:
             raise Refused(
                 "conflict", "The item was changed from somewhere else meanwhile. Read it again, then change it."
             )
+        if stored is not None:
+            rules.check_readable(vault.state, body.item, key, self._clock())
         # 3. There is room for it.
         events = rules.put(vault.state, body.item, len(body.value), body.request)
         value = StoredItem(revision=body.request, value=body.value)

@@ -290,7 +290,7 @@ def put(state: VaultState, item: str, size: int, request: str) -> list[VaultBody
 
 
 def check_readable(state: VaultState, item: str, key: str, now: int) -> None:
-    """Whether a device may be shown an item.
+    """Whether a device may be shown an item, change it or take it out.
 
     Raises:
         Refused: ``not_found``, or ``forbidden`` where the device is not admitted.
@@ -303,7 +303,7 @@ def check_readable(state: VaultState, item: str, key: str, now: int) -> None:
 
 
 def is_protected(item: str) -> bool:
-    """Whether it takes an admitted device to see it."""
+    """Whether it takes an admitted device to see it, where another one has put it."""
     return item.partition("/")[0] == PROTECTED
 
 

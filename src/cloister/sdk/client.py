@@ -6,14 +6,17 @@ from __future__ import annotations
 
 import base64
 import binascii
+import io
 import os
 import ssl
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cloister.errors import BadRequestError, NotFoundError, ServerError
+from cloister.formats.dataset import PART_SIZE
 from cloister.protocol import (
     Describe,
     Description,
@@ -29,18 +32,22 @@ from cloister.rooms.definition import Definition, Issuer, read_definition
 from cloister.sdk import settings
 from cloister.sdk.builder import AnalyticsDcrDefinition
 from cloister.sdk.checkpoints import CheckpointMemory
+from cloister.sdk.datasets import Datasets, SecretStoreOptions
 from cloister.sdk.dcr import AnalyticsDcr, check_room
 from cloister.sdk.device import open_device_key
 from cloister.sdk.folder import StateFolder
+from cloister.sdk.key import Key
 from cloister.sdk.link import Identity, RoomLink
 from cloister.sdk.nodes import RoomContext
 from cloister.sdk.progress import ProgressHook, Reporter, reporter
 from cloister.sdk.resume import UploadRecords
 from cloister.sdk.specifications import Accepted, EnclaveSpecs, accepted
-from cloister.sdk.uploads import Transfers
+from cloister.sdk.uploads import Data, Transfers
+from cloister.sdk.vault import Vault
 from cloister.wire.channel import Channel
 from cloister.wire.hub import Hub, RoomEntry
 from cloister.wire.patience import Patience
+from cloister.wire.transfers import PARALLEL
 
 
 def create_client(
@@ -92,6 +99,7 @@ def create_client(
         allow_software=trust_software_enclave,
         enclave_specs=enclave_specs,
         reporter=reporter(environ, progress),
+        vault=settings.vault_named(environ),
     )
 
 
@@ -109,6 +117,7 @@ class Client:
         patience: Patience = Patience(),  # noqa: B008 - immutable
         enclave_specs: EnclaveSpecs | None = None,
         reporter: Reporter = Reporter(),  # noqa: B008 - says nothing, and has nothing to change
+        vault: str | None = None,
     ) -> None:
         self._hub = hub
         self._patience = patience
@@ -118,6 +127,10 @@ class Client:
         accepted(enclave_specs)
         self._enclave_specs = enclave_specs
         self._transfers = Transfers(hub, patience, reporter, UploadRecords(folder, hub.url, self._identity.email))
+        self._vault = Vault(
+            hub, folder, self.user_email, self.device_key, self._link, self._issuer, patience=patience, named=vault
+        )
+        self._datasets = Datasets(self._vault, self._transfers, self._link, self.user_email)
 
     @property
     def user_email(self) -> str:
@@ -194,6 +207,118 @@ class Client:
         entries = self._patience.run(self._hub.rooms)
         return next((self._describe(entry) for entry in entries if entry.id == data_room_id), None)
 
+    # --- datasets ---
+
+    def upload_dataset(
+        self,
+        data: Data,
+        key: Key,
+        file_name: str,
+        /,
+        *,
+        description: str = "",
+        chunk_size: int = PART_SIZE,  # noqa: ARG002 - as documented
+        parallel_uploads: int = PARALLEL,
+        usage: object | None = None,  # noqa: ARG002 - as documented
+        secret_store_options: SecretStoreOptions | None = None,
+    ) -> str:
+        """Encrypts a dataset, stores it with the hub and keeps it in mind in your vault; for `publish_dataset`.
+
+        Args:
+            data: a file opened with ``open(path, "rb")``, bytes, or a path.
+            key: decrypts it. Your vault keeps it too, for `get_dataset_key`.
+            file_name, description: for you alone: the vault has them.
+            chunk_size, usage: accepted for older scripts; they change nothing.
+            parallel_uploads: how many parts of 8 MiB are sent at once.
+            secret_store_options: `SecretStoreOptions`, where the key shall not be kept.
+
+        Returns:
+            The hash of the manifest, by which the dataset is known (64 hexadecimal digits).
+
+        Raises:
+            BadRequestError: the arguments can't be used, or your vault is full.
+            EvidenceRejected: the enclave is not proven. Nothing was sent.
+            ApiError: the hub refused, or stayed away.
+        """
+        return self._datasets.upload(
+            data, key, file_name, description, parallel=parallel_uploads, options=secret_store_options
+        ).digest()
+
+    def get_dataset(self, manifest_hash: str) -> dict[str, Any] | None:
+        """One of `get_available_datasets`, or None."""
+        return self._datasets.get(manifest_hash)
+
+    def get_available_datasets(self) -> list[dict[str, Any]]:
+        """The datasets that you have uploaded and not deleted, from whatever machine, the newest first.
+
+        Each has ``id`` and ``manifestHash`` (the same), ``name``, ``description``, ``size`` (bytes), ``createdAt``
+        (ISO 8601) and ``owner``.
+        """
+        return self._datasets.all()
+
+    def get_dataset_key(self, manifest_hash: str) -> Key:
+        """The key of a dataset, if it was kept.
+
+        Raises:
+            NotFoundError: you have no such dataset, or its key is not kept.
+            AuthorizationError: another device of yours has kept it, and has not admitted this one: see `admit_device`.
+        """
+        return self._datasets.key(manifest_hash)
+
+    def download_dataset(self, manifest_hash: str, key: Key) -> io.BufferedReader:
+        """The plaintext of a dataset that you have uploaded, as a stream to read from. Close it, or use ``with``.
+
+        Parts are fetched as they are read, each checked before any of it is handed out; memory use is bounded.
+
+        Raises:
+            NotFoundError: you have no such dataset.
+            DecryptionFailed: it is another key; or, when it is read, what the hub has is not the dataset.
+        """
+        return self._datasets.download(manifest_hash, key)
+
+    def delete_dataset(self, manifest_hash: str, force: bool = False) -> None:
+        """Deletes a dataset that you have uploaded: its ciphertext, and what your vault has of it.
+
+        Args:
+            force: also while it is attached to a room, whose computations will fail then.
+
+        Raises:
+            BadRequestError: it is attached to a room.
+            NotFoundError: you have no such dataset.
+        """
+        self._datasets.delete(manifest_hash, force=force)
+
+    # --- the vault ---
+
+    @property
+    def vault_id(self) -> str:
+        """Which vault is yours: the same on all your machines. ``CLOISTER_VAULT`` names it on a new one."""
+        return self._vault.id
+
+    def vault_keys(self) -> list[dict[str, Any]]:
+        """The devices that may open your vault: ``key`` (hex), ``boundAt`` (ISO 8601), and whether it is ``admitted``
+        to the keys that others have put there."""
+        return [
+            {
+                "key": device.key,
+                "boundAt": datetime.fromtimestamp(device.bound_at / 1000, UTC).isoformat(timespec="milliseconds"),
+                "admitted": device.admitted,
+            }
+            for device in self._vault.devices()
+        ]
+
+    def admit_device(self, key: str) -> None:
+        """Lets another machine of yours see the keys in your vault. Without that it may after three days.
+
+        Args:
+            key: its `device_key`. Compare it there: whoever it belongs to gets your datasets' keys.
+        """
+        self._vault.admit(key)
+
+    def dismiss_device(self, key: str) -> None:
+        """Puts a device out of your vault, for good."""
+        self._vault.dismiss(key)
+
     def close(self) -> None:
         """Ends all connections."""
         self._hub.close()
@@ -260,7 +385,7 @@ class Client:
         return RoomLink(self._channel, self._identity, self._checkpoints, room)
 
     def _open(self, definition: Definition, link: RoomLink) -> AnalyticsDcr:
-        return AnalyticsDcr(self, RoomContext(definition, link, self._transfers))
+        return AnalyticsDcr(self, RoomContext(definition, link, self._transfers, self._datasets))
 
 
 def _ed25519(x: str) -> str:

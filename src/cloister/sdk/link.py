@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cloister.errors import AuthorizationError, BadRequestError, LogTampered, NotFoundError, VerificationError
 from cloister.formats.checkpoint import Checkpoint
 from cloister.formats.encoding import Email, normal_email
-from cloister.protocol import PublishRoom, Request, RoomBody
+from cloister.protocol import PublishRoom, Request, RoomBody, VaultBody
 from cloister.rooms.definition import Reference
 from cloister.sdk.checkpoints import CheckpointMemory
 from cloister.wire.channel import Channel, Progressed, Trusted
@@ -71,7 +71,7 @@ class Told(Generic[T]):
 
 
 class RoomLink:
-    """Requests about one room, as one user. Threads may share it."""
+    """Requests about one room, or one vault, as one user. Threads may share it."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class RoomLink:
 
     def ask(
         self,
-        body: RoomBody | PublishRoom,
+        body: RoomBody | PublishRoom | VaultBody,
         kind: type[T],
         *,
         signing: bytes | None = None,
@@ -131,7 +131,7 @@ class RoomLink:
 
     def _ask(
         self,
-        body: RoomBody | PublishRoom,
+        body: RoomBody | PublishRoom | VaultBody,
         kind: type[T],
         token: str | None,
         signing: bytes | None,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from cloister.errors import BadRequestError, EnclaveError
+from cloister.formats.dataset import Manifest, check_key
 from cloister.protocol import (
     AttachDataset,
     AwaitJob,
@@ -25,6 +26,7 @@ from cloister.protocol import (
 )
 from cloister.rooms import nodes as records
 from cloister.rooms.definition import Definition
+from cloister.sdk.datasets import Datasets
 from cloister.sdk.definitions import NodeDefinition, definition_of
 from cloister.sdk.key import Key
 from cloister.sdk.link import RoomLink
@@ -42,6 +44,7 @@ class RoomContext:
     definition: Definition
     link: RoomLink
     transfers: Transfers
+    datasets: Datasets
 
 
 class _Node:
@@ -89,27 +92,53 @@ class DataNode(_Node):
         *,
         secret_store_options: object | None = None,
     ) -> None:
-        """Encrypts a dataset, stores it with the hub and attaches it here.
+        """Encrypts a dataset, stores it with the hub, keeps it in mind in your vault, and attaches it here.
 
         Args:
             data: a file opened with ``open(path, "rb")``, bytes, or a path.
-            key: decrypts it; only the enclave gets it.
-            name: the file's name, for people. Neither it nor the description leaves this machine.
-            secret_store_options: accepted for older scripts; keys are not kept for later by this version.
+            key: decrypts it. The room gets it, and your vault, so that `Client.get_dataset_key` finds it.
+            name: the file's name, for you alone: the vault has it, and the description.
+            secret_store_options: `SecretStoreOptions`, where the key shall not be kept.
 
         Raises:
             AuthorizationError: you are not data owner of this node.
-            BadRequestError: there is a dataset already, or the room was stopped.
+            BadRequestError: there is a dataset already, or the room was stopped. The dataset is in your vault then:
+                see `publish_dataset`.
             EvidenceRejected: the enclave is not proven, or another one has taken its place meanwhile.
             RollbackDetected: the room's log is not the one that this machine has seen. The key was not sent.
         """
+        shown = self._shown()
+        manifest = self._context.datasets.upload(data, key, name, description, options=secret_store_options)
+        self._attach(manifest, key, shown)
+
+    def publish_dataset(self, manifest_hash: str, key: Key) -> None:
+        """Attaches a dataset that you have uploaded before, here or on another machine.
+
+        Args:
+            manifest_hash: as `Client.upload_dataset` has returned it.
+            key: that it was uploaded with; `Client.get_dataset_key` knows it if it was kept.
+
+        Raises:
+            NotFoundError: you have no such dataset.
+            DecryptionFailed: it is another key.
+            AuthorizationError, BadRequestError, EvidenceRejected, RollbackDetected: as `upload_and_publish_dataset`.
+        """
         if not isinstance(key, Key):
-            raise BadRequestError("The key must be a Key. Make a fresh one with Key().")
-        # Nothing of the data is sent, not even encrypted, before the enclave has proven itself and has shown that its
-        # log of the room goes on from all that was seen. The key goes to that very enclave: a hub that leads to
-        # another one of the same software, where it has put up the same room for itself, gains nothing by it.
-        shown = self._context.link.ask(ReadStatus(), RoomStatus).trusted.keys.signing
-        manifest = self._context.transfers.upload(data, key, name)
+            raise BadRequestError("The key must be a Key. get_dataset_key() gives one that is kept.")
+        shown = self._shown()
+        manifest = self._context.datasets.manifest(manifest_hash)
+        check_key(key.material, manifest)
+        self._attach(manifest, key, shown)
+
+    def _shown(self) -> bytes:
+        """The signing key of the enclave that has proven itself and has shown that its log of the room goes on from
+        all that was seen. The dataset's key goes to that very enclave: a hub that leads to another one of the same
+        software, where it has put up the same room for itself, gains nothing by it."""
+        return self._context.link.ask(ReadStatus(), RoomStatus).trusted.keys.signing
+
+    def _attach(self, manifest: Manifest, key: Key, shown: bytes) -> None:
+        # Noted first: what was noted and isn't attached does no harm, the other way round it might be deleted unasked.
+        self._context.datasets.note(manifest.digest(), self._context.link.room, self.id)
         attach = AttachDataset(node=self.id, manifest=manifest, key=key.material, request=os.urandom(32).hex())
         self._context.link.ask(attach, Done, signing=shown)
 

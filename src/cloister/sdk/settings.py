@@ -71,6 +71,14 @@ def software_allowed(environ: Mapping[str, str]) -> bool:
     return environ.get("CLOISTER_TRUST_SOFTWARE_ENCLAVE") == "1"
 
 
+def vault_named(environ: Mapping[str, str]) -> str | None:
+    """The id of the user's vault, where they say it: then no other is believed to be theirs."""
+    named = environ.get("CLOISTER_VAULT", "").strip()
+    if named and (len(named) != 64 or not set(named) <= set("0123456789abcdef")):
+        raise CloisterError("CLOISTER_VAULT must be the id of your vault: 64 hexadecimal digits, as vault_id shows.")
+    return named or None
+
+
 def _parse(text: str) -> httpx.URL:
     try:
         url = httpx.URL(text)
