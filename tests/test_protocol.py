@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET, UnsetType
 
 from cloister.errors import Refused, VerificationError
 from cloister.formats.encoding import Bytes32, decode, pack, sha256
@@ -36,6 +37,7 @@ from cloister.protocol import (
     refusal,
 )
 from cloister.rooms.definition import ImageReference
+from cloister.rooms.limits import Limits
 from tests.messages import BODIES, FRAMES, KEY, REPORTS, REQUESTS, SHOWN, TASK
 
 MESSAGES: list[tuple[Any, Any]] = [
@@ -192,11 +194,12 @@ def test_an_offer_is_all_that_a_worker_says_of_itself() -> None:
     """Evidence vouches for it as a whole: what is left out, added or put in another order is another offer."""
     key, other = b"\x01" * 1216, b"\x02" * 1216
     images = [ImageReference(name=name, measurement=measurement * 32) for name in "ab" for measurement in ("11", "22")]
-    offers: list[tuple[bytes, tuple[ImageReference, ...], str | None]] = [
-        (each, tuple(listed), room)
+    offers: list[tuple[bytes, tuple[ImageReference, ...], str | None, Limits | UnsetType]] = [
+        (each, tuple(listed), room, limits)
         for each in (key, other)
         for listed in ([], *([image] for image in images), images, images[::-1], images[:2])
         for room in (None, "aa" * 32, "bb" * 32)
+        for limits in (UNSET, Limits(), Limits(pids=1))
     ]
     digests = {offer_digest(*offer) for offer in offers}
     assert len(digests) == len(offers)

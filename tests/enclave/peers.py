@@ -20,6 +20,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc.jwk import OKPKey
+from msgspec import UNSET, UnsetType
 
 from cloister.enclave.keys import KeyRing
 from cloister.enclave.open_rooms import MEMORY_BYTES
@@ -66,6 +67,7 @@ from cloister.protocol import (
 )
 from cloister.rooms.definition import Definition, ImageReference, Issuer, Participant, Reference
 from cloister.rooms.events import Body, Event
+from cloister.rooms.limits import Limits
 from cloister.rooms.nodes import Node, PythonNode, RawDataNode
 from cloister.trust import software
 from cloister.trust.evidence import WORKER_LABEL, Evidence, SoftwareSource, report_data
@@ -470,6 +472,7 @@ async def pull(
     *,
     images: Iterable[ImageReference] = (IMAGE,),
     only_room: str | None = None,
+    limits: Limits | UnsetType = UNSET,
     reference: Reference = WORKER,
     label: str = WORKER_LABEL,
     nonce: bytes | None = None,
@@ -490,9 +493,11 @@ async def pull(
     key, images = SealingKey(), tuple(images)
     public = key.public if public is None else public
     nonce = checked(await enclave.ask(None, GetNonce()), Nonce).nonce if nonce is None else nonce
-    bound = report_data(label, nonce, offer or offer_digest(public, images, only_room))
+    bound = report_data(label, nonce, offer or offer_digest(public, images, only_room, limits))
     honest = Evidence(type=software.TYPE, document=software.produce(bound, reference.measurement))
-    body = PullTask(evidence=evidence or honest, nonce=nonce, key=public, images=images, only_room=only_room)
+    body = PullTask(
+        evidence=evidence or honest, nonce=nonce, key=public, images=images, only_room=only_room, limits=limits
+    )
     lease = Lease(enclave, enclave.frames(Request(body=body), None), key)
     await lease.accepted()
     return lease

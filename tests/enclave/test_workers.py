@@ -7,7 +7,8 @@ from contextlib import closing
 
 import pytest
 
-from cloister.enclave.workers import MAX_NONCES, OFFER_SECONDS
+from cloister.enclave.offers import OFFER_SECONDS
+from cloister.enclave.workers import MAX_NONCES
 from cloister.errors import Refused
 from cloister.protocol import Describe, Description, GetNonce, Nonce
 from cloister.rooms.definition import ImageReference, Participant, Reference

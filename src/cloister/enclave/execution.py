@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import UNSET
 
 from cloister.enclave.logs import log, place
+from cloister.enclave.offers import Demand
 from cloister.enclave.room import Room
 from cloister.enclave.store import StoreFailed
 from cloister.enclave.workers import Attempt, Delivery, Order, WorkerLost, Workers
@@ -22,7 +24,7 @@ from cloister.protocol import Failed, Progress, Task, TaskInput
 from cloister.rooms.decisions import open_room, published, release, voided
 from cloister.rooms.definition import Definition, Reference
 from cloister.rooms.events import RunFailed, RunFinished, RunStarted, RunVoided
-from cloister.rooms.nodes import RawDataNode
+from cloister.rooms.nodes import PythonNode, RawDataNode
 from cloister.rooms.permissions import Role, roles
 from cloister.rooms.planning import Step, derived, leaves, node_digest, plan, run_id
 from cloister.rooms.state import Run, RunStatus
@@ -87,6 +89,8 @@ class Execution:
     after: list[Execution] = field(default_factory=list)
     inputs: tuple[Input, ...] = ()
     """What it was given, for the receipt."""
+    waiting_for: str = ""
+    """What it waits for while it is queued, in words."""
     wanted_by: set[str] = field(default_factory=set)
     """Jobs that wait for it; without any it is cancelled."""
 
@@ -108,7 +112,14 @@ class Execution:
     def move(self, status: Status) -> None:
         """Takes a step and tells those who wait."""
         self.status = status
+        self.waiting_for = ""
         self.changes.notify()
+
+    def waits(self, what: str) -> None:
+        """Tells those who wait what for."""
+        if self.waiting_for != what:
+            self.waiting_for = what
+            self.changes.notify()
 
     async def ended(self) -> None:
         """Until it is over."""
@@ -159,6 +170,8 @@ class Executor:
         self._check_room_for(user, len(new))
         if new and self._workers.references.isdisjoint(definition.workers):
             raise Refused("failed", "The room names a worker that this installation doesn't have. Publish it anew.")
+        for step in new:
+            self.check_fits(definition, step.node)
         changes = self._changes.setdefault(room.id, Changes())
         by_node: dict[str, Execution] = {}
         for step in wanted:
@@ -174,6 +187,19 @@ class Executor:
         self._jobs[room.id, job] = Job(user, tuple(by_node.values()))
         while len(self._jobs) > MAX_JOBS:
             self._jobs.popitem(last=False)
+
+    def check_fits(self, definition: Definition, node: PythonNode) -> None:
+        """Where workers are there that could carry out a computation, but for what it may use.
+
+        Raises:
+            Refused: all of them allow less.
+        """
+        if excess := self._workers.refused(demanded(definition, node)):
+            raise Refused(
+                "failed",
+                f"The computation {node.name!r} asks for more than this installation allows ({excess}). Publish a room "
+                "that asks for less, or have the operator of the installation allow more.",
+            )
 
     def _check_room_for(self, user: str, more: int) -> None:
         waiting = sum(each.user == user and each.status in ("", "queued") for each in self._executions.values())
@@ -191,12 +217,14 @@ class Executor:
             self._ended_before(room, node, user, job)
             return
         executions = known.executions
-        told: dict[str, Status] = {}
+        told: dict[str, tuple[Status, str]] = {}
         while True:
             for execution in executions:
-                if told.get(execution.node, "") != execution.status:
-                    told[execution.node] = execution.status
-                    yield Progress(node=execution.node, status=execution.status)
+                now = (execution.status, execution.waiting_for)
+                if told.get(execution.node, ("", "")) != now:
+                    told[execution.node] = now
+                    what = execution.waiting_for or UNSET
+                    yield Progress(node=execution.node, status=execution.status, waiting_for=what)
             target = executions[-1] if executions else None
             if target is None or target.over:
                 break
@@ -311,9 +339,7 @@ class Executor:
             )
             await room.append(room.prepare(execution.user, body, self._clock()))
         node = execution.step.node
-        image = definition.image(node.image)
-        if image is None:
-            raise Refused("failed", f"The room lists no image {node.image!r}.")
+        demand = demanded(definition, node)
 
         def make(attempt: Attempt) -> Task:
             return Task(
@@ -324,7 +350,7 @@ class Executor:
                 script=node.script,
                 files=node.files,
                 inputs=tuple(inputs.values()),
-                image=image,
+                image=demand.image,
                 limits=node.limits,
                 logs_on_error=node.logs_on_error,
                 logs_on_success=node.logs_on_success,
@@ -333,9 +359,7 @@ class Executor:
                 report_key=attempt.report_key,
             )
 
-        return Order(
-            make, room.id, image, frozenset(definition.workers), execution.user, lambda: execution.move("running")
-        )
+        return Order(make, room.id, demand, execution.user, lambda: execution.move("running"), execution.waits)
 
     def _inputs(self, room: Room, definition: Definition, step: Step) -> dict[str, TaskInput]:
         """Manifests and keys of the step's dependencies by node; absent optional ones are left out."""
@@ -465,3 +489,15 @@ def _ended(execution: Execution, reason: VoidReason) -> Run:
 def failed(node: str, failure: Failed) -> Refused:
     """The safe error of a failed computation, naming it."""
     return Refused("failed", f"The computation {node!r} failed. {failure.message}")
+
+
+def demanded(definition: Definition, node: PythonNode) -> Demand:
+    """What a computation needs of a worker.
+
+    Raises:
+        Refused: its image is unknown.
+    """
+    image = definition.image(node.image)
+    if image is None:
+        raise Refused("failed", f"The room lists no image {node.image!r}.")
+    return Demand(image, frozenset(definition.workers), node.limits)

@@ -17,6 +17,7 @@ import msgspec
 
 from cloister.enclave.logs import log
 from cloister.enclave.metrics import TASKS
+from cloister.enclave.offers import OFFER_SECONDS, Demand, Offer, Offers
 from cloister.errors import Refused, VerificationError
 from cloister.formats.dataset import check_key, check_manifest
 from cloister.formats.encoding import decode
@@ -43,9 +44,6 @@ from cloister.rooms.definition import ImageReference, Reference
 from cloister.trust.evidence import NONCE_SIZE, WORKER_LABEL, appraise
 
 MAX_NONCES = 4096
-OFFER_SECONDS = 60.0
-"""How long the images of a worker that has gone are still offered to new rooms: it comes back for its next task, or
-another takes its place."""
 ATTEMPTS = 2
 """A task whose worker was lost is given to another once."""
 HAND_BACKS = 16
@@ -78,12 +76,13 @@ class Order:
 
     make: Callable[[Attempt], Task]
     room: str
-    image: ImageReference
-    workers: frozenset[Reference]
+    demand: Demand
     user: str
     """On whose behalf: users take turns."""
     started: Callable[[], None]
     """Called when a worker takes it."""
+    waits: Callable[[str], None]
+    """Called with what it waits for, in words, when that changes."""
 
 
 @dataclass(frozen=True)
@@ -116,23 +115,15 @@ class _Lease:
     over: asyncio.Future[None]
 
 
-@dataclass
-class _Offer:
-    """Workers with the same images."""
-
-    workers: int = 0
-    """How many are there."""
-    left: float = 0.0
-    """When the last one went."""
-
-
 @dataclass(eq=False)
 class _Waiting:
     """A worker without a task."""
 
     worker: Attested
-    images: frozenset[ImageReference]
+    offer: Offer
     only_room: str | None
+    is_news: bool
+    """Whether nobody with that offer was there before."""
     assigned: asyncio.Future[_Entry]
 
 
@@ -153,9 +144,9 @@ class Workers:
         self._waiting: list[_Waiting] = []
         self._leases: dict[str, _Lease] = {}
         self._nonces: OrderedDict[bytes, None] = OrderedDict()
-        self._offers: dict[tuple[ImageReference, ...], _Offer] = {}
-        """By what is offered; who has come last is last."""
-        self._monotonic = monotonic
+        self._offers = Offers(monotonic)
+        self._told: asyncio.TimerHandle | None = None
+        """When those that wait are told next that workers have gone."""
         self.draining = False
         """Whether no more tasks are given out."""
         self._none_out = asyncio.Event()
@@ -163,12 +154,8 @@ class Workers:
 
     @property
     def images(self) -> tuple[ImageReference, ...]:
-        """The images for new rooms: those of workers that are there, or were a moment ago. Of each name the one that the
-        last accepted worker named first."""
-        since = self._monotonic() - OFFER_SECONDS
-        self._offers = {images: offer for images, offer in self._offers.items() if offer.workers or offer.left > since}
-        named = {image.name: image for images in self._offers for image in reversed(images)}
-        return tuple(named[name] for name in sorted(named))
+        """The images for new rooms; see `Offers.images`."""
+        return self._offers.images
 
     @property
     def queued(self) -> int:
@@ -220,6 +207,29 @@ class Workers:
             queue.appendleft(entry)
         else:
             queue.append(entry)
+        self._tell(entry)
+
+    def refused(self, demand: Demand) -> str:
+        """See `Offers.refused`."""
+        return self._offers.refused(demand)
+
+    def _tell(self, entry: _Entry) -> None:
+        entry.order.waits(self._offers.lacking(entry.order.demand) or "a worker that is free")
+
+    def _tell_all(self) -> None:
+        for queue in self._queued.values():
+            for entry in queue:
+                self._tell(entry)
+
+    def _gone(self) -> None:
+        """A worker has gone. If it doesn't come back, those that wait are told."""
+
+        def tell() -> None:
+            self._told = None
+            self._tell_all()
+
+        if self._told is None:
+            self._told = asyncio.get_running_loop().call_later(OFFER_SECONDS + 1, tell)
 
     def _withdraw(self, entry: _Entry) -> None:
         """Takes a task that has ended, or that nobody waits for any more, from the queue and from its worker."""
@@ -246,9 +256,7 @@ class Workers:
 
     @staticmethod
     def _fits(entry: _Entry, waiting: _Waiting) -> bool:
-        worker = Reference(evidence=waiting.worker.evidence, measurement=waiting.worker.measurement)
-        order = entry.order
-        return worker in order.workers and order.image in waiting.images and waiting.only_room in (None, order.room)
+        return waiting.offer.suffices(entry.order.demand) and waiting.only_room in (None, entry.order.room)
 
     # --- from the side of workers ---
 
@@ -276,17 +284,20 @@ class Workers:
             request.evidence,
             label=WORKER_LABEL,
             nonce=request.nonce,
-            keys_digest=offer_digest(request.key, request.images, request.only_room),
+            keys_digest=offer_digest(request.key, request.images, request.only_room, request.limits),
             references=self.references,
             allow_software=self._allow_software,
         )
         # 3. A task can be sealed to its key: it is too late to learn that once it has one.
         seal_task(request.key, b"")
-        # 4. New rooms may name its images for as long as it is here.
-        with self._offered(request.images):
+        # 4. It is counted on for as long as it is here, by new rooms too.
+        reference = Reference(evidence=worker.evidence, measurement=worker.measurement)
+        offer = Offer(reference, request.images, request.limits)
+        is_news = offer not in self._offers.known()
+        with self._offered(offer):
             yield Progress(body=Accepted())
             # 5. One task, sealed to that key.
-            entry = await self._assign(_Waiting(worker, frozenset(request.images), request.only_room, asyncio.Future()))
+            entry = await self._assign(_Waiting(worker, offer, request.only_room, is_news, asyncio.Future()))
             lease = self._lease(entry, worker, request.key)
             try:
                 yield Progress(body=SealedTask(id=lease.attempt.id, sealed=lease.sealed))
@@ -307,20 +318,19 @@ class Workers:
             yield Answer(body=Done())
 
     @contextlib.contextmanager
-    def _offered(self, images: tuple[ImageReference, ...]) -> Iterator[None]:
-        known = self._offers.pop(images, None)
-        offer = self._offers[images] = known or _Offer()
-        offer.workers += 1
+    def _offered(self, offer: Offer) -> Iterator[None]:
         try:
-            yield
+            with self._offers.held(offer):
+                yield
         finally:
-            offer.workers -= 1
-            offer.left = self._monotonic()
+            self._gone()
 
     async def _assign(self, waiting: _Waiting) -> _Entry:
         if self.draining:
             raise _stopping()
         entry = self._next(waiting)
+        if waiting.is_news:
+            self._tell_all()
         if entry is not None:
             return entry
         self._waiting.append(waiting)

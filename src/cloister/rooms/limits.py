@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 MIB = 1024 * 1024
@@ -27,3 +29,25 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """All files below /tmp and /scratch together, in bytes; they count as memory too."""
     log_bytes: int = 1 * MIB
     """What is kept of standard output and standard error together, in bytes: the head, then the tail."""
+
+
+NAMES: Mapping[str, tuple[str, str]] = {
+    "memory_bytes": ("memory", "bytes"),
+    "pids": ("pids", "processes and threads"),
+    "cpus": ("cpus", "cores"),
+    "wall_seconds": ("wall time", "seconds"),
+    "output_bytes": ("output size", "bytes"),
+    "output_files": ("output files", "files and folders"),
+    "scratch_bytes": ("scratch", "bytes"),
+    "log_bytes": ("log", "bytes"),
+}
+"""What each limit is called in messages, and what it counts."""
+
+
+def beyond(asked: Limits, allowed: Limits) -> str:
+    """What is asked for and isn't allowed, with both figures; empty where all is."""
+    return "; ".join(
+        f"{name}: {getattr(asked, field)} {unit}, where {getattr(allowed, field)} are allowed"
+        for field, (name, unit) in NAMES.items()
+        if getattr(asked, field) > getattr(allowed, field)
+    )

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from cloister.errors import ApiError, CloisterError
 from cloister.formats.encoding import decode
@@ -27,6 +28,7 @@ from cloister.protocol import (
     Unable,
     offer_digest,
 )
+from cloister.rooms.limits import Limits, beyond
 from cloister.trust.evidence import WORKER_LABEL, EvidenceSource, report_data
 from cloister.wire.channel import Channel
 from cloister.wire.hub import Hub
@@ -48,6 +50,7 @@ class Agent:
     Args:
         channel: to the enclave, without patience of its own: a broken connection is a lost lease.
         on_accepted: called whenever the enclave has accepted this worker's evidence.
+        limits: the most that a computation may ask for; without them, anything.
         single_room: whether to stay with the room of the first task, so that not even a broken-out script meets
             the data of another.
         grace: seconds that a task may take to end once `stop` was called; then it is handed back.
@@ -63,6 +66,7 @@ class Agent:
         offer: Offer,
         on_accepted: Callable[[], None],
         *,
+        limits: Limits | UnsetType = UNSET,
         single_room: bool = False,
         grace: float = 0.0,
     ) -> None:
@@ -73,6 +77,7 @@ class Agent:
         self._pool = pool
         self._offer = offer
         self._on_accepted = on_accepted
+        self._limits = limits
         self._single_room = single_room
         self._grace = grace
         self._stopping = threading.Event()
@@ -125,13 +130,14 @@ class Agent:
             raise CloisterError("The enclave speaks another version of the protocol. Update the worker.")
         # A fresh key for each task: what is sealed to it can't be opened once the task is over.
         key = SealingKey()
-        digest = offer_digest(key.public, self._offer.references, self._room)
+        digest = offer_digest(key.public, self._offer.references, self._room, self._limits)
         pull = PullTask(
             evidence=self._source.produce(report_data(WORKER_LABEL, nonce.nonce, digest)),
             nonce=nonce.nonce,
             key=key.public,
             images=self._offer.references,
             only_room=self._room,
+            limits=self._limits,
         )
         lease = self._lease = _Lease(self, key)
         try:
@@ -164,6 +170,8 @@ class Agent:
         try:
             if self._room not in (None, task.room):
                 raise CloisterError("The enclave has sent a task of another room.")
+            if self._limits is not UNSET and (excess := beyond(task.limits, self._limits)):
+                raise CloisterError(f"The enclave has sent a task that asks for more than is allowed: {excess}.")
             outcome = perform(task, self._hub, self._sandbox, self._pool, self._offer, patience, cancelled)
         except Exception as error:
             # Its message may hold what the script or the data said: the type alone is told.
