@@ -13,6 +13,7 @@ from hypothesis import settings
 
 from tests.installation import Installation
 from tests.postgres import PostgresServer
+from tests.s3 import S3Server
 
 # Other tests keep the processors busy meanwhile: how long one example takes says nothing.
 settings.register_profile("cloister", deadline=None, print_blob=True)
@@ -42,4 +43,11 @@ def own_installation(tmp_path: Path) -> Iterator[Installation]:
 def postgres() -> Iterator[PostgresServer]:
     """A running PostgreSQL. A test that stops it starts it again."""
     with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """A running S3 server with a bucket. A test that stops it starts it again."""
+    with S3Server() as server:
         yield server

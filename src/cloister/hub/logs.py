@@ -14,8 +14,9 @@ from http import HTTPStatus
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cloister.hub.database import DatabaseFailed
 from cloister.hub.metrics import count
-from cloister.hub.problems import error_response
+from cloister.hub.problems import error_response, of_database
 from cloister.logs import REQUEST, REQUEST_HEADER, fields, new_request_id
 
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
@@ -65,6 +66,10 @@ class AccessLog:
         except ClientDisconnect:
             # Nobody is left to be answered.
             status = 0
+        except DatabaseFailed as failure:
+            # Before the operation itself: nobody could be identified.
+            if not status:
+                await of_database(failure).response()(scope, receive, watching_send)
         except Exception as error:
             # The frames say where; the message of a foreign exception might say what was in the request.
             logger.error("unforeseen %s", _places(error))

@@ -6,8 +6,10 @@ Objects are written in a stream and appear whole or not at all. Nothing here kno
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
+import re
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,7 +22,8 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, from_url
 
 from cloister.errors import CloisterError
-from cloister.hub.problems import Problem, not_found, unavailable
+from cloister.hub.presign import Presigner, Signing
+from cloister.hub.problems import Problem, full, not_found, unavailable
 from cloister.hub.settings import MIB, HubSettings
 
 if TYPE_CHECKING:
@@ -33,6 +36,8 @@ _FOLDER_BUFFER = 1 * MIB
 # S3 and its likes take no smaller pieces of one object.
 _REMOTE_BUFFER = 5 * MIB
 _STORE_ERRORS = (BaseError, OSError)
+_NO_SPACE = f"({errno.ENOSPC}|{errno.EDQUOT})"
+_FULL = re.compile(rf"os error {_NO_SPACE}\b|\[Errno {_NO_SPACE}\]|InsufficientStorage|StorageFull|QuotaExceeded")
 
 
 class Writer(Protocol):
@@ -49,6 +54,8 @@ class Objects:
         self._store = store
         self._folder = folder
         self._being_written: set[str] = set()
+        self.presigner = Presigner(store) if isinstance(store, Signing) else None
+        """For stores that take signed URLs."""
 
     async def check(self) -> None:
         """Raises a 503 `Problem` where the store can't be reached."""
@@ -59,7 +66,7 @@ class Objects:
         except FileNotFoundError:
             return  # as it should be: there is no such object, and the store has said so
         except _STORE_ERRORS as error:
-            raise _store_failed() from error
+            raise _store_failed(error) from error
 
     @asynccontextmanager
     async def writing(self, key: str) -> AsyncIterator[Writer]:
@@ -77,7 +84,7 @@ class Objects:
             if self._folder is not None:
                 await asyncio.to_thread(_flush_to_disk, self._folder / key)
         except _STORE_ERRORS as error:
-            raise _store_failed() from error
+            raise _store_failed(error) from error
         finally:
             self._being_written.discard(key)
 
@@ -92,7 +99,16 @@ class Objects:
                     raise _lost(key)
                 yield memoryview(await answer.bytes_async())
         except _STORE_ERRORS as error:
-            raise (_lost(key) if await self._is_lost(key, size) else _store_failed()) from error
+            raise (_lost(key) if await self._is_lost(key, size) else _store_failed(error)) from error
+
+    async def size(self, key: str) -> int | None:
+        """How long an object is, in bytes; None where there is none."""
+        try:
+            return (await obstore.head_async(self._store, key))["size"]
+        except FileNotFoundError:
+            return None
+        except _STORE_ERRORS as error:
+            raise _store_failed(error) from error
 
     async def _is_lost(self, key: str, size: int) -> bool:
         """Whether an object that could not be read is gone or too short, so that trying again is of no use."""
@@ -110,7 +126,7 @@ class Objects:
         except FileNotFoundError:
             return
         except _STORE_ERRORS as error:
-            raise _store_failed() from error
+            raise _store_failed(error) from error
 
     async def delete_folder(self, prefix: str) -> None:
         """Remove every object whose key begins with ``prefix/``."""
@@ -122,7 +138,7 @@ class Objects:
             async for batch in obstore.list(self._store, prefix=prefix):
                 await obstore.delete_async(self._store, [entry["path"] for entry in batch])
         except _STORE_ERRORS as error:
-            raise _store_failed() from error
+            raise _store_failed(error) from error
 
     async def tidy_folder(self, prefix: str, wanted: frozenset[str]) -> None:
         """Remove what lies under ``prefix/``, is not one of the ``wanted`` keys, and isn't being written."""
@@ -136,7 +152,7 @@ class Objects:
                 if strays := [entry["path"] for entry in batch if entry["path"] not in spared]:
                     await obstore.delete_async(self._store, strays)
         except _STORE_ERRORS as error:
-            raise _store_failed() from error
+            raise _store_failed(error) from error
 
 
 def open_objects(settings: HubSettings) -> Objects:
@@ -182,7 +198,14 @@ def _lost(key: str) -> Problem:
     )
 
 
-def _store_failed() -> Problem:
+def _store_failed(error: Exception | None = None) -> Problem:
+    # The store's library wraps the system's error and leaves its number in the text only.
+    if _FULL.search(str(error)):
+        return full(
+            "The hub's blob store has no room left. Try again later, and tell whoever runs the hub. Nothing that was "
+            "stored before is lost."
+        )
     return unavailable(
-        "The hub's blob store failed; its disk may be full. Try again later, and tell whoever runs the hub."
+        "The hub's blob store can't be used now. Try again in a few seconds; if that does not help, tell whoever runs "
+        "the hub."
     )

@@ -97,6 +97,24 @@ class PartRow(Base):
     object_key: Mapped[str] = mapped_column(String(128))
 
 
+class UploadRow(Base):
+    """A part that its uploader may send to the blob store directly, until the URL for it has expired."""
+
+    __tablename__ = "uploads"
+
+    ticket: Mapped[str] = mapped_column(String(32), primary_key=True)
+    owner_id: Mapped[str] = mapped_column(ForeignKey("principals.id", ondelete="CASCADE"), index=True)
+    # No foreign key: it outlives the blob, so that what is sent after the blob's end is found and deleted.
+    blob_id: Mapped[str] = mapped_column(String(64))
+    folder: Mapped[str] = mapped_column(String(32))
+    number: Mapped[int]
+    size: Mapped[int]
+    sha256: Mapped[str] = mapped_column(String(64))
+    object_key: Mapped[str] = mapped_column(String(128))
+    settled: Mapped[bool] = mapped_column(default=False)
+    expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
+
+
 class RoomRow(Base):
     """A room's entry in the directory."""
 

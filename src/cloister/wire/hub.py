@@ -22,6 +22,7 @@ from cloister.errors import ApiError, AuthorizationError, BadRequestError, NotFo
 from cloister.formats.dataset import PART_CIPHERTEXT_SIZE
 from cloister.formats.encoding import Hex32, decode, sha256
 from cloister.version import VERSION
+from cloister.wire.direct import Direct
 from cloister.wire.patience import NEVER, Deadline, Unavailable
 
 T = TypeVar("T")
@@ -57,6 +58,10 @@ class _Identity(msgspec.Struct):
 
 class _Account(msgspec.Struct):
     email: str
+
+
+class _Vault(msgspec.Struct):
+    definition: str
 
 
 class JsonWebKey(msgspec.Struct, frozen=True):
@@ -98,6 +103,22 @@ class StoredBlob(msgspec.Struct, frozen=True):
     parts: tuple[StoredPart, ...]
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Where to send a part."""
+
+    there: bool
+    """Nothing is to be sent: it is there."""
+    url: str | None
+    """Send it there; None: to the hub."""
+    headers: dict[str, str]
+    ticket: str | None
+    """To be shown to the hub once it was sent."""
+
+
+class _Found(msgspec.Struct):
+    url: str | None
+
+
 class Hub:
     """A hub, spoken to as one user. Threads may share it; connections are kept and used again."""
 
@@ -120,6 +141,8 @@ class Hub:
             verify=tls or True,
             mounts=mounts,
         )
+        self.direct = Direct(url, self._timeout)
+        """The way to the store behind the hub, where there is one."""
         # Scripts seldom close clients; connections shall end in order all the same.
         weakref.finalize(self, self._http.close)
 
@@ -129,6 +152,7 @@ class Hub:
     def close(self) -> None:
         """Ends all connections."""
         self._http.close()
+        self.direct.close()
 
     # --- accounts and identity --------------------------------------------------------------------------------------
 
@@ -149,6 +173,22 @@ class Hub:
         """The keys that the hub signs identities with."""
         return self._json("GET", "/.well-known/jwks.json", KeySet)
 
+    def vault(self) -> str:
+        """The definition of the account's vault.
+
+        Raises:
+            NotFoundError: it has none yet.
+        """
+        return self._json("GET", "/v1/vault", _Vault).definition
+
+    def enter_vault(self, definition: str) -> None:
+        """Says which vault is the account's.
+
+        Raises:
+            BadRequestError: it has another one.
+        """
+        self._read("PUT", "/v1/vault", json={"definition": definition})
+
     # --- rooms ------------------------------------------------------------------------------------------------------
 
     def enter_room(self, room: str, participants: list[str]) -> None:
@@ -166,6 +206,19 @@ class Hub:
         digest = base64.b64encode(sha256(ciphertext)).decode()
         headers = {"Content-Digest": f"sha-256=:{digest}:", **_octets(ciphertext)}
         self._read("PUT", f"/v1/blobs/{blob}/parts/{index}", content=_pieces(ciphertext), headers=headers)
+
+    def place_part(self, blob: str, index: int, size: int, digest: bytes) -> Place:
+        """Where to send a part of that many bytes, with that SHA-256."""
+        declared = {"size": size, "sha256": digest.hex()}
+        return self._json("POST", f"/v1/blobs/{blob}/parts/{index}/place", Place, json=declared)
+
+    def placed_part(self, blob: str, index: int, ticket: str) -> None:
+        """Says that a part was sent to its place."""
+        self._read("POST", f"/v1/blobs/{blob}/parts/{index}/placed", json={"ticket": ticket})
+
+    def find_part(self, blob: str, index: int) -> str | None:
+        """The URL to fetch a part from; None where it is to be had from the hub alone."""
+        return self._json("GET", f"/v1/blobs/{blob}/parts/{index}/place", _Found).url
 
     def complete_blob(self, blob: str, parts: int) -> None:
         """Says that all parts are there; nothing can be changed afterwards."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import IO, Protocol
 
@@ -13,6 +13,7 @@ from cloister.errors import ApiError
 from cloister.formats.dataset import Manifest, Part, decrypt_stream, encrypt_part, make_manifest, plain_parts
 from cloister.formats.encoding import sha256
 from cloister.wire.hub import Hub
+from cloister.wire.parts import fetch_part, send_part
 from cloister.wire.patience import Patience
 
 PARALLEL = 8
@@ -119,7 +120,7 @@ def _upload(
 
 
 def _put(hub: Hub, dataset: str, index: int, ciphertext: bytes, patience: Patience) -> None:
-    patience.run(lambda: hub.put_part(dataset, index, ciphertext))
+    patience.run(lambda: send_part(hub, dataset, index, ciphertext))
 
 
 def download(
@@ -142,17 +143,31 @@ def download(
         ApiError: the hub refused, or stayed away.
     """
     digest = hashlib.sha256()
-    with ThreadPoolExecutor(parallel, thread_name_prefix="cloister-download") as pool:
-        fetch = _ahead(pool, hub, manifest, patience, parallel)
-        try:
-            for plaintext in decrypt_stream(key, manifest, fetch):
-                digest.update(plaintext)
-                into.write(plaintext)
-                told(len(plaintext))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with contextlib.closing(stream(hub, manifest, key, patience=patience, parallel=parallel, told=told)) as pieces:
+        for plaintext in pieces:
+            digest.update(plaintext)
+            into.write(plaintext)
     return digest.digest()
+
+
+def stream(
+    hub: Hub, manifest: Manifest, key: bytes, *, patience: Patience, parallel: int = PARALLEL, told: Told = untold
+) -> Generator[bytes]:
+    """Fetches, checks and decrypts a dataset part by part, the next ones on their way already.
+
+    Memory use is bounded by ``parallel`` parts and two. Nothing is fetched before the first part is asked for.
+
+    Raises:
+        DecryptionFailed, VerificationError: as `decrypt_stream`. What came before is genuine, but not whole.
+        ApiError: the hub refused, or stayed away.
+    """
+    pool = ThreadPoolExecutor(parallel, thread_name_prefix="cloister-download")
+    try:
+        for plaintext in decrypt_stream(key, manifest, _ahead(pool, hub, manifest, patience, parallel)):
+            told(len(plaintext))
+            yield plaintext
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _ahead(
@@ -164,11 +179,12 @@ def _ahead(
 
     def fetch(_index: int) -> bytes:
         while len(coming) < parallel and (index := next(indices, None)) is not None:
-            coming.append(pool.submit(_get, hub, manifest.dataset, index, patience))
+            part = manifest.parts[index]
+            coming.append(pool.submit(_get, hub, manifest.dataset, index, part, patience))
         return coming.popleft().result()
 
     return fetch
 
 
-def _get(hub: Hub, dataset: str, index: int, patience: Patience) -> bytes:
-    return patience.run(lambda: hub.get_part(dataset, index))
+def _get(hub: Hub, dataset: str, index: int, part: Part, patience: Patience) -> bytes:
+    return patience.run(lambda: fetch_part(hub, dataset, index, part))
