@@ -34,6 +34,7 @@ from cloister.version import VERSION
 if TYPE_CHECKING:
     from cloister.sdk.client import Client, create_client
     from cloister.sdk.csv_files import read_input_csv_file
+    from cloister.sdk.datasets import SecretStoreOptions
     from cloister.sdk.key import Key
     from cloister.sdk.progress import TransferProgress
     from cloister.sdk.specifications import EnclaveSpecification, EnclaveSpecifications, enclave_specifications
@@ -46,6 +47,7 @@ _AT_FIRST_USE = {
     "EnclaveSpecification": "cloister.sdk.specifications",
     "EnclaveSpecifications": "cloister.sdk.specifications",
     "Key": "cloister.sdk.key",
+    "SecretStoreOptions": "cloister.sdk.datasets",
     "TransferProgress": "cloister.sdk.progress",
     "create_client": "cloister.sdk.client",
     "enclave_specifications": "cloister.sdk.specifications",
@@ -70,6 +72,7 @@ __all__ = [
     "NotFoundError",
     "ReceiptInvalid",
     "RollbackDetected",
+    "SecretStoreOptions",
     "ServerError",
     "TimedOut",
     "TransferProgress",

@@ -16,7 +16,7 @@ from cloister import analytics
 from cloister.cli import cloister
 from cloister.hub.app import create_app
 from cloister.hub.settings import HubSettings
-from cloister.rooms import events
+from cloister.rooms import events, vault
 from tests.documents import ROOT, blocks, documents
 
 _VARIABLE = re.compile(r"\b(?:CLOISTER|DECENTRIQ)_[A-Z_]+[A-Z]\b")
@@ -111,7 +111,8 @@ def test_every_label_is_documented() -> None:
 def test_every_event_is_documented_with_its_fields() -> None:
     rows = re.findall(r"^\| `(\w+)` \| ?(.*?) ?\|$", _FORMATS.read_text(), flags=re.MULTILINE)
     documented = {kind: tuple(re.findall(r"`(\w+)`", fields)) for kind, fields in rows}
-    assert documented == {kind.__struct_config__.tag: kind.__struct_fields__ for kind in get_args(events.Body)}
+    kinds = (*get_args(events.Body), *get_args(vault.VaultBody))
+    assert documented == {kind.__struct_config__.tag: kind.__struct_fields__ for kind in kinds}
 
 
 def test_the_hubs_operations_are_documented(tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ from cloister.formats.sealed import (
 )
 from cloister.protocol import offer_digest
 from cloister.rooms.audit import audit_line
+from cloister.rooms.definition import Issuer
 from cloister.rooms.events import (
     Body,
     DatasetAttached,
@@ -63,6 +64,18 @@ from cloister.rooms.events import (
     Stopped,
 )
 from cloister.rooms.planning import node_digest, plan, run_id
+from cloister.rooms.vault import (
+    DeviceAdmitted,
+    DeviceBound,
+    DeviceDismissed,
+    ItemPut,
+    ItemRemoved,
+    VaultBody,
+    VaultDefinition,
+    VaultEvent,
+    VaultOpened,
+)
+from cloister.sdk.datasets import Attachment, DatasetRecord
 from cloister.trust import software
 from cloister.trust.evidence import ENCLAVE_LABEL, WORKER_LABEL, Evidence, report_data
 from tests import messages
@@ -83,6 +96,7 @@ SEALING_PUBLIC = (
 KEYS = EnclaveKeys(made=1_700_000_000_000, signing=SIGNING_PUBLIC, sealing=SEALING_PUBLIC)
 WORKER = Attested(evidence="insecure-software", measurement="55" * 32)
 READ = (Input(node="patients", manifest="a1" * 32), Input(node="lab", manifest=None))
+VAULT = VaultDefinition(nonce="0b" * 32, user=HOSPITAL, issuers=(Issuer(name="hub", keys=(SIGNING_PUBLIC.hex(),)),))
 ATTACHED = {"patients": "a1" * 32}
 CT_LEAVES = ("", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f")
 
@@ -217,6 +231,38 @@ def rooms() -> dict[str, Any]:
             for event in events()
         ],
         "root": tree.root().hex(),
+    }
+
+
+def vault_events() -> list[VaultEvent]:
+    device, other, item = DEVICE_PUBLIC.hex(), "0a" * 32, f"dataset/{'a1' * 32}"
+    bodies: list[VaultBody] = [
+        VaultOpened(definition=VAULT),
+        DeviceBound(key=device, issuer="hub"),
+        DeviceBound(key=other, issuer="hub"),
+        DeviceAdmitted(key=other),
+        ItemPut(item=item, reserved=4096, request="08" * 32),
+        ItemRemoved(item=item),
+        DeviceDismissed(key=other),
+    ]
+    return [VaultEvent(time=1_700_000_000_000 + at, device=device, body=body) for at, body in enumerate(bodies)]
+
+
+def vault() -> dict[str, Any]:
+    tree = MerkleTree()
+    for event in vault_events():
+        tree.append(canonical(event))
+    attached = (Attachment(room=ROOM.id(), node="patients"),)
+    record = DatasetRecord(name="patients.csv", description="", size=20, created=1_700_000_000_000, attached=attached)
+    return {
+        "definition": VAULT.canonical().decode(),
+        "id": VAULT.id(),
+        "events": [
+            {"canonical": canonical(event).decode(), "leaf_hash": leaf_hash(canonical(event)).hex()}
+            for event in vault_events()
+        ],
+        "root": tree.root().hex(),
+        "dataset_item": canonical(record).decode(),
     }
 
 
@@ -425,6 +471,7 @@ DETERMINISTIC: dict[str, Callable[[], dict[str, Any]]] = {
     "receipt": receipt,
     "rooms": rooms,
     "trust": trust,
+    "vault": vault,
 }
 RANDOM: dict[str, Callable[[], dict[str, Any]]] = {"dataset": dataset, "sealed": sealed}
 

@@ -37,6 +37,8 @@ from cloister.protocol import EnclaveEvidence, Frame, Report, Request, Task, off
 from cloister.rooms.definition import ImageReference, Issuer, Reference, read_definition
 from cloister.rooms.events import Event
 from cloister.rooms.planning import node_digest, plan
+from cloister.rooms.vault import VaultEvent, VaultState, read_vault_definition
+from cloister.sdk.datasets import DatasetRecord
 from cloister.trust.evidence import ENCLAVE_LABEL, appraise, read_evidence
 from cloister.trust.identity import verify_identity
 from tests.vectors import make
@@ -80,6 +82,17 @@ def test_every_file_is_known_and_has_a_version() -> None:
     names = {file.stem for file in make.FOLDER.glob("*.json")}
     assert names == {*make.DETERMINISTIC, *make.RANDOM}
     assert all(load(name)["version"] == 1 for name in names)
+
+
+def test_vault() -> None:
+    vector = load("vault")
+    definition = read_vault_definition(vector["definition"].encode(), vault=vector["id"])
+    state = VaultState()
+    for each in vector["events"]:
+        state.apply(decode_canonical(each["canonical"].encode(), VaultEvent, what="an event of a vault"))
+    assert state.definition == definition
+    assert (len(state.devices), len(state.dismissed), state.items, state.reserved) == (1, 1, {}, 0)
+    decode_canonical(vector["dataset_item"].encode(), DatasetRecord, what="what is kept of a dataset")
 
 
 def test_dataset() -> None:
