@@ -222,7 +222,8 @@ def test_nothing_secret_crosses_the_network_or_is_kept(tmp_path: Path) -> None:
             assert at_rest(installation, known) == set()
             # The control: unsealed, the same way, every one of them would be heard, and found.
             with contextlib.closing(Hub(at_hub.url, installation.token(OWNER))) as hub:
-                hub.put_part(secrets.token_hex(32), 0, b" ".join(known.values()))
+                everything = b" ".join(known.values())
+                hub.put_part(secrets.token_hex(32), 0, everything, hashlib.sha256(everything).digest())
             assert traces(known, at_hub.heard()) == known.keys()
             assert at_rest(installation, known) == known.keys()
         finally:

@@ -44,7 +44,7 @@ def pattern(size: int) -> bytes:
 
 
 def encrypt(data: bytes, key: bytes = KEY, dataset: str = DATASET) -> tuple[Manifest, list[bytes]]:
-    parts = [ciphertext for _, ciphertext, _ in encrypt_stream([data], key, dataset)]
+    parts = [bytes(ciphertext) for _, ciphertext, _ in encrypt_stream([data], key, dataset)]
     listed = (Part(size=len(part), sha256=sha256(part).hex()) for part in parts)
     return make_manifest(key, dataset, len(data), listed), parts
 

@@ -318,11 +318,11 @@ def test_a_tree_in_blocks_is_the_same_tree(size: int, data: st.DataObject) -> No
     assert (len(blocks), blocks.blocks, blocks.root()) == (size, size // BLOCK, whole.root())
     assert blocks.root_with(b"more") == tree_of([*entries, b"more"]).root()
     old = data.draw(st.integers(0, size))
-    block = blocks.block_for(old)
-    if block is not None:
+    needed = blocks.block_for(old)
+    if needed is not None:
         with pytest.raises(ValueError, match="recalled"):
             blocks.consistency_proof(old)
-        blocks.recall(block, tree_of(entries[block * BLOCK : (block + 1) * BLOCK]))
+        blocks.recall(needed, tree_of(entries[needed * BLOCK : (needed + 1) * BLOCK]))
     assert blocks.consistency_proof(old) == whole.consistency_proof(old)
     assert blocks.root(old) == whole.root(old)
     inside = tree_of(entries[old // BLOCK * BLOCK : old])

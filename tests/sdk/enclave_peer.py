@@ -295,7 +295,7 @@ class PeerEnclave:
         """Encrypts something into the blob store."""
         dataset, parts = os.urandom(32).hex(), []
         for index, ciphertext, _ in encrypt_stream(io.BytesIO(plaintext), key, dataset):
-            self.blobs.setdefault(dataset, {})[index] = ciphertext
+            self.blobs.setdefault(dataset, {})[index] = bytes(ciphertext)
             parts.append(Part(size=len(ciphertext), sha256=sha256(ciphertext).hex()))
         return manifest_of(key, dataset, len(plaintext), parts)
 

@@ -27,9 +27,14 @@ PART_SIZE = 8 * 1024 * 1024
 """Plaintext bytes in every part but the last."""
 
 KEY_SIZE = 32
+_READ = 1024 * 1024
 _CHUNK = 16 * 1024
 _HEADER = 56
 _TAG = 16
+
+
+Bytes = bytes | bytearray
+"""Parts are made in place: at 8 MiB, each copy that is not made can be noticed."""
 
 
 class Part(Record, frozen=True, kw_only=True):
@@ -104,13 +109,17 @@ def check_key(key: bytes, manifest: Manifest) -> None:
         raise DecryptionFailed("This is not the key that the dataset was encrypted with. Use the key of its upload.")
 
 
-def encrypt_part(key: bytes, dataset: str, index: int, *, last: bool, plaintext: bytes) -> bytes:
+def encrypt_part(key: bytes, dataset: str, index: int, *, last: bool, plaintext: Bytes) -> bytearray:
     """Encrypts one part. The same call never gives the same bytes twice."""
     encryptor = Cobblestone256Encryptor(key, _context(dataset, index, last=last))
-    return encryptor.update(plaintext) + encryptor.finalize()
+    # Into one buffer: putting two pieces together would take longer than encrypting them.
+    ciphertext = bytearray(ciphertext_size(len(plaintext)))
+    written = encryptor.update_into(plaintext, ciphertext)
+    ciphertext[written:] = encryptor.finalize()
+    return ciphertext
 
 
-def decrypt_part(key: bytes, manifest: Manifest, index: int, ciphertext: bytes) -> bytes:
+def decrypt_part(key: bytes, manifest: Manifest, index: int, ciphertext: Bytes) -> bytes:
     """Checks and decrypts one part.
 
     Raises:
@@ -133,7 +142,9 @@ def decrypt_part(key: bytes, manifest: Manifest, index: int, ciphertext: bytes) 
     return plaintext
 
 
-def encrypt_stream(stream: BinaryIO | Iterable[bytes], key: bytes, dataset: str) -> Iterator[tuple[int, bytes, int]]:
+def encrypt_stream(
+    stream: BinaryIO | Iterable[Bytes], key: bytes, dataset: str
+) -> Iterator[tuple[int, bytearray, int]]:
     """Cuts a stream into parts and encrypts them, one at a time.
 
     Yields ``(index, ciphertext, plaintext bytes in it)``. Holds up to six parts (48 MiB), however much data there is.
@@ -142,10 +153,10 @@ def encrypt_stream(stream: BinaryIO | Iterable[bytes], key: bytes, dataset: str)
         yield index, encrypt_part(key, dataset, index, last=last, plaintext=plaintext), len(plaintext)
 
 
-def plain_parts(stream: BinaryIO | Iterable[bytes]) -> Iterator[tuple[int, bool, bytes]]:
+def plain_parts(stream: BinaryIO | Iterable[Bytes]) -> Iterator[tuple[int, bool, bytearray]]:
     """Cuts a stream into what the parts hold. Yields ``(index, whether it is the last, plaintext)``."""
     chunks = cut(stream)
-    current = next(chunks, b"")
+    current = next(chunks, bytearray())
     index = 0
     for following in chunks:
         yield index, False, current
@@ -153,7 +164,7 @@ def plain_parts(stream: BinaryIO | Iterable[bytes]) -> Iterator[tuple[int, bool,
     yield index, True, current
 
 
-def decrypt_stream(key: bytes, manifest: Manifest, fetch: Callable[[int], bytes]) -> Iterator[bytes]:
+def decrypt_stream(key: bytes, manifest: Manifest, fetch: Callable[[int], Bytes]) -> Iterator[bytes]:
     """Fetches, checks and decrypts all parts in order.
 
     Raises:
@@ -165,17 +176,22 @@ def decrypt_stream(key: bytes, manifest: Manifest, fetch: Callable[[int], bytes]
         yield decrypt_part(key, manifest, index, fetch(index))
 
 
-def cut(stream: BinaryIO | Iterable[bytes]) -> Iterator[bytes]:
+def cut(stream: BinaryIO | Iterable[Bytes]) -> Iterator[bytearray]:
     """Regroups a file or an iterable of chunks into pieces of `PART_SIZE` bytes, the last one shorter."""
-    source = iter(lambda: stream.read(PART_SIZE), b"") if hasattr(stream, "read") else iter(stream)
-    buffer = bytearray()
+    source: Iterator[Bytes]
+    source = iter(lambda: stream.read(_READ), b"") if hasattr(stream, "read") else iter(stream)
+    piece = bytearray()
     for chunk in source:
-        buffer += chunk
-        while len(buffer) >= PART_SIZE:
-            yield bytes(memoryview(buffer)[:PART_SIZE])
-            del buffer[:PART_SIZE]
-    if buffer:
-        yield bytes(buffer)
+        left = memoryview(chunk)
+        while left:
+            taken = left[: PART_SIZE - len(piece)]
+            piece += taken
+            left = left[len(taken) :]
+            if len(piece) == PART_SIZE:
+                yield piece
+                piece = bytearray()
+    if piece:
+        yield piece
 
 
 def make_manifest(key: bytes, dataset: str, size: int, parts: Iterable[Part]) -> Manifest:

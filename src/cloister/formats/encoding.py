@@ -93,7 +93,7 @@ def number(value: int) -> bytes:
     return value.to_bytes(8, "big")
 
 
-def sha256(data: bytes) -> bytes:
+def sha256(data: bytes | bytearray) -> bytes:
     """SHA-256 as 32 bytes."""
     return hashlib.sha256(data).digest()
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from cloister.errors import VerificationError
-from cloister.formats.dataset import Part
+from cloister.formats.dataset import Bytes, Part
 from cloister.formats.encoding import Hex32, Record, Size, canonical, decode, number, pack, sha256
 from cloister.sdk.folder import StateFolder
 from cloister.wire.hub import StoredPart
@@ -110,7 +110,7 @@ class UploadRecord:
             if stored.get(index) == (line.part.size, line.part.sha256)
         }
 
-    def known(self, index: int, plaintext: bytes) -> Part | None:
+    def known(self, index: int, plaintext: Bytes) -> Part | None:
         digest = sha256(plaintext)
         line = self._before.get(index)
         if line is not None and hmac.compare_digest(line.seal, self._seal(index, line.part, digest)):

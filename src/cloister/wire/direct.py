@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 
 import httpx
 
-from cloister.formats.dataset import PART_CIPHERTEXT_SIZE
+from cloister.formats.dataset import PART_CIPHERTEXT_SIZE, Bytes
 from cloister.version import VERSION
 
 OFF_SECONDS = 60.0
@@ -62,7 +62,7 @@ class Direct:
         """Nothing is tried directly for that long."""
         self._off_until = time.monotonic() + seconds
 
-    def put(self, url: str, headers: Mapping[str, str], ciphertext: bytes) -> None:
+    def put(self, url: str, headers: Mapping[str, str], ciphertext: Bytes) -> None:
         """Sends a part.
 
         Raises:
@@ -80,7 +80,7 @@ class Direct:
             if not answer.is_success:
                 raise DirectFailed
 
-    def get(self, url: str, size: int) -> bytes:
+    def get(self, url: str, size: int) -> bytearray:
         """Fetches a part of that many bytes; what they are is for the caller to check.
 
         Raises:
@@ -98,7 +98,7 @@ class Direct:
                     raise DirectFailed
         if len(body) != size:
             raise DirectFailed
-        return bytes(body)
+        return body
 
     @contextlib.contextmanager
     def _failing(self) -> Iterator[None]:
@@ -145,9 +145,10 @@ def _plain(value: str) -> bool:
     return len(value) <= _HEADER_LIMIT and value.isascii() and value.isprintable()
 
 
-def _pieces(body: bytes) -> Iterator[bytes]:
+def _pieces(body: Bytes) -> Iterator[bytes]:
     deadline = time.monotonic() + _LONGEST
+    view = memoryview(body)
     for start in range(0, len(body), _PIECE):
         if time.monotonic() > deadline:
             raise DirectFailed
-        yield body[start : start + _PIECE]
+        yield bytes(view[start : start + _PIECE])

@@ -19,8 +19,8 @@ import httpx
 import msgspec
 
 from cloister.errors import ApiError, AuthorizationError, BadRequestError, NotFoundError, ServerError, VerificationError
-from cloister.formats.dataset import PART_CIPHERTEXT_SIZE
-from cloister.formats.encoding import Hex32, decode, sha256
+from cloister.formats.dataset import PART_CIPHERTEXT_SIZE, Bytes
+from cloister.formats.encoding import Hex32, decode
 from cloister.version import VERSION
 from cloister.wire.direct import Direct
 from cloister.wire.patience import NEVER, Deadline, Unavailable
@@ -201,10 +201,9 @@ class Hub:
 
     # --- blobs ------------------------------------------------------------------------------------------------------
 
-    def put_part(self, blob: str, index: int, ciphertext: bytes) -> None:
-        """Stores one part; storing the same again is no error."""
-        digest = base64.b64encode(sha256(ciphertext)).decode()
-        headers = {"Content-Digest": f"sha-256=:{digest}:", **_octets(ciphertext)}
+    def put_part(self, blob: str, index: int, ciphertext: Bytes, digest: bytes) -> None:
+        """Stores one part, whose SHA-256 is ``digest``; storing the same again is no error."""
+        headers = {"Content-Digest": f"sha-256=:{base64.b64encode(digest).decode()}:", **_octets(ciphertext)}
         self._read("PUT", f"/v1/blobs/{blob}/parts/{index}", content=_pieces(ciphertext), headers=headers)
 
     def place_part(self, blob: str, index: int, size: int, digest: bytes) -> Place:
@@ -224,9 +223,9 @@ class Hub:
         """Says that all parts are there; nothing can be changed afterwards."""
         self._read("POST", f"/v1/blobs/{blob}/complete", json={"parts": parts})
 
-    def get_part(self, blob: str, index: int) -> bytes:
+    def get_part(self, blob: str, index: int) -> bytearray:
         """The bytes of one part, as the hub has them."""
-        return self._read("GET", f"/v1/blobs/{blob}/parts/{index}", limit=PART_CIPHERTEXT_SIZE)
+        return self._body("GET", f"/v1/blobs/{blob}/parts/{index}", PART_CIPHERTEXT_SIZE)
 
     def blob(self, blob: str) -> StoredBlob:
         """What has arrived of a blob that this account uploads."""
@@ -281,6 +280,9 @@ class Hub:
             raise ServerError(f"{error} Is {self.url} a Cloister hub?") from None
 
     def _read(self, method: str, path: str, *, limit: int = _ANSWER_LIMIT, **options: Any) -> bytes:
+        return bytes(self._body(method, path, limit, **options))
+
+    def _body(self, method: str, path: str, limit: int, **options: Any) -> bytearray:
         with _translated(), self._http.stream(method, path, **options) as response:
             _check(response)
             return _limited(response, limit)
@@ -331,15 +333,16 @@ def _broken_off(response: httpx.Response, deadline: Deadline) -> Iterator[None]:
         timer.cancel()
 
 
-def _octets(body: bytes) -> dict[str, str]:
+def _octets(body: Bytes) -> dict[str, str]:
     return {"Content-Type": "application/octet-stream", "Content-Length": str(len(body))}
 
 
-def _pieces(body: bytes) -> Iterator[bytes]:
+def _pieces(body: Bytes) -> Iterator[bytes]:
     """A body in pieces. The HTTP library copies what it is given as often as it sends some of it, and keeps requests
     in reference cycles: bytes would stay in memory until the garbage collector comes by."""
+    view = memoryview(body)
     for start in range(0, len(body), _PIECE):
-        yield body[start : start + _PIECE]
+        yield bytes(view[start : start + _PIECE])
 
 
 def _check(response: httpx.Response) -> None:
@@ -349,7 +352,7 @@ def _check(response: httpx.Response) -> None:
     status = response.status_code
     if response.is_redirect:
         raise BadRequestError("The hub's address has moved. Set CLOISTER_URL to the new one.")
-    code, message = _error_of(_limited(response, _ERROR_LIMIT), status)
+    code, message = _error_of(bytes(_limited(response, _ERROR_LIMIT)), status)
     if status == 409 and code == "stale_keys":
         raise StaleKeys(message)
     if status == 429 or status >= 500:
@@ -373,14 +376,14 @@ def _retry_after(headers: httpx.Headers) -> float:
     return float(value) if value.isascii() and value.isdigit() and len(value) < 6 else 0.0
 
 
-def _limited(response: httpx.Response, limit: int) -> bytes:
+def _limited(response: httpx.Response, limit: int) -> bytearray:
     """The body, if it is not longer than ``limit`` bytes."""
     body = bytearray()
     for chunk in response.iter_bytes():
         body += chunk
         if len(body) > limit:
             raise VerificationError("The hub's answer is longer than it can be. It was not read to its end.")
-    return bytes(body)
+    return body
 
 
 def is_loopback(host: str) -> bool:

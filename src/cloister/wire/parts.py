@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 
 from cloister.errors import ApiError
-from cloister.formats.dataset import Part
+from cloister.formats.dataset import Bytes, Part
 from cloister.formats.encoding import sha256
 from cloister.wire.direct import DirectFailed
 from cloister.wire.hub import Hub
@@ -15,19 +15,19 @@ _NONE_SECONDS = 600.0
 """How long a hub that has no direct way is not asked for it again."""
 
 
-def send_part(hub: Hub, blob: str, index: int, ciphertext: bytes) -> None:
-    """Stores one part; storing the same again is no error.
+def send_part(hub: Hub, blob: str, index: int, ciphertext: Bytes, digest: bytes) -> None:
+    """Stores one part, whose SHA-256 is ``digest``; storing the same again is no error.
 
     Raises:
         ApiError: the hub refused, or stayed away.
     """
-    if not (hub.direct.of_use and _sent_directly(hub, blob, index, ciphertext)):
-        hub.put_part(blob, index, ciphertext)
+    if not (hub.direct.of_use and _sent_directly(hub, blob, index, ciphertext, digest)):
+        hub.put_part(blob, index, ciphertext, digest)
 
 
-def _sent_directly(hub: Hub, blob: str, index: int, ciphertext: bytes) -> bool:
+def _sent_directly(hub: Hub, blob: str, index: int, ciphertext: Bytes, digest: bytes) -> bool:
     try:
-        place = hub.place_part(blob, index, len(ciphertext), sha256(ciphertext))
+        place = hub.place_part(blob, index, len(ciphertext), digest)
         if place.there:
             return True
         if place.url is None or place.ticket is None:
@@ -44,7 +44,7 @@ def _sent_directly(hub: Hub, blob: str, index: int, ciphertext: bytes) -> bool:
     return True
 
 
-def fetch_part(hub: Hub, blob: str, index: int, part: Part) -> bytes:
+def fetch_part(hub: Hub, blob: str, index: int, part: Part) -> Bytes:
     """The bytes of one part, as whoever keeps them has them.
 
     They are the ones of the manifest if they came directly; if they came through the hub, that is for the caller to
@@ -60,7 +60,7 @@ def fetch_part(hub: Hub, blob: str, index: int, part: Part) -> bytes:
     return hub.get_part(blob, index)
 
 
-def _fetched_directly(hub: Hub, blob: str, index: int, part: Part) -> bytes | None:
+def _fetched_directly(hub: Hub, blob: str, index: int, part: Part) -> Bytes | None:
     try:
         url = hub.find_part(blob, index)
         if url is None:

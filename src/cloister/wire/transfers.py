@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import IO, Protocol
 
 from cloister.errors import ApiError
-from cloister.formats.dataset import Manifest, Part, decrypt_stream, encrypt_part, make_manifest, plain_parts
+from cloister.formats.dataset import Bytes, Manifest, Part, decrypt_stream, encrypt_part, make_manifest, plain_parts
 from cloister.formats.encoding import sha256
 from cloister.wire.hub import Hub
 from cloister.wire.parts import fetch_part, send_part
@@ -31,7 +31,7 @@ def untold(_size: int) -> None:
 class Ledger(Protocol):
     """What has arrived of an upload: kept by whoever wants to take it up again after this process has died."""
 
-    def known(self, index: int, plaintext: bytes) -> Part | None:
+    def known(self, index: int, plaintext: Bytes) -> Part | None:
         """The part that has arrived before with this very content, if it has."""
 
     def arrived(self, index: int, part: Part) -> None:
@@ -104,8 +104,9 @@ def _upload(
                     told(len(plaintext))
                     continue
                 ciphertext = encrypt_part(key, dataset, index, last=last, plaintext=plaintext)
-                parts.append(Part(size=len(ciphertext), sha256=sha256(ciphertext).hex()))
-                sending[pool.submit(_put, hub, dataset, index, ciphertext, patience)] = index, len(plaintext)
+                digest = sha256(ciphertext)
+                parts.append(Part(size=len(ciphertext), sha256=digest.hex()))
+                sending[pool.submit(_put, hub, dataset, index, ciphertext, digest, patience)] = index, len(plaintext)
                 del ciphertext, plaintext
                 if len(sending) >= parallel:
                     settle()
@@ -119,8 +120,8 @@ def _upload(
     return manifest
 
 
-def _put(hub: Hub, dataset: str, index: int, ciphertext: bytes, patience: Patience) -> None:
-    patience.run(lambda: send_part(hub, dataset, index, ciphertext))
+def _put(hub: Hub, dataset: str, index: int, ciphertext: Bytes, digest: bytes, patience: Patience) -> None:
+    patience.run(lambda: send_part(hub, dataset, index, ciphertext, digest))
 
 
 def download(
@@ -172,12 +173,12 @@ def stream(
 
 def _ahead(
     pool: ThreadPoolExecutor, hub: Hub, manifest: Manifest, patience: Patience, parallel: int
-) -> Callable[[int], bytes]:
+) -> Callable[[int], Bytes]:
     """Parts in order, the next ones on their way already."""
-    coming: deque[Future[bytes]] = deque()
+    coming: deque[Future[Bytes]] = deque()
     indices = iter(range(len(manifest.parts)))
 
-    def fetch(_index: int) -> bytes:
+    def fetch(_index: int) -> Bytes:
         while len(coming) < parallel and (index := next(indices, None)) is not None:
             part = manifest.parts[index]
             coming.append(pool.submit(_get, hub, manifest.dataset, index, part, patience))
@@ -186,5 +187,5 @@ def _ahead(
     return fetch
 
 
-def _get(hub: Hub, dataset: str, index: int, part: Part, patience: Patience) -> bytes:
+def _get(hub: Hub, dataset: str, index: int, part: Part, patience: Patience) -> Bytes:
     return patience.run(lambda: fetch_part(hub, dataset, index, part))
