@@ -8,8 +8,9 @@ from cloister.sdk.definitions import (
     NodeDefinition,
     PythonComputeNodeDefinition,
     RawDataNodeDefinition,
+    RComputeNodeDefinition,
 )
-from cloister.sdk.nodes import PythonComputeNode, RawDataNode
+from cloister.sdk.nodes import PythonComputeNode, RawDataNode, RComputeNode
 
 __all__ = [
     "AnalyticsDcr",
@@ -20,6 +21,8 @@ __all__ = [
     "NodeDefinition",
     "PythonComputeNode",
     "PythonComputeNodeDefinition",
+    "RComputeNode",
+    "RComputeNodeDefinition",
     "RawDataNode",
     "RawDataNodeDefinition",
 ]

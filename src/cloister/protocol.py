@@ -423,7 +423,7 @@ class Task(Record, frozen=True, kw_only=True):
     version: Literal[1] = 1
     id: Hex32
     room: Hex32
-    kind: Literal["python"]
+    kind: Literal["python", "r"]
     name: str
     """Of the computation."""
     script: str

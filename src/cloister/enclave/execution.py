@@ -24,7 +24,7 @@ from cloister.protocol import Failed, Progress, Task, TaskInput
 from cloister.rooms.decisions import open_room, published, release, voided
 from cloister.rooms.definition import Definition, Reference
 from cloister.rooms.events import RunFailed, RunFinished, RunStarted, RunVoided
-from cloister.rooms.nodes import PythonNode, RawDataNode
+from cloister.rooms.nodes import ComputeNode, RawDataNode, RNode
 from cloister.rooms.permissions import Role, roles
 from cloister.rooms.planning import Step, derived, leaves, node_digest, plan, run_id
 from cloister.rooms.state import Run, RunStatus
@@ -188,7 +188,7 @@ class Executor:
         while len(self._jobs) > MAX_JOBS:
             self._jobs.popitem(last=False)
 
-    def check_fits(self, definition: Definition, node: PythonNode) -> None:
+    def check_fits(self, definition: Definition, node: ComputeNode) -> None:
         """Where workers are there that could carry out a computation, but for what it may use.
 
         Raises:
@@ -345,7 +345,7 @@ class Executor:
             return Task(
                 id=attempt.id,
                 room=room.id,
-                kind="python",
+                kind="r" if isinstance(node, RNode) else "python",
                 name=node.name,
                 script=node.script,
                 files=node.files,
@@ -491,7 +491,7 @@ def failed(node: str, failure: Failed) -> Refused:
     return Refused("failed", f"The computation {node!r} failed. {failure.message}")
 
 
-def demanded(definition: Definition, node: PythonNode) -> Demand:
+def demanded(definition: Definition, node: ComputeNode) -> Demand:
     """What a computation needs of a worker.
 
     Raises:

@@ -66,7 +66,7 @@ from cloister.rooms import decisions
 from cloister.rooms.decisions import published
 from cloister.rooms.definition import Reference, read_definition
 from cloister.rooms.events import ENCLAVE, KeyBound, LogRead, Published, ResultFetched, RunVoided
-from cloister.rooms.nodes import PythonNode
+from cloister.rooms.nodes import ScriptNode
 from cloister.rooms.permissions import NO_SUCH_ROOM, Action, authorise
 from cloister.rooms.planning import derived
 
@@ -262,7 +262,7 @@ class Service:
             )
         # 3. Its computations ask for no more than workers allow, as far as workers are there to tell.
         for node in definition.nodes:
-            if isinstance(node, PythonNode):
+            if isinstance(node, ScriptNode):
                 self._executor.check_fits(definition, node)
         # 4. It becomes the first event of its own log.
 

@@ -37,8 +37,8 @@ class TextFile(Record, frozen=True, kw_only=True):
     content: str
 
 
-class PythonNode(Record, frozen=True, kw_only=True, tag_field="kind", tag="python"):
-    """A Python script. Its result is a zip of what it wrote to ``/output``."""
+class ScriptNode(Record, frozen=True, kw_only=True):
+    """A script, in whatever language. Its result is a zip of what it wrote to ``/output``."""
 
     id: str
     name: str
@@ -55,13 +55,21 @@ class PythonNode(Record, frozen=True, kw_only=True, tag_field="kind", tag="pytho
     limits: Limits = msgspec.field(default_factory=Limits)
 
 
-Node = RawDataNode | PythonNode
-ComputeNode = PythonNode
+class PythonNode(ScriptNode, frozen=True, kw_only=True, tag_field="kind", tag="python"):
+    """A Python script."""
+
+
+class RNode(ScriptNode, frozen=True, kw_only=True, tag_field="kind", tag="r"):
+    """An R script."""
+
+
+ComputeNode = PythonNode | RNode
+Node = RawDataNode | ComputeNode
 
 
 def dependencies(node: Node) -> tuple[str, ...]:
     """Ids of the nodes that ``node`` reads."""
-    return node.dependencies if isinstance(node, PythonNode) else ()
+    return node.dependencies if isinstance(node, ScriptNode) else ()
 
 
 def check_nodes(nodes: Sequence[Node]) -> None:
@@ -93,8 +101,8 @@ def check_nodes(nodes: Sequence[Node]) -> None:
         raise DefinitionInvalid(f"The computations list {edges} dependencies; {MAX_DEPENDENCIES} are the most.")
     for node in nodes:
         _check_references(node, by_id)
-        if isinstance(node, PythonNode):
-            _check_python(node, [by_id[dependency].name for dependency in node.dependencies])
+        if isinstance(node, ScriptNode):
+            _check_script(node, [by_id[dependency].name for dependency in node.dependencies])
     topological_order(by_id, list(by_id))
 
 
@@ -138,7 +146,7 @@ def _check_references(node: Node, by_id: dict[str, Node]) -> None:
         raise DefinitionInvalid(f"The node {node.id!r} lists a dependency twice.")
 
 
-def _check_python(node: PythonNode, mounted: Sequence[str]) -> None:
+def _check_script(node: ScriptNode, mounted: Sequence[str]) -> None:
     if not node.script.strip():
         raise DefinitionInvalid(f"The script of {node.id!r} is empty.")
     if node.files and CODE_FOLDER in mounted:

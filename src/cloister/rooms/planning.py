@@ -9,7 +9,7 @@ from cloister.errors import Refused
 from cloister.formats.encoding import canonical, pack, sha256
 from cloister.formats.receipt import Input
 from cloister.rooms.definition import Definition
-from cloister.rooms.nodes import ComputeNode, Node, PythonNode, RawDataNode, dependencies, topological_order
+from cloister.rooms.nodes import ComputeNode, Node, RawDataNode, ScriptNode, dependencies, topological_order
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def plan(definition: Definition, room: str, target: str, attached: Mapping[str, 
     steps: list[Step] = []
     for node_id in order:
         node = by_id[node_id]
-        if isinstance(node, PythonNode):
+        if isinstance(node, ScriptNode):
             key = _cache_key(definition, room, node, digests)
             digests[node_id] = key
             steps.append(Step(node, key.hex()))

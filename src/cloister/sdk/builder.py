@@ -10,7 +10,7 @@ import msgspec
 from cloister.errors import DefinitionInvalid
 from cloister.formats.encoding import Email, Hex32, normal_email
 from cloister.rooms.definition import Definition, ImageReference, Issuer, Participant, Reference, check_definition
-from cloister.rooms.nodes import PythonNode
+from cloister.rooms.nodes import ScriptNode
 from cloister.sdk.definitions import NodeDefinition
 from cloister.sdk.high_level import high_level, permissions
 from cloister.sdk.specifications import EnclaveSpecs, accepted
@@ -76,7 +76,7 @@ class AnalyticsDcrDefinition:
     @property
     def images(self) -> list[str]:
         """Names of the images that its computations run in."""
-        return sorted({node.record.image for node in self._nodes if isinstance(node.record, PythonNode)})
+        return sorted({node.record.image for node in self._nodes if isinstance(node.record, ScriptNode)})
 
     @property
     def permissions(self) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from cloister.rooms.nodes import ComputeNode
 from cloister.sdk.definitions import NodeDefinition, definition_of
 from cloister.sdk.high_level import high_level
 from cloister.sdk.link import RoomLink
-from cloister.sdk.nodes import PythonComputeNode, RawDataNode, RoomContext, node_of
+from cloister.sdk.nodes import Node, RoomContext, node_of
 from cloister.sdk.results import check_body
 from cloister.sdk.room_log import read_log
 from cloister.sdk.specifications import Accepted
@@ -79,7 +79,7 @@ class AnalyticsDcr:
         """Everybody's email."""
         return [entry.user for entry in self._context.definition.participants]
 
-    def get_node(self, name: str) -> RawDataNode | PythonComputeNode | None:
+    def get_node(self, name: str) -> Node | None:
         """The node of that name, or None."""
         return self._nodes.get(name)
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 from cloister.errors import DefinitionInvalid
 from cloister.rooms.limits import Limits
-from cloister.rooms.nodes import Node, PythonNode, RawDataNode, TextFile
+from cloister.rooms.nodes import Node, PythonNode, RawDataNode, RNode, ScriptNode, TextFile
 
 PYTHON_IMAGE = "python"
-"""The image that Python computations run in."""
+"""The image that Python computations run in, unless they name another."""
+R_IMAGE = "r"
+"""The same of R computations."""
 _OUTPUT = "/output"
 
 
@@ -87,59 +90,10 @@ class RawDataNodeDefinition(NodeDefinition):
         return self._record.required
 
 
-class PythonComputeNodeDefinition(NodeDefinition):
-    """A Python script that reads ``/input`` and writes ``/output``."""
+class ScriptNodeDefinition(NodeDefinition):
+    """A script that reads ``/input`` and writes ``/output``."""
 
-    def __init__(
-        self,
-        name: str,
-        script: str | bytes,
-        additional_files: Sequence[FileContent] | None = None,
-        dependencies: Sequence[str] | None = None,
-        enable_logs_on_error: bool = False,
-        enable_logs_on_success: bool = False,
-        output: str = _OUTPUT,
-        id: str | None = None,  # noqa: A002 - documented name
-        custom_environment: str | None = None,
-        proxy_configuration: object | None = None,
-        *,
-        limits: Limits | None = None,
-    ) -> None:
-        """
-        Args:
-            additional_files: static texts, mounted below ``/input/code``.
-            dependencies: ids of the nodes that the script reads.
-            enable_logs_on_error: whether the analyst sees the console of a failed run.
-            enable_logs_on_success: whether the result holds the console as ``container.log``.
-            output: always ``/output``.
-            id: the name, unless given.
-            limits: what a run may use; see `cloister.analytics.Limits` for the defaults.
-
-        Raises:
-            DefinitionInvalid: the script is not UTF-8, or something is asked for that isn't there.
-        """
-        if output.rstrip("/") != _OUTPUT:
-            raise DefinitionInvalid(f"The computation {name!r} must write to {_OUTPUT}: leave 'output' out.")
-        if custom_environment is not None or proxy_configuration is not None:
-            raise DefinitionInvalid(
-                f"The computation {name!r} asks for a custom environment or a network connection. This version has "
-                "neither: use the libraries of the image, and mount what else is needed."
-            )
-        self._record = PythonNode(
-            id=name if id is None else id,
-            name=name,
-            script=_text(script, f"The script of {name!r}"),
-            files=tuple(TextFile(name=file.name, content=file.content) for file in additional_files or ()),
-            dependencies=_ids(dependencies, name),
-            logs_on_error=enable_logs_on_error,
-            logs_on_success=enable_logs_on_success,
-            image=PYTHON_IMAGE,
-            limits=limits or Limits(),
-        )
-
-    @property
-    def record(self) -> PythonNode:
-        return self._record
+    _record: ScriptNode
 
     @property
     def script(self) -> str:
@@ -167,6 +121,11 @@ class PythonComputeNodeDefinition(NodeDefinition):
         return self._record.logs_on_success
 
     @property
+    def image(self) -> str:
+        """The image that it runs in, by name; which one that is exactly, the published room says."""
+        return self._record.image
+
+    @property
     def limits(self) -> Limits:
         """What a run may use."""
         return self._record.limits
@@ -177,13 +136,107 @@ class PythonComputeNodeDefinition(NodeDefinition):
         return _OUTPUT
 
 
+class PythonComputeNodeDefinition(ScriptNodeDefinition):
+    """A Python script that reads ``/input`` and writes ``/output``."""
+
+    _record: PythonNode
+
+    def __init__(
+        self,
+        name: str,
+        script: str | bytes,
+        additional_files: Sequence[FileContent] | None = None,
+        dependencies: Sequence[str] | None = None,
+        enable_logs_on_error: bool = False,
+        enable_logs_on_success: bool = False,
+        output: str = _OUTPUT,
+        id: str | None = None,  # noqa: A002 - documented name
+        custom_environment: str | None = None,
+        proxy_configuration: object | None = None,
+        *,
+        image: str = PYTHON_IMAGE,
+        limits: Limits | None = None,
+    ) -> None:
+        """
+        Args:
+            additional_files: static texts, mounted below ``/input/code``.
+            dependencies: ids of the nodes that the script reads.
+            enable_logs_on_error: whether the analyst sees the console of a failed run.
+            enable_logs_on_success: whether the result holds the console as ``container.log``.
+            output: always ``/output``.
+            id: the name, unless given.
+            image: the environment to run in; the one that the installation offers as ``python`` unless given.
+            limits: what a run may use; see `cloister.analytics.Limits` for the defaults.
+
+        Raises:
+            DefinitionInvalid: the script is not UTF-8, or something is asked for that isn't there.
+        """
+        if custom_environment is not None:
+            raise DefinitionInvalid(
+                f"The computation {name!r} asks for a custom environment. This version has none: use the libraries of "
+                "the image, and mount what else is needed."
+            )
+        common = _script(name, script, additional_files, dependencies, output, id, proxy_configuration)
+        self._record = PythonNode(
+            **common,
+            logs_on_error=enable_logs_on_error,
+            logs_on_success=enable_logs_on_success,
+            image=image,
+            limits=limits or Limits(),
+        )
+
+    @property
+    def record(self) -> PythonNode:
+        return self._record
+
+
+class RComputeNodeDefinition(ScriptNodeDefinition):
+    """An R script that reads ``/input`` and writes ``/output``."""
+
+    _record: RNode
+
+    def __init__(
+        self,
+        name: str,
+        script: str | bytes,
+        additional_files: Sequence[FileContent] | None = None,
+        dependencies: Sequence[str] | None = None,
+        enable_logs_on_error: bool = False,
+        enable_logs_on_success: bool = False,
+        output: str = _OUTPUT,
+        id: str | None = None,  # noqa: A002 - documented name
+        proxy_configuration: object | None = None,
+        *,
+        image: str = R_IMAGE,
+        limits: Limits | None = None,
+    ) -> None:
+        """As `PythonComputeNodeDefinition`.
+
+        Raises:
+            DefinitionInvalid: the script is not UTF-8, or something is asked for that isn't there.
+        """
+        common = _script(name, script, additional_files, dependencies, output, id, proxy_configuration)
+        self._record = RNode(
+            **common,
+            logs_on_error=enable_logs_on_error,
+            logs_on_success=enable_logs_on_success,
+            image=image,
+            limits=limits or Limits(),
+        )
+
+    @property
+    def record(self) -> RNode:
+        return self._record
+
+
 def definition_of(node: Node) -> NodeDefinition:
     """The face of a node of a published room."""
     match node:
         case RawDataNode():
             return RawDataNodeDefinition(node.name, node.required, node.id)
-        case PythonNode():
-            return PythonComputeNodeDefinition(
+        case PythonNode() | RNode():
+            face = PythonComputeNodeDefinition if isinstance(node, PythonNode) else RComputeNodeDefinition
+            return face(
                 node.name,
                 node.script,
                 [FileContent(file.name, file.content) for file in node.files],
@@ -191,8 +244,34 @@ def definition_of(node: Node) -> NodeDefinition:
                 node.logs_on_error,
                 node.logs_on_success,
                 id=node.id,
+                image=node.image,
                 limits=node.limits,
             )
+
+
+def _script(
+    name: str,
+    script: str | bytes,
+    additional_files: Sequence[FileContent] | None,
+    dependencies: Sequence[str] | None,
+    output: str,
+    node_id: str | None,
+    proxy_configuration: object | None,
+) -> dict[str, Any]:
+    """What the records of scripts have in common, as their fields."""
+    if output.rstrip("/") != _OUTPUT:
+        raise DefinitionInvalid(f"The computation {name!r} must write to {_OUTPUT}: leave 'output' out.")
+    if proxy_configuration is not None:
+        raise DefinitionInvalid(
+            f"The computation {name!r} asks for a network connection. Computations have none: mount what is needed."
+        )
+    return {
+        "id": name if node_id is None else node_id,
+        "name": name,
+        "script": _text(script, f"The script of {name!r}"),
+        "files": tuple(TextFile(name=file.name, content=file.content) for file in additional_files or ()),
+        "dependencies": _ids(dependencies, name),
+    }
 
 
 def _text(content: str | bytes, what: str) -> str:

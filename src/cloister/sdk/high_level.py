@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cloister.rooms.definition import Definition, Participant
-from cloister.rooms.nodes import Node, PythonNode, RawDataNode
+from cloister.rooms.nodes import Node, RawDataNode, RNode, ScriptNode
 
 VERSION = "v1"
 """The one key of the outermost object."""
@@ -38,10 +38,10 @@ def _node(node: Node) -> dict[str, Any]:
     match node:
         case RawDataNode():
             kind: dict[str, Any] = {"leaf": {"isRequired": node.required, "kind": {"raw": {}}}}
-        case PythonNode():
+        case ScriptNode():
             scripting = {
-                "scriptingLanguage": "python",
-                "mainScript": {"name": "script.py", "content": node.script},
+                "scriptingLanguage": "r" if isinstance(node, RNode) else "python",
+                "mainScript": {"name": "script.R" if isinstance(node, RNode) else "script.py", "content": node.script},
                 "additionalScripts": [{"name": file.name, "content": file.content} for file in node.files],
                 "dependencies": list(node.dependencies),
                 "enableLogsOnError": node.logs_on_error,

@@ -260,8 +260,8 @@ class ResultArchive(zipfile.ZipFile):
             file.close()
 
 
-class PythonComputeNode(ComputeNode):
-    """A Python script; its result is a zip of what it wrote to ``/output``."""
+class ScriptComputeNode(ComputeNode):
+    """A script; its result is a zip of what it wrote to ``/output``."""
 
     def get_results_as_zip(self, interval: float = 5, timeout: float | None = None) -> zipfile.ZipFile:
         """Like `get_results_as_bytes`, as an open archive called ``<computation's name>.zip``."""
@@ -283,10 +283,23 @@ class PythonComputeNode(ComputeNode):
         return self.get_results_as_zip(interval, timeout)
 
 
-def node_of(context: RoomContext, record: records.Node) -> RawDataNode | PythonComputeNode:
+class PythonComputeNode(ScriptComputeNode):
+    """A Python script."""
+
+
+class RComputeNode(ScriptComputeNode):
+    """An R script."""
+
+
+Node = RawDataNode | PythonComputeNode | RComputeNode
+
+
+def node_of(context: RoomContext, record: records.Node) -> Node:
     """The node to work with."""
     match record:
         case records.RawDataNode():
             return RawDataNode(context, record)
         case records.PythonNode():
             return PythonComputeNode(context, record)
+        case records.RNode():
+            return RComputeNode(context, record)
