@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from cloister.cli.ceilings import ROOM
 from cloister.cli.setting import Section, Setting, fields_of
 from cloister.enclave.settings import EnclaveSettings
 from cloister.hub.settings import HubSettings
@@ -261,6 +262,7 @@ WORKER = (
         help="Seconds that a task may take to end when the worker is stopped. Then it is handed back.",
     ),
     WORKER_METRICS,
+    *ROOM,
 )
 UP_DATA = Setting(
     section="up",
@@ -310,4 +312,4 @@ def up_settings() -> tuple[Setting, ...]:
     """What `cloister up` takes, of its own and of its parts'."""
     data, workers, grace = _UP
     inner = dataclasses.replace(WORKER_METRICS, option="worker-metrics", shown=False)
-    return (data, *DOOR, workers, WARM, IMAGE, grace, inner)
+    return (data, *DOOR, workers, WARM, IMAGE, *ROOM, grace, inner)

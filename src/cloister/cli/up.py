@@ -18,6 +18,7 @@ from typing import Any
 
 import click
 
+from cloister.cli.ceilings import ROOM
 from cloister.cli.config import configured, set_up_logs
 from cloister.cli.layout import Layout
 from cloister.cli.metrics import split
@@ -144,7 +145,7 @@ class Supervisor:
             notify = ready.expect("worker")
             grace = self.given["grace"]
             options = {"hub": self.url, "hub_cert": self.given["tls_cert"], "grace": grace}
-            options |= {name: self.given[name] for name in ("warm", "image")}
+            options |= {name: self.given[name] for name in ("warm", "image", *(each.parameter for each in ROOM))}
             engine = LocalEngine(
                 lambda place: self._start(
                     "worker", options | {"metrics": self._metrics(place)}, notify=notify, token=token

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from cloister.cli.ceilings import ceilings, disk, memory_budget
 from cloister.cli.config import configured, set_up_logs
 from cloister.cli.metrics import showing
 from cloister.cli.process import keep_lock, notify_ready
@@ -61,7 +62,10 @@ def worker(lock_fd: int | None, **given: Any) -> None:
     try:
         image = offer.open(offer.references[0])
         usual = blueprint(image.root, Limits(), ())
-        with Sandbox(detect(image.root)) as sandbox, Pool(sandbox, given["warm"], usual, given["warm_import"]) as pool:
+        with (
+            Sandbox(detect(image.root), memory=memory_budget(given), disk=disk(given)) as sandbox,
+            Pool(sandbox, given["warm"], usual, given["warm_import"]) as pool,
+        ):
             agent = Agent(
                 hub,
                 channel,
@@ -70,6 +74,7 @@ def worker(lock_fd: int | None, **given: Any) -> None:
                 pool,
                 offer,
                 notify_ready,
+                limits=ceilings(given),
                 single_room=given["single_room"],
                 grace=given["grace"],
             )
