@@ -13,14 +13,15 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from msgspec import UNSET
 
-from cloister.errors import CloisterError, LogTampered, RollbackDetected
+from cloister.errors import BadRequestError, CloisterError, LogTampered, RollbackDetected
 from cloister.formats.checkpoint import Checkpoint, sign_checkpoint
 from cloister.formats.encoding import canonical
 from cloister.formats.merkle import EMPTY_ROOT, MerkleTree
 from cloister.protocol import Answer, Log, ReadLog, Request
 from cloister.rooms.audit import audit_line, audit_text
-from cloister.rooms.events import Event, LogRead, ResultFetched, Stopped
+from cloister.rooms.events import Event, LogRead, Restored, ResultFetched, Stopped
 from cloister.sdk.checkpoints import CheckpointMemory
 from cloister.sdk.folder import StateFolder
 
@@ -75,6 +76,41 @@ def test_another_signing_key_must_extend_what_was_seen_too(tmp_path: Path) -> No
         memory.accept(seen, _note(tree, 3, fresh), public, ())
     memory.accept(seen, _note(tree, 7, fresh), public, tuple(tree.consistency_proof(5, 7)))
     assert CheckpointMemory(StateFolder(tmp_path)).newest(ROOM).size == 7
+
+
+def test_a_declared_restore_is_accepted_knowingly_and_once(tmp_path: Path) -> None:
+    memory, tree, fork = CheckpointMemory(StateFolder(tmp_path)), _tree(9), _tree(9, b"after the restore")
+    first, second = Restored(restore="01" * 32, declared=1_700_000_000_000), Restored(restore="02" * 32, declared=1)
+    _accept(memory, tree, 7)
+    seen = memory.newest(ROOM)
+    # 1. Undeclared: nothing to accept.
+    with pytest.raises(RollbackDetected, match="Somebody may have restored"):
+        memory.accept(seen, _note(fork, 5), PUBLIC, ())
+    with pytest.raises(BadRequestError, match="declared no restore"):
+        memory.accept_restored(seen, _note(fork, 5), PUBLIC, (), UNSET)
+    # 2. Declared: still refused, until it is accepted. The proof is kept.
+    with pytest.raises(RollbackDetected, match=r"declared .* 2023-11-14 at 22:13 UTC.*accept_restored_log"):
+        memory.accept(seen, _note(fork, 5), PUBLIC, (), first)
+    before = (tmp_path / "checkpoints" / f"{ROOM}.json").read_bytes()
+    evidence = memory.accept_restored(seen, _note(fork, 5), PUBLIC, (), first)
+    assert evidence is not None
+    assert evidence.read_bytes() == before
+    # 3. From then on that is what must be extended, on this machine, in every process.
+    for process in (memory, CheckpointMemory(StateFolder(tmp_path))):
+        assert process.newest(ROOM) == Checkpoint(ROOM, 5, fork.root(5))
+        proof = tuple(fork.consistency_proof(5, 8))
+        process.accept(process.newest(ROOM), _note(fork, 5), PUBLIC, (), first)
+    assert memory.accept_restored(memory.newest(ROOM), _note(fork, 8), PUBLIC, proof, first) is None
+    # 4. A declaration that this machine knows of excuses nothing that comes after it.
+    seen = memory.newest(ROOM)
+    with pytest.raises(RollbackDetected, match="Somebody may have restored"):
+        memory.accept(seen, _note(fork, 6), PUBLIC, (), first)
+    with pytest.raises(BadRequestError, match="declared no restore"):
+        memory.accept_restored(seen, _note(fork, 6), PUBLIC, (), first)
+    assert memory.accept_restored(seen, _note(fork, 6), PUBLIC, (), second) is not None
+    other = _note(fork, 2, Ed25519PrivateKey.generate())
+    with pytest.raises(LogTampered, match="another key"):
+        memory.accept_restored(memory.newest(ROOM), other, PUBLIC, (), second)
 
 
 def test_answers_that_come_out_of_order_are_no_rollback(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ COMMANDS = {
     "user": ("cloister.cli.user", "Add users, and end their tokens."),
     "worker-token": ("cloister.cli.user", "Let in workers of other machines, and end their tokens."),
     "keys": ("cloister.cli.keys", "Show, rotate and destroy the hub's signing keys."),
+    "backup": ("cloister.cli.backup", "Copy an installation while it runs."),
+    "restore": ("cloister.cli.backup", "Put a backup back, and say so to all rooms."),
     "demo": ("cloister.cli.demo", "Run a clean room from start to end, and look on."),
     "doctor": ("cloister.cli.doctor", "Tell what this machine has and enforces, and what it lacks."),
     "image": ("cloister.cli.image", "Build and list the images that computations run in."),

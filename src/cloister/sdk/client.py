@@ -10,6 +10,7 @@ import io
 import os
 import ssl
 from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -318,6 +319,20 @@ class Client:
     def dismiss_device(self, key: str) -> None:
         """Puts a device out of your vault, for good."""
         self._vault.dismiss(key)
+
+    def accept_restored_log(self, dcr_id: str) -> Path | None:
+        """Goes on with a room whose log was restored from an old copy, where the operator has declared that.
+
+        Call it knowingly, after `RollbackDetected` has told you of the restore: what this machine has seen beyond the
+        copy is lost. The signed checkpoint that proves it is kept.
+
+        Returns:
+            Where that is kept; None where nothing is lost.
+
+        Raises:
+            BadRequestError: no restore was declared since this machine has last seen the room.
+        """
+        return self._link(dcr_id).accept_restored_log()
 
     def close(self) -> None:
         """Ends all connections."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Generic, TypeVar
 
 import msgspec
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cloister.errors import AuthorizationError, BadRequestError, LogTampered, NotFoundError, VerificationError
 from cloister.formats.checkpoint import Checkpoint
 from cloister.formats.encoding import Email, normal_email
-from cloister.protocol import PublishRoom, Request, RoomBody, VaultBody
+from cloister.protocol import PublishRoom, ReadStatus, Request, RoomBody, VaultBody
 from cloister.rooms.definition import Reference
 from cloister.sdk.checkpoints import CheckpointMemory
 from cloister.wire.channel import Channel, Progressed, Trusted
@@ -129,6 +130,23 @@ class RoomLink:
                 raise error from None
         return self._ask(body, kind, token, signing, wait, deadline, progressed)
 
+    def accept_restored_log(self) -> Path | None:
+        """As `CheckpointMemory.accept_restored`, with what the enclave shows now."""
+        seen = self._checkpoints.newest(self.room)
+        request = Request(
+            body=ReadStatus(),
+            room=self.room,
+            user=self.identity.email,
+            token=self.identity.token(self.room),
+            seen=seen.size,
+        )
+        reply = self.channel.ask(request, self.identity.device, enclaves=self.enclaves)
+        answer = reply.answer
+        if answer.checkpoint is None:
+            raise LogTampered("The enclave's answer lacks the checkpoint of the room's log. Ask the operator why.")
+        signing = reply.trusted.keys.signing
+        return self._checkpoints.accept_restored(seen, answer.checkpoint, signing, answer.consistency, answer.restored)
+
     def _ask(
         self,
         body: RoomBody | PublishRoom | VaultBody,
@@ -154,7 +172,7 @@ class RoomLink:
         # 1. The log is the one that was seen before, or longer.
         if answer.checkpoint is None:
             raise LogTampered("The enclave's answer lacks the checkpoint of the room's log. Ask the operator why.")
-        checkpoint = self._checkpoints.accept(seen, answer.checkpoint, shown, answer.consistency)
+        checkpoint = self._checkpoints.accept(seen, answer.checkpoint, shown, answer.consistency, answer.restored)
         self._bound = True
         # 2. The answer is of the kind that was asked for.
         if not isinstance(answer.body, kind):
