@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cloister.hub import blobs, direct, identity, me, metrics, problems, relay, removal, rooms, vaults
+from cloister.hub import blobs, collection, direct, identity, me, metrics, problems, relay, removal, rooms, vaults
 from cloister.hub.access import Authentication
 from cloister.hub.database import open_database
 from cloister.hub.health import Checks, Readiness
@@ -117,7 +117,7 @@ def create_app(settings: HubSettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         tidying = asyncio.gather(
-            blobs.keep_tidy(services),
+            collection.keep_tidy(services),
             direct.keep_ending_permits(services),
             removal.keep_removing(services),
             services.revocations.keep_up(services.closing),

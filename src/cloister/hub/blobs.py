@@ -30,7 +30,6 @@ from cloister.hub.shelf import Part
 MAX_INDEX = 2**20
 _PIECE = 1 * MIB
 _PAGE = 5_000
-_TIDY_SECONDS = 3600.0
 
 logger = logging.getLogger("cloister.hub")
 router = APIRouter(prefix="/v1/blobs", tags=["blobs"], responses=responses(400, 401, 403, 404))
@@ -191,24 +190,6 @@ async def throw_away_abandoned(hub: Services, now: datetime) -> int:
     return count
 
 
-async def keep_tidy(hub: Services) -> None:
-    """Throw away abandoned uploads now and once an hour, until cancelled."""
-    while not hub.closing.is_set():
-        try:
-            count = await throw_away_abandoned(hub, datetime.now(UTC))
-        except Exception as error:
-            # The next round may do better; requests are served meanwhile.
-            logger.warning("could not throw away abandoned uploads: %s", type(error).__name__)
-        else:
-            if count:
-                logger.info("threw away %d abandoned uploads", count)
-        try:
-            async with asyncio.timeout(_TIDY_SECONDS):
-                await hub.closing.wait()
-        except TimeoutError:
-            continue
-
-
 class _PartResponse(Response):
     """Streams one object, holding one of the asker's slots."""
 
@@ -242,23 +223,27 @@ class _PartResponse(Response):
 async def _receive(receive: Receive, sha256: str, writer: Writer | None) -> int:
     """Pass the body on to ``writer`` in pieces of about 1 MiB; its size. 400 if its digest is another."""
     digest = hashlib.sha256()
-    size = 0
-    pending = bytearray()
+    size = waiting = 0
+    pending: list[bytes] = []
     async for piece in body_pieces(receive):
-        digest.update(piece)
-        size += len(piece)
-        if writer is not None:
-            pending += piece
-            if len(pending) >= _PIECE:
-                await writer.write(bytes(pending))
-                pending.clear()
+        pending.append(piece)
+        waiting += len(piece)
+        if waiting >= _PIECE:
+            # In a thread, and while it is written: others are served meanwhile.
+            whole = b"".join(pending)
+            hashing = asyncio.to_thread(digest.update, whole)
+            await (hashing if writer is None else asyncio.gather(hashing, writer.write(whole)))
+            size, waiting = size + waiting, 0
+            pending.clear()
+    rest = b"".join(pending)
+    digest.update(rest)
     if digest.hexdigest() != sha256:
         raise bad_request(
             "The body is not what its Content-Digest says; it was damaged on the way. Send the part again."
         )
-    if writer is not None and pending:
-        await writer.write(bytes(pending))
-    return size
+    if writer is not None and rest:
+        await writer.write(rest)
+    return size + waiting
 
 
 async def _listing(hub: Services, blob_id: str, complete: bool) -> AsyncIterator[str]:

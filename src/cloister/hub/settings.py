@@ -62,6 +62,8 @@ class HubSettings:
     """Days after which the blobs of a removed account are thrown away."""
     abandoned_days: int = 7
     """Days without a new part after which an unfinished upload is thrown away."""
+    unreferred_days: int = 7
+    """Days after which a blob is deleted that no room and no vault has the key to."""
 
     @property
     def sqlite_file(self) -> Path:

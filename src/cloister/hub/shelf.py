@@ -8,6 +8,7 @@ both --delete--> (nothing)
 
 from __future__ import annotations
 
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -119,6 +120,26 @@ def remove_abandoned(session: Session, before: datetime, at_most: int = 100) -> 
         .with_for_update(skip_locked=True)
     )
     return [_remove(session, blob) for blob in session.scalars(query).all()]
+
+
+def complete_after(session: Session, after: str, at_most: int) -> list[str]:
+    """Ids of complete blobs, in their order."""
+    query = select(BlobRow.id).where(BlobRow.complete.is_(True), BlobRow.id > after).order_by(BlobRow.id).limit(at_most)
+    return list(session.scalars(query))
+
+
+def settle(session: Session, blob_ids: Sequence[str], held: Set[str], now: datetime, before: datetime) -> list[str]:
+    """Note of each of these blobs since when it is of no use, and delete the entries of those that are of none since
+    ``before``; the prefixes of their objects."""
+    folders = []
+    for blob in session.scalars(select(BlobRow).where(BlobRow.id.in_(blob_ids), BlobRow.complete.is_(True))).all():
+        if blob.id in held:
+            blob.unreferred_since = None
+        elif blob.unreferred_since is None:
+            blob.unreferred_since = now
+        elif blob.unreferred_since <= before:
+            folders.append(_remove(session, blob))
+    return folders
 
 
 def remove_of_removed(session: Session, before: datetime, at_most: int = 100) -> list[str]:
