@@ -116,8 +116,8 @@ class Execution:
         self.changes.notify()
 
     def waits(self, what: str) -> None:
-        """Tells those who wait what for."""
-        if self.waiting_for != what:
+        """Tells those who wait what for, while it does."""
+        if self.status == "queued" and self.waiting_for != what:
             self.waiting_for = what
             self.changes.notify()
 

@@ -104,7 +104,7 @@ def test_an_unknown_recipe_is_named_with_those_there_are(recipes: Path, name: st
         (RECIPE + '[python]\nversion = "3.11"\nlock = "../lock.txt"', "must be a file beside the recipe"),
         (
             RECIPE + '[python]\nversion = "3.11"\nlock = "recipe.toml"\nleave_out = ["../../etc"]',
-            "must stay among the installed packages",
+            "must stay in its folder",
         ),
         ("format = ", "recipe tiny: "),
     ],

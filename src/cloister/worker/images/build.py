@@ -50,6 +50,9 @@ def build_tree(recipe: Recipe, tree: Path, *, mirror: str | None, progress: Prog
     own choice. Raises `ImageUnavailable` with the tool's own last words where a step fails.
     """
     _debian(recipe.debian, recipe.keys, tree, mirror=mirror, progress=progress)
+    for pattern in [*_LEFT_OUT, *recipe.debian.leave_out]:
+        for path in list(tree.glob(pattern)):
+            remove(path)
     _neutralise(tree)
     if recipe.python:
         wheels = _wheels(recipe, tree, mirror=mirror, progress=progress)
@@ -119,9 +122,6 @@ def _keyring(folder: Path, keys: Path | None) -> Path:
 
 
 def _neutralise(tree: Path) -> None:
-    for pattern in _LEFT_OUT:
-        for path in tree.glob(pattern):
-            remove(path)
     for name in MOUNT_POINTS:
         (tree / name).mkdir(exist_ok=True)
     (tree / "var/tmp").symlink_to("../tmp")

@@ -32,6 +32,8 @@ class Debian(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     suite: str
     packages: list[str]
+    leave_out: list[str] = []
+    """Patterns relative to the root: what packages bring that no script uses."""
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -116,6 +118,9 @@ def load_recipe(name: str, folder: Path | None = None) -> Recipe:
     if file.format != 1:
         raise ImageUnavailable(f"recipe {name}: format {file.format} is not known to this version; update Cloister")
     sources = file.python.sources if file.python else None
+    patterns = [*file.debian.leave_out, *(file.python.leave_out if file.python else ())]
+    if any(pattern.startswith("/") or ".." in pattern.split("/") for pattern in patterns):
+        raise ImageUnavailable(f"recipe {name}: a pattern to leave out must stay in its folder")
     for item in [file.debian.suite, *file.debian.packages, *(sources.debian if sources else ())]:
         if not _DEBIAN_PACKAGE.fullmatch(item):
             raise ImageUnavailable(f"recipe {name}: {item!r} is not a name of a Debian package or suite")
@@ -136,8 +141,6 @@ def _files(name: str, place: Path, python: Python | None) -> list[Path]:
     """The files that a recipe names, after a check of everything in its Python part."""
     if python is None:
         return []
-    if any(pattern.startswith("/") or ".." in pattern.split("/") for pattern in python.leave_out):
-        raise ImageUnavailable(f"recipe {name}: a pattern to leave out must stay among the installed packages")
     named = [python.lock]
     if python.sources is not None:
         named.append(python.sources.lock)
