@@ -50,6 +50,7 @@ class World:
         patience: Patience = IMPATIENT,
         timeout: float | None = None,
         enclave_specs: EnclaveSpecs | None = None,
+        vault: str | None = None,
     ) -> Client:
         """A client on a machine of its own for each user, or that is called ``home``."""
         if email not in self.tokens:
@@ -63,6 +64,7 @@ class World:
             allow_software=allow_software,
             patience=patience,
             enclave_specs=enclave_specs,
+            vault=vault,
         )
         return self.clients.enter_context(client)
 
