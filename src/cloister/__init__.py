@@ -32,7 +32,8 @@ from cloister.errors import (
 from cloister.version import VERSION
 
 if TYPE_CHECKING:
-    from cloister.sdk.client import Client, create_client
+    from cloister.sdk.client import Client
+    from cloister.sdk.connect import create_client
     from cloister.sdk.csv_files import read_input_csv_file
     from cloister.sdk.datasets import SecretStoreOptions
     from cloister.sdk.key import Key
@@ -49,7 +50,7 @@ _AT_FIRST_USE = {
     "Key": "cloister.sdk.key",
     "SecretStoreOptions": "cloister.sdk.datasets",
     "TransferProgress": "cloister.sdk.progress",
-    "create_client": "cloister.sdk.client",
+    "create_client": "cloister.sdk.connect",
     "enclave_specifications": "cloister.sdk.specifications",
     "read_input_csv_file": "cloister.sdk.csv_files",
 }

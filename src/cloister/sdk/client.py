@@ -1,14 +1,11 @@
 """The client: one user at one hub."""
 
-# ruff: noqa: ARG001 - the documented interface has parameters that mean nothing here
-
 from __future__ import annotations
 
 import base64
 import binascii
 import io
 import os
-import ssl
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -30,17 +27,16 @@ from cloister.protocol import (
     RoomStatus,
 )
 from cloister.rooms.definition import Definition, Issuer, read_definition
-from cloister.sdk import settings
+from cloister.sdk.bound_keys import KeyCheck
 from cloister.sdk.builder import AnalyticsDcrDefinition
 from cloister.sdk.checkpoints import CheckpointMemory
 from cloister.sdk.datasets import Datasets, SecretStoreOptions
 from cloister.sdk.dcr import AnalyticsDcr, check_room
-from cloister.sdk.device import open_device_key
 from cloister.sdk.folder import StateFolder
 from cloister.sdk.key import Key
 from cloister.sdk.link import Identity, RoomLink
 from cloister.sdk.nodes import RoomContext
-from cloister.sdk.progress import ProgressHook, Reporter, reporter
+from cloister.sdk.progress import Reporter
 from cloister.sdk.resume import UploadRecords
 from cloister.sdk.specifications import Accepted, EnclaveSpecs, accepted
 from cloister.sdk.uploads import Data, Transfers
@@ -51,61 +47,8 @@ from cloister.wire.patience import Patience
 from cloister.wire.transfers import PARALLEL
 
 
-def create_client(
-    user_email: str,
-    api_token: str,
-    *,
-    client_id: str | None = None,
-    api_host: str | None = None,
-    api_port: int | None = None,
-    api_use_tls: bool | None = None,
-    request_timeout: float | None = None,
-    unsafe_disable_known_root_ca_check: bool = False,
-    trust_software_enclave: bool | None = None,
-    enclave_specs: EnclaveSpecs | None = None,
-    progress: bool | ProgressHook | None = None,
-) -> Client:
-    """A client for the hub that the arguments or the environment name. Connects when it is first used.
-
-    Args:
-        client_id: accepted for older scripts.
-        api_host, api_port, api_use_tls: where the hub is. Without them: ``CLOISTER_URL``, or ``DECENTRIQ_HOST``,
-            ``DECENTRIQ_PORT`` and ``DECENTRIQ_USE_TLS``.
-        request_timeout: seconds for each single read and write, 60 without it; waiting for a result has its own.
-        unsafe_disable_known_root_ca_check: trust the authorities that this machine trusts, a company's own among
-            them, instead of the public ones. Certificates are checked all the same.
-        trust_software_enclave: accept an enclave that runs outside any trusted execution environment, where nothing
-            protects the data from its operator. Without it: whether ``CLOISTER_TRUST_SOFTWARE_ENCLAVE`` is 1.
-        enclave_specs: the only enclaves and workers that any room of this client may have; without it all that this
-            release knows.
-        progress: whether transfers show bars on standard error, or a function that is told of each `TransferProgress`
-            instead. Without it: ``CLOISTER_PROGRESS``, or else where standard error is a terminal.
-
-    Raises:
-        CloisterError: nothing says where the hub is, or the arguments can't be used.
-    """
-    if request_timeout is not None and not request_timeout > 0:
-        raise BadRequestError("request_timeout is a number of seconds, more than 0. Leave it out for the default.")
-    environ = os.environ
-    url = settings.hub_url(environ, host=api_host, port=api_port, use_tls=api_use_tls)
-    tls = ssl.create_default_context() if unsafe_disable_known_root_ca_check else None
-    folder = StateFolder(settings.state_folder(environ))
-    if trust_software_enclave is None:
-        trust_software_enclave = settings.software_allowed(environ)
-    return Client(
-        user_email,
-        Hub(url, api_token, timeout=request_timeout, tls=tls),
-        folder=folder,
-        device=open_device_key(folder, url, user_email, passphrase=environ.get("CLOISTER_DEVICE_PASSPHRASE")),
-        allow_software=trust_software_enclave,
-        enclave_specs=enclave_specs,
-        reporter=reporter(environ, progress),
-        vault=settings.vault_named(environ),
-    )
-
-
 class Client:
-    """One user at one hub. Threads may share it. See `create_client`."""
+    """One user at one hub. Threads may share it. See `cloister.create_client`."""
 
     def __init__(
         self,
@@ -119,6 +62,7 @@ class Client:
         enclave_specs: EnclaveSpecs | None = None,
         reporter: Reporter = Reporter(),  # noqa: B008 - says nothing, and has nothing to change
         vault: str | None = None,
+        check_keys: KeyCheck | None = None,
     ) -> None:
         self._hub = hub
         self._patience = patience
@@ -127,6 +71,7 @@ class Client:
         self._checkpoints = CheckpointMemory(folder)
         accepted(enclave_specs)
         self._enclave_specs = enclave_specs
+        self._check_keys = check_keys
         self._transfers = Transfers(hub, patience, reporter, UploadRecords(folder, hub.url, self._identity.email))
         self._vault = Vault(
             hub, folder, self.user_email, self.device_key, self._link, self._issuer, patience=patience, named=vault
@@ -400,7 +345,7 @@ class Client:
         return RoomLink(self._channel, self._identity, self._checkpoints, room)
 
     def _open(self, definition: Definition, link: RoomLink) -> AnalyticsDcr:
-        return AnalyticsDcr(self, RoomContext(definition, link, self._transfers, self._datasets))
+        return AnalyticsDcr(self, RoomContext(definition, link, self._transfers, self._datasets, self._check_keys))
 
 
 def _ed25519(x: str) -> str:

@@ -11,6 +11,7 @@ from cloister.rooms.audit import audit_text
 from cloister.rooms.definition import Definition
 from cloister.rooms.events import RunFinished
 from cloister.rooms.nodes import ComputeNode
+from cloister.sdk.bound_keys import bound_keys
 from cloister.sdk.definitions import NodeDefinition, definition_of
 from cloister.sdk.high_level import high_level
 from cloister.sdk.link import RoomLink
@@ -85,10 +86,7 @@ class AnalyticsDcr:
 
     def bound_keys(self) -> dict[str, list[str]]:
         """The device keys (hex) that speak for each participant: look before you attach data."""
-        keys: dict[str, list[str]] = {}
-        for bound in self.status().keys:
-            keys.setdefault(bound.user, []).append(bound.key)
-        return keys
+        return bound_keys(self.status().keys)
 
     def unbind_key(self, key: str) -> None:
         """Ends one of your own device keys in this room (hex, as `bound_keys` shows it), for good: a lost device.

@@ -26,6 +26,7 @@ from cloister.protocol import (
 )
 from cloister.rooms import nodes as records
 from cloister.rooms.definition import Definition
+from cloister.sdk.bound_keys import KeyCheck, bound_keys, check_keys
 from cloister.sdk.datasets import Datasets
 from cloister.sdk.definitions import NodeDefinition, definition_of
 from cloister.sdk.key import Key
@@ -45,6 +46,7 @@ class RoomContext:
     link: RoomLink
     transfers: Transfers
     datasets: Datasets
+    key_check: KeyCheck | None = None
 
 
 class _Node:
@@ -133,8 +135,11 @@ class DataNode(_Node):
     def _shown(self) -> bytes:
         """The signing key of the enclave that has proven itself and has shown that its log of the room goes on from
         all that was seen. The dataset's key goes to that very enclave: a hub that leads to another one of the same
-        software, where it has put up the same room for itself, gains nothing by it."""
-        return self._context.link.ask(ReadStatus(), RoomStatus).trusted.keys.signing
+        software, where it has put up the same room for itself, gains nothing by it. Whose data it is sees first who
+        speaks for whom there."""
+        told = self._context.link.ask(ReadStatus(), RoomStatus)
+        check_keys(self._context.definition, bound_keys(told.body.keys), self._context.key_check)
+        return told.trusted.keys.signing
 
     def _attach(self, manifest: Manifest, key: Key, shown: bytes) -> None:
         # Noted first: what was noted and isn't attached does no harm, the other way round it might be deleted unasked.
