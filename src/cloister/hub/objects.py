@@ -13,6 +13,7 @@ import re
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
@@ -27,7 +28,7 @@ from cloister.hub.problems import Problem, full, not_found, unavailable
 from cloister.hub.settings import MIB, HubSettings
 
 if TYPE_CHECKING:
-    from obstore.store import ObjectStore
+    from obstore.store import ObjectStore, RetryConfig
 
 logger = logging.getLogger("cloister.hub")
 
@@ -35,6 +36,12 @@ _READ_BYTES = 2 * MIB
 _FOLDER_BUFFER = 1 * MIB
 # S3 and its likes take no smaller pieces of one object.
 _REMOTE_BUFFER = 5 * MIB
+# A client is told within seconds that the store is away, and tries again by itself; it wouldn't wait for longer.
+_RETRY: RetryConfig = {
+    "max_retries": 3,
+    "retry_timeout": timedelta(seconds=15),
+    "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=2), "base": 2},
+}
 _STORE_ERRORS = (BaseError, OSError)
 _NO_SPACE = f"({errno.ENOSPC}|{errno.EDQUOT})"
 _FULL = re.compile(rf"os error {_NO_SPACE}\b|\[Errno {_NO_SPACE}\]|InsufficientStorage|StorageFull|QuotaExceeded")
@@ -163,7 +170,7 @@ def open_objects(settings: HubSettings) -> Objects:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return Objects(LocalStore(folder), folder)
     try:
-        return Objects(from_url(url))
+        return Objects(from_url(url, retry_config=_RETRY))
     except (BaseError, ValueError) as error:
         # The store's own message might repeat credentials from the URL.
         raise CloisterError(
