@@ -171,11 +171,16 @@ def test_a_runtime_that_does_not_start(machine: Machine, directory: Path) -> Non
     assert no_zombies()
 
 
-def test_a_memory_limit_below_what_a_runtime_needs(machine: Machine) -> None:
-    """What making the container takes is not the task's: its own use counts."""
-    limits = msgspec.structs.replace(SMALL, memory_bytes=MIB)
+@pytest.mark.parametrize("memory_bytes", [1, 4096, 64 * 1024, MIB, 3 * MIB, 8 * MIB])
+def test_a_memory_limit_below_what_a_runtime_needs(machine: Machine, memory_bytes: int) -> None:
+    """What making the container takes is not the task's: its own use counts. Where next to nothing may be used, even
+    a script that does nothing is ended, or it isn't, as the kernel rounds; if it is, the error says why."""
+    limits = msgspec.structs.replace(SMALL, memory_bytes=memory_bytes)
     ran = machine.run("held = []\nwhile True: held.append(bytearray(1 << 20))", limits=limits)
     assert ran.outcome.limit == "memory"
+    assert ran.error is not None
+    assert ran.error.startswith(f"The computation exceeded its limit on memory ({memory_bytes} bytes")
+    assert machine.run("1", limits=limits).run.limit in (None, "memory")
     assert no_zombies()
 
 
