@@ -10,6 +10,7 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
+from cloister.enclave.backup import declare_restored
 from cloister.errors import LogTampered, Refused
 from cloister.hub.issuer import Issuer as TokenIssuer
 from cloister.protocol import (
@@ -422,3 +423,23 @@ async def test_clients_notice_what_was_taken_back(path: Path) -> None:
     with pytest.raises(LogTampered):
         await again.ask(device, ListItems(kind="dataset"))
     again.enclave.close()
+
+
+async def test_a_restore_is_told_to_the_vault(tmp_path: Path) -> None:
+    path = tmp_path / "rooms.db"
+    owner = Owner(Enclave(path))
+    device = await owner.device()
+    item = await owner.put(device, b"value")
+    owner.enclave.close()
+    declare_restored(path, 1_700_000_000_000)
+    again = owner.again(Enclave(path))
+    size = again.size()
+    assert await again.read(device, item.item) == item
+    assert await again.read(device, item.item) == item
+    assert again.size() == size + 1
+    again.enclave.close()
+    # Once for each restore.
+    third = owner.again(Enclave(path))
+    assert await third.read(device, item.item) == item
+    assert third.size() == size + 1
+    third.enclave.close()

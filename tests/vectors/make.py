@@ -244,8 +244,12 @@ def vault_events() -> list[VaultEvent]:
         ItemPut(item=item, reserved=4096, request="08" * 32),
         ItemRemoved(item=item),
         DeviceDismissed(key=other),
+        Restored(restore="09" * 32, declared=1_700_000_000_000),
     ]
-    return [VaultEvent(time=1_700_000_000_000 + at, device=device, body=body) for at, body in enumerate(bodies)]
+    return [
+        VaultEvent(time=1_700_000_000_000 + at, device=None if isinstance(body, Restored) else device, body=body)
+        for at, body in enumerate(bodies)
+    ]
 
 
 def vault() -> dict[str, Any]:

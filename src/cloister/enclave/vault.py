@@ -9,7 +9,9 @@ from collections.abc import Callable
 from weakref import WeakValueDictionary
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import UNSET
 
+from cloister.enclave.declaration import read_declaration
 from cloister.enclave.sealing import blob_label
 from cloister.enclave.store import SealedStore
 from cloister.errors import DefinitionInvalid, LogTampered, Refused, VerificationError
@@ -58,7 +60,7 @@ class Vault:
     def __init__(self, vault: str, store: SealedStore, key: bytes, signing: Ed25519PrivateKey) -> None:
         self.id = vault
         # Apart from rooms: who asks for a room by the id of a vault, or the other way round, finds nothing.
-        self._place = f"vault/{vault}"
+        self.place = f"vault/{vault}"
         self.lock = asyncio.Lock()
         self.state = VaultState()
         self._store = store
@@ -74,8 +76,8 @@ class Vault:
         """
         tree, state = MerkleTree(), VaultState()
         try:
-            for index, row in enumerate(self._store.read(self._place)):
-                data = open_row(self._key, self._place, index, tree.root(), row)
+            for index, row in enumerate(self._store.read(self.place)):
+                data = open_row(self._key, self.place, index, tree.root(), row)
                 state.apply(decode_canonical(data, VaultEvent, what="an event of a vault"))
                 tree.append(data)
         except VerificationError as error:
@@ -97,14 +99,14 @@ class Vault:
             blob: what the hub is to keep for as long as the item that is put is there.
         """
         entry = None if event is None else canonical(event)
-        rows = [] if entry is None else [seal_row(self._key, self._place, len(self._tree), self._tree.root(), entry)]
+        rows = [] if entry is None else [seal_row(self._key, self.place, len(self._tree), self._tree.root(), entry)]
         name = None if put is None else self._label(put[0])
         sealed = None if put is None or name is None else {name: self._seal(*put)}
         holds = None if name is None or blob is None else {name: blob_label(self._key, blob)}
         gone = () if delete is None else (self._label(delete),)
         write = asyncio.ensure_future(
             asyncio.to_thread(
-                self._store.append, self._place, len(self._tree), rows, put=sealed, holds=holds, delete=gone
+                self._store.append, self.place, len(self._tree), rows, put=sealed, holds=holds, delete=gone
             )
         )
         try:
@@ -130,11 +132,11 @@ class Vault:
         """
         if name not in self.state.items:
             return None
-        sealed = await asyncio.to_thread(self._store.secret, self._place, self._label(name))
+        sealed = await asyncio.to_thread(self._store.secret, self.place, self._label(name))
         if sealed is None:
             raise LogTampered("An item is gone from the store of the enclave. Ask the operator to restore the store.")
         try:
-            return decode(open_secret(self._key, self._place, name, sealed), StoredItem, what="an item of a vault")
+            return decode(open_secret(self._key, self.place, name, sealed), StoredItem, what="an item of a vault")
         except VerificationError as error:
             raise _changed(error) from None
 
@@ -146,13 +148,14 @@ class Vault:
             body=body,
             checkpoint=sign_checkpoint(Checkpoint(self.id, size, root), self._signing),
             consistency=tuple(self._tree.consistency_proof(seen)) if seen <= size else (),
+            restored=self.state.restored or UNSET,
         )
 
     def _seal(self, name: str, value: StoredItem) -> bytes:
-        return seal_secret(self._key, self._place, name, canonical(value))
+        return seal_secret(self._key, self.place, name, canonical(value))
 
     def _label(self, name: str) -> str:
-        label = pack("cloister/secret-label/v1", self._place.encode(), name.encode())
+        label = pack("cloister/secret-label/v1", self.place.encode(), name.encode())
         return hmac.digest(self._key, label, "sha256").hex()
 
 
@@ -189,6 +192,7 @@ class Vaults:
             if vault is None:
                 vault = Vault(name, self._store, self._key, self._signing)
                 await asyncio.to_thread(vault.load)
+                await self._tell_of_restore(vault)
                 self._there[name] = vault
         if vault.state.definition is not None:
             self._lately[name] = vault
@@ -196,6 +200,14 @@ class Vaults:
             if len(self._lately) > KEPT_OPEN:
                 self._lately.popitem(last=False)
         return vault
+
+    async def _tell_of_restore(self, vault: Vault) -> None:
+        """Writes into the log that the operator has declared its store an old copy, where that is so."""
+        if vault.state.definition is None:
+            return
+        declared = await asyncio.to_thread(read_declaration, self._store, vault.place)
+        for event in rules.restored(vault.state, declared) if declared else ():
+            await vault.append(self._event(vault, None, event))
 
     async def _authenticate(self, vault: Vault, request: Request, device: bytes, body: VaultBody) -> None:
         """Lets the vault's user pass. Makes the vault where it isn't there and that was asked for, and binds the
@@ -310,7 +322,7 @@ class Vaults:
             )
         )
 
-    def _event(self, vault: Vault, key: str, body: rules.VaultBody) -> VaultEvent:
+    def _event(self, vault: Vault, key: str | None, body: rules.VaultBody) -> VaultEvent:
         return VaultEvent(time=rules.event_time(vault.state, self._clock()), device=key, body=body)
 
 

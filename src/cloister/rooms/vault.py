@@ -20,6 +20,7 @@ from cloister.errors import DefinitionInvalid, Refused, VerificationError
 from cloister.formats.encoding import Email, Hex32, Record, Size, canonical, decode_canonical, normal_email, sha256
 from cloister.rooms.decisions import CLOCK_TOLERANCE
 from cloister.rooms.definition import Issuer
+from cloister.rooms.events import Restored
 
 NO_SUCH_VAULT = "There is no such vault, or this device has not proven that it is yours."
 """The one answer to outsiders and about unknown vaults: which of them it is, is not told."""
@@ -125,7 +126,7 @@ class ItemRemoved(Record, frozen=True, kw_only=True, tag_field="type", tag="item
     item: ItemName
 
 
-VaultBody = VaultOpened | DeviceBound | DeviceAdmitted | DeviceDismissed | ItemPut | ItemRemoved
+VaultBody = VaultOpened | DeviceBound | DeviceAdmitted | DeviceDismissed | ItemPut | ItemRemoved | Restored
 
 
 class VaultEvent(Record, frozen=True, kw_only=True):
@@ -134,8 +135,8 @@ class VaultEvent(Record, frozen=True, kw_only=True):
     version: Literal[1] = 1
     time: Size
     """Milliseconds since 1970, as in `cloister.rooms.events.Event`."""
-    device: Hex32
-    """Whose request this follows from."""
+    device: Hex32 | None
+    """Whose request this follows from; None for what no device has caused."""
     body: VaultBody
 
 
@@ -173,6 +174,8 @@ class VaultState:
     reserved: int = 0
     answered: set[str] = field(default_factory=set)
     """Ids of the requests that have put something: see `ItemPut`."""
+    restored: Restored | None = None
+    """The last restore that was declared."""
 
     def apply(self, event: VaultEvent) -> None:
         """Takes one event into account. Total, as `cloister.rooms.state.RoomState.apply`."""
@@ -189,13 +192,15 @@ class VaultState:
                 self.devices.pop(key, None)
                 self.dismissed.add(key)
             case ItemPut(item=item, reserved=reserved, request=request):
-                device = self.items[item].device if item in self.items else event.device
+                device = self.items[item].device if item in self.items else event.device or ""
                 self._forget(item)
                 self.items[item] = Item(reserved, device)
                 self.reserved += reserved
                 self.answered.add(request)
             case ItemRemoved(item=item):
                 self._forget(item)
+            case Restored():
+                self.restored = event.body
             case _:
                 pass
 
@@ -267,6 +272,13 @@ def dismiss(state: VaultState, by: str, key: str, now: int) -> list[VaultBody]:
     if all(each == key for each in state.devices if is_admitted(state, each, now)):
         raise Refused("conflict", "This is the last device that is admitted to your vault. Admit another one first.")
     return [DeviceDismissed(key=key)]
+
+
+def restored(state: VaultState, declared: Restored) -> list[VaultBody]:
+    """The operator declares that the store is an old copy. Told once for each restore."""
+    if state.restored is not None and state.restored.restore == declared.restore:
+        return []
+    return [declared]
 
 
 def put(state: VaultState, item: str, size: int, request: str) -> list[VaultBody]:
