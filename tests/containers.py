@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import threading
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,6 +23,7 @@ from cloister.worker.runners.python import PythonRun, PythonTask, blueprint, run
 from cloister.worker.sandbox import cgroups, probe
 from cloister.worker.sandbox.container import Blueprint, Container, Outcome, Sandbox, group_name
 from cloister.worker.sandbox.pool import Pool
+from cloister.worker.sandbox.runtime import Runtime
 
 SMALL = Limits(
     memory_bytes=192 * MIB,
@@ -139,6 +141,12 @@ class Machine:
         return [each for each in found if not any(name in each for name in waiting)]
 
 
+needs_gvisor = pytest.mark.skipif(
+    shutil.which("runsc") is None,
+    reason="NOT TRIED: gVisor is not installed here (apt-get install runsc, from the distribution's backports)",
+)
+
+
 @pytest.fixture(scope="session")
 def image_root() -> Iterator[Path]:
     """The real image: nothing is skipped where it is missing."""
@@ -150,15 +158,22 @@ def image_root() -> Iterator[Path]:
         yield image.root
 
 
-@pytest.fixture(scope="session", params=["cold", "warm"])
-def machine(request: pytest.FixtureRequest, image_root: Path) -> Iterator[Machine]:
-    """A sandbox with the runtime that this machine's worker would use: once with containers that are made when they are
-    needed, once with such that have waited, libraries imported, for their task."""
+@contextmanager
+def machine_of(kind: str, image_root: Path) -> Iterator[Machine]:
+    """A sandbox whose containers are `cold`, made when they are needed; or `warm`, having waited, libraries imported,
+    for their task; both with the runtime that this machine's worker would use. Or `gvisor`, which is cold."""
     if os.geteuid() != 0:
         pytest.fail("these tests start containers: run them as root")
-    with Sandbox(probe.detect(image_root)) as sandbox:
-        if request.param == "cold":
+    with Sandbox(Runtime.named("runsc") if kind == "gvisor" else probe.detect(image_root)) as sandbox:
+        if kind != "warm":
             yield Machine(sandbox, image_root)
         else:
             with Pool(sandbox, 1, blueprint(image_root, SMALL, ())) as pool:
                 yield Machine(sandbox, image_root, pool)
+
+
+@pytest.fixture(scope="session", params=["cold", "warm"])
+def machine(request: pytest.FixtureRequest, image_root: Path) -> Iterator[Machine]:
+    """Once of each kind."""
+    with machine_of(request.param, image_root) as made:
+        yield made

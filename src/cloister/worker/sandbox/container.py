@@ -344,12 +344,17 @@ class Container:
         """
         try:
             self._group.set_background(True)
-            self._wait_ready()
+            self.wait_ready()
             self._group.set_background(False)
         except OSError as error:
             raise SandboxUnavailable(f"A container's priority can't be set: {error}.") from error
 
-    def _wait_ready(self) -> None:
+    def wait_ready(self) -> None:
+        """Wait until it could be handed a task.
+
+        Raises:
+            SandboxUnavailable: it has ended, or hangs.
+        """
         if not self._ready:
             wait_ready(self._process, self._report, _START_SECONDS)
             self._ready = True
@@ -375,7 +380,7 @@ class Container:
             DefinitionInvalid: a code file's name isn't allowed.
             SandboxUnavailable: the container is gone, or not every limit can be enforced. The job's code has not run.
         """
-        self._wait_ready()
+        self.wait_ready()
         frame.fill(self._places, job.code, job.limits, self._on_disk.keys())
         used_before = self._limit_to(job.limits)
         log = Capture(job.limits.log_bytes)
@@ -395,7 +400,8 @@ class Container:
             cancelled=cancelled or threading.Event(),
         )
         exit_code = self._process.end()
-        self._group.empty()  # whoever else is in there may still write
+        if not self._group.empty():  # whoever else is in there may still write
+            raise SandboxUnavailable("Processes of a container can't be ended. Look at the machine's kernel log.")
         wall_seconds = time.monotonic() - started
         while chunk := read_now(self._log):
             log.feed(chunk)

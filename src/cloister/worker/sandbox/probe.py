@@ -116,7 +116,7 @@ def check(runtime: Runtime, image_root: Path, directory: Path = DEFAULT_DIRECTOR
 
 def _host_faults(container: Container) -> list[str]:
     """What is wrong with the processes that a container under gVisor is made of, but for the client that started it."""
-    container.wait_in_background()
+    container.wait_ready()
     made_of = [Path(f"/proc/{pid}") for pid in container.members if pid != container.client]
     faults = [] if made_of else ["its processes are not in its control group"]
     for process in made_of:
