@@ -36,7 +36,7 @@ from cloister.worker.sandbox.frame import DiskPlace, Room
 from cloister.worker.sandbox.pool import CONTAINER_BYTES, Pool
 from tests.containers import SMALL
 from tests.sdk.hub_peer import PeerHub, Served
-from tests.worker.sandbox.test_encrypted import backing_files
+from tests.worker.sandbox.test_encrypted import backing_files, gone
 
 IMPATIENT = Patience(pauses=())
 HERE = Limits(memory_bytes=256 * MIB, wall_seconds=120)
@@ -110,7 +110,7 @@ class Worker:
     def perform(self, task: Task) -> Finished | Failed:
         done = tasks.perform(task, self.hub, self.sandbox, self.pool, self.offer, IMPATIENT, threading.Event())
         assert isinstance(done, Finished | Failed), done
-        assert backing_files(self.disk) == {}
+        gone(self.disk)
         return done
 
     def files(self, task: Task) -> dict[str, bytes]:
@@ -212,7 +212,7 @@ def test_full_folders_on_disk(tmp_path: Path, image_root: Path) -> None:
                 script = f"open('/{folder}/x', 'wb').write(bytes(1 << 28))"
                 run = run_python(made, PythonTask(script=script, limits=limits))
                 assert run.limit == name
-    assert backing_files(tmp_path) == {}
+    gone(tmp_path)
 
 
 @pytest.mark.parametrize("victim", ["worker", "tini"])
@@ -234,6 +234,5 @@ def test_killed_with_plaintext_on_disk(image_root: Path, tmp_path: Path, victim:
     assert list(directory.iterdir()) == []
     assert str(directory) not in Path("/proc/self/mountinfo").read_text()
     assert not cgroups.names(group_name(directory, own.name, ""), cgroups.hierarchies())
-    assert backing_files(tmp_path) == {}
-    assert list(tmp_path.iterdir()) == []
+    gone(tmp_path)
     directory.rmdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +11,14 @@ import psutil
 import pytest
 
 from cloister.errors import SandboxUnavailable
+from cloister.worker.runners.python import blueprint
 from cloister.worker.sandbox import container, probe
 from cloister.worker.sandbox.container import Sandbox
+from cloister.worker.sandbox.encrypted import Disk
+from cloister.worker.sandbox.frame import DiskPlace, Room
 from cloister.worker.sandbox.runtime import Runtime
-from tests.containers import Machine
+from tests.containers import SMALL, Machine
+from tests.worker.sandbox.test_encrypted import gone
 
 KILLED = """
 #!/bin/sh
@@ -50,3 +55,20 @@ def test_a_runtime_killed_while_it_starts_a_container(machine: Machine, director
     assert errors
     assert all("could not start a container" in error for error in errors)
     assert [child for child in psutil.Process().children(recursive=True) if real.name in child.name()] == []
+
+
+def test_a_runtime_killed_while_it_starts_a_container_on_disk(
+    machine: Machine, directory: Path, tmp_path: Path
+) -> None:
+    """Its encrypted volumes go with the container that there wasn't."""
+    real = probe.detect(machine.image_root).path
+    path, disk = tmp_path / real.name, tmp_path / "disk"
+    path.touch(mode=0o700)
+    rooms: dict[DiskPlace, Room] = {"input": Room(1, 1), "output": Room(1, 1), "scratch": Room(1, 1)}
+    with Sandbox(Runtime(path, "killed"), directory, disk=Disk(disk)) as sandbox:
+        for milliseconds in (5, 20, 35):
+            path.write_text(KILLED.lstrip().format(runtime=real, seconds=milliseconds / 1000))
+            with contextlib.suppress(SandboxUnavailable):
+                sandbox.make(blueprint(machine.image_root, SMALL, ()), rooms).close()
+            assert Machine(sandbox, machine.image_root).left() == []
+            gone(disk)
