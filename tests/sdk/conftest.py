@@ -17,6 +17,7 @@ from cloister.analytics import (
     RawDataNode,
     RawDataNodeDefinition,
 )
+from cloister.sdk.bound_keys import KeyCheck
 from cloister.sdk.client import Client
 from cloister.sdk.dcr import AnalyticsDcr
 from cloister.sdk.device import open_device_key
@@ -51,6 +52,7 @@ class World:
         timeout: float | None = None,
         enclave_specs: EnclaveSpecs | None = None,
         vault: str | None = None,
+        check_keys: KeyCheck | None = None,
     ) -> Client:
         """A client on a machine of its own for each user, or that is called ``home``."""
         if email not in self.tokens:
@@ -65,6 +67,7 @@ class World:
             patience=patience,
             enclave_specs=enclave_specs,
             vault=vault,
+            check_keys=check_keys,
         )
         return self.clients.enter_context(client)
 

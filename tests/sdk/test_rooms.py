@@ -9,6 +9,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import msgspec
@@ -16,6 +17,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from cloister.analytics import PythonComputeNode
 from cloister.errors import (
     AuthorizationError,
     BadRequestError,
@@ -115,6 +117,30 @@ def test_missing_data_is_named(publish: Publish) -> None:
 def test_results_need_a_run(publish: Publish) -> None:
     with pytest.raises(BadRequestError, match="run_computation"):
         publish().upper.get_results_as_bytes()
+
+
+def test_only_what_was_run_can_be_cancelled(publish: Publish) -> None:
+    room = publish()
+    with pytest.raises(BadRequestError, match="run_computation"):
+        room.upper.cancel_computation()
+    room.text.upload_and_publish_dataset(b"x", Key(), "x")
+    room.upper.run_computation()
+    room.upper.cancel_computation()
+
+
+def test_another_object_waits_by_the_jobs_id(publish: Publish) -> None:
+    room = publish()
+    room.text.upload_and_publish_dataset(b"x", Key(), "x")
+    room.upper.run_computation()
+    other = room.client.retrieve_analytics_dcr(room.dcr.id).get_node("upper")
+    assert isinstance(other, PythonComputeNode)
+    assert room.upper.job_id is not None
+    values: list[Any] = ["", "x", room.upper.job_id + "\n", None]
+    for nonsense in values:
+        with pytest.raises(BadRequestError, match="64 hexadecimal digits"):
+            other.job_id = nonsense
+    other.job_id = room.upper.job_id
+    assert other.get_results_as_zip().read("uppercase.txt") == b"X"
 
 
 def test_waiting_ends_when_the_caller_said(publish: Publish, world: World) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cloister
-from cloister.errors import CloisterError
+from cloister.errors import BadRequestError, CloisterError
 from cloister.sdk.settings import hub_url, software_allowed, state_folder
 from cloister.wire.hub import is_loopback
 
@@ -120,6 +120,13 @@ def test_a_client_is_made_without_a_connection(monkeypatch: pytest.MonkeyPatch, 
         "alice@example.org", "secret-token", api_port=1, unsafe_disable_known_root_ca_check=True
     ) as client:
         assert client.device_key == key
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan")])
+def test_a_timeout_is_a_time(seconds: float, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CLOISTER_HOME", str(tmp_path))
+    with pytest.raises(BadRequestError, match="request_timeout"):
+        cloister.create_client("alice@example.org", "secret-token", api_host="localhost", request_timeout=seconds)
 
 
 def test_the_face_has_what_it_says() -> None:
