@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import click
 
 from cloister.worker.images.recipe import recipe_names
-from cloister.worker.images.store import build_image, current_images, list_images
+from cloister.worker.images.store import Image, build_image, current_images, list_images
 
 
 @click.group()
@@ -16,21 +18,31 @@ def image() -> None:
 
 
 @image.command(short_help="Build images, unless they are there.")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", nargs=-1, metavar="NAME...")
+@click.option("--all", "everything", is_flag=True, help="Build all that there are recipes for.")
 @click.option("--rebuild", is_flag=True, help="Build even if it is there, with today's Debian packages.")
-def build(names: tuple[str, ...], rebuild: bool) -> None:
-    """Build the images NAME..., unless they are there. Needs root.
+def build(names: tuple[str, ...], everything: bool, rebuild: bool) -> None:
+    """Build the images NAME..., several at once, unless they are there. Needs root.
 
     Prints a line for each: its name and its measurement, which rooms name. `cloister image list` tells which there are.
     """
-    for name in names:
-        start = time.monotonic()
+    wanted = dict.fromkeys(recipe_names() if everything else names)
+    if not wanted:
+        raise click.UsageError(f"Name the images to build, or --all. There are: {', '.join(recipe_names())}.")
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        building = [pool.submit(_build, name, rebuild) for name in wanted]
+        for each in as_completed(building):
+            built = each.result()
+            click.echo(f"{built.name} {built.measurement}")
 
-        def report(news: str, name: str = name, start: float = start) -> None:
-            click.echo(f"image {name}: {news} ({time.monotonic() - start:.0f} s)", err=True)
 
-        built = build_image(name, progress=report, rebuild=rebuild)
-        click.echo(f"{built.name} {built.measurement}")
+def _build(name: str, rebuild: bool) -> Image:
+    start = time.monotonic()
+
+    def report(news: str) -> None:
+        click.echo(f"image {name}: {news} ({time.monotonic() - start:.0f} s)", err=True)
+
+    return build_image(name, progress=report, rebuild=rebuild)
 
 
 @image.command(name="list", short_help="List the images on this machine.")

@@ -237,7 +237,7 @@ def test_an_image_changed_after_its_first_use_is_not_opened(store: Path, recipe:
 
 @pytest.mark.slow
 def test_building_twice_gives_the_same_image(store: Path, recipes: Path) -> None:
-    (store / ".build-killed").mkdir()
+    (store / ".build-tiny.killed").mkdir()
     waits: list[str] = []
     try:
         with ThreadPoolExecutor(2) as pool:

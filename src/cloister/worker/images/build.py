@@ -17,7 +17,7 @@ from pathlib import Path
 
 from cloister.worker.images.packages import add_modules, build_wheels, install, leave_out
 from cloister.worker.images.programs import Progress, remove, run
-from cloister.worker.images.recipe import Debian, Recipe
+from cloister.worker.images.recipe import Debian, Recipe, source_digest
 
 MOUNT_POINTS = ("dev", "input", "output", "proc", "run", "scratch", "sys", "tmp")
 """Empty folders that a container mounts something over."""
@@ -43,21 +43,25 @@ _MERGE_USR = 'for name in bin lib lib64 sbin; do mkdir -p "$1/usr/$name"; ln -s 
 _NEVER_UNPACKED = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*")
 
 
-def build_tree(recipe: Recipe, tree: Path, *, mirror: str | None, progress: Progress) -> None:
+def build_tree(recipe: Recipe, tree: Path, kept: Path, *, mirror: str | None, progress: Progress) -> None:
     """Fill the empty folder ``tree`` with what ``recipe`` says.
 
+    ``kept``: a folder on the same file system for what the next build may find again.
     ``mirror``: a URL or lines in the format of sources.list, newline-separated; None for mmdebstrap's
     own choice. Raises `ImageUnavailable` with the tool's own last words where a step fails.
     """
-    _debian(recipe.debian, recipe.keys, tree, mirror=mirror, progress=progress)
+    with ThreadPoolExecutor(1) as pool:
+        # Beside it, as both take their time.
+        wheels = pool.submit(_wheels, recipe, tree, kept, mirror=mirror, progress=progress)
+        _debian(recipe.debian, recipe.keys, tree, mirror=mirror, progress=progress)
+        built = wheels.result()
     for pattern in [*_LEFT_OUT, *recipe.debian.leave_out]:
         for path in list(tree.glob(pattern)):
             remove(path)
     _neutralise(tree)
     if recipe.python:
-        wheels = _wheels(recipe, tree, mirror=mirror, progress=progress)
         progress("installing the Python packages")
-        install(recipe.place / recipe.python.lock, recipe.python.version, tree, wheels=wheels)
+        install(recipe.place / recipe.python.lock, recipe.python.version, tree, wheels=built)
         add_modules(recipe.python.modules, recipe.place.parent / "modules", recipe.python.version, tree)
         leave_out(recipe.python.leave_out, recipe.python.version, tree)
     if (tree / "usr/bin/python3").exists():
@@ -93,19 +97,28 @@ def _debian(debian: Debian, keys: Path | None, tree: Path, *, mirror: str | None
     archive.unlink()
 
 
-def _wheels(recipe: Recipe, tree: Path, *, mirror: str | None, progress: Progress) -> list[Path]:
-    """Wheels of what there is as source only, built in a Debian tree of its own beside ``tree``."""
-    assert recipe.python
-    sources = recipe.python.sources
-    if sources is None:
+def _wheels(recipe: Recipe, tree: Path, kept: Path, *, mirror: str | None, progress: Progress) -> list[Path]:
+    """Wheels of what there is as source only, built in a Debian tree of its own beside ``tree``.
+
+    They are kept in the folder ``kept``: a recipe that changes elsewhere finds them again.
+    """
+    if recipe.python is None or recipe.python.sources is None:
         return []
+    sources = recipe.python.sources
+    place = kept / source_digest(recipe)
+    if place.is_dir():
+        progress("taking the packages built from source that there are")
+        return sorted(place.iterdir())
     builder = tree.with_name("builder")
     builder.mkdir()
     debian = Debian(recipe.debian.suite, [*recipe.debian.packages, *sources.debian])
     progress(f"making a second tree, to build {len(sources.packages)} packages from source in")
     _debian(debian, recipe.keys, builder, mirror=mirror, progress=progress)
     install(recipe.place / sources.lock, recipe.python.version, builder)
-    return build_wheels(sources.packages, recipe.place, builder, progress=progress)
+    wheels = build_wheels(sources.packages, recipe.place, builder, progress=progress)
+    place.parent.mkdir(exist_ok=True)
+    wheels.rename(place)
+    return sorted(place.iterdir())
 
 
 def _keyring(folder: Path, keys: Path | None) -> Path:

@@ -76,8 +76,8 @@ def _remove_recorded(paths: Sequence[Path], target: Path) -> None:
         record.write_text("".join(line for line in lines if (target / line.rsplit(",", 2)[0]).exists()))
 
 
-def build_wheels(packages: Mapping[str, Source], patches: Path, builder: Path, *, progress: Progress) -> list[Path]:
-    """Wheels of packages that exist as source only, in the order of their names.
+def build_wheels(packages: Mapping[str, Source], patches: Path, builder: Path, *, progress: Progress) -> Path:
+    """A folder of wheels of packages that exist as source only.
 
     Args:
         patches: the folder where the recipe's patches lie.
@@ -89,7 +89,7 @@ def build_wheels(packages: Mapping[str, Source], patches: Path, builder: Path, *
         built = [pool.submit(_build, name, source, patches, builder, progress) for name, source in packages.items()]
         for each in built:
             each.result()
-    return sorted((work / "wheels").iterdir())
+    return work / "wheels"
 
 
 def _build(name: str, source: Source, patches: Path, builder: Path, progress: Progress) -> None:

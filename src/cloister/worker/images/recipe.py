@@ -10,6 +10,7 @@ import hashlib
 import os
 import platform
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,13 +129,26 @@ def load_recipe(name: str, folder: Path | None = None) -> Recipe:
     parts += [path.read_bytes() for path in _files(name, place, file.python)] or [b""]
     for path in _modules(name, folder, file.python):
         parts += [str(path.relative_to(folder)).encode(), path.read_bytes()]
+    keys = folder / "keys" / f"{file.debian.suite}.asc"
+    return Recipe(name, file.summary, _digest(parts), file.debian, file.python, place, keys if keys.exists() else None)
+
+
+def source_digest(recipe: Recipe) -> str:
+    """SHA-256 (hexadecimal) of all that decides what its packages from source are built into."""
+    assert recipe.python
+    assert recipe.python.sources
+    sources = recipe.python.sources
+    parts = [b"cloister-wheels-v1", str(BUILDER).encode(), platform.machine().encode()]
+    parts += [msgspec.json.encode([recipe.python.version, recipe.debian.suite, sources], order="sorted")]
+    patches = sorted(source.patch for source in sources.packages.values() if source.patch)
+    return _digest([*parts, *((recipe.place / name).read_bytes() for name in [sources.lock, *patches])])
+
+
+def _digest(parts: Iterable[bytes]) -> str:
     digest = hashlib.sha256()
     for part in parts:
         digest.update(len(part).to_bytes(8) + part)
-    keys = folder / "keys" / f"{file.debian.suite}.asc"
-    return Recipe(
-        name, file.summary, digest.hexdigest(), file.debian, file.python, place, keys if keys.exists() else None
-    )
+    return digest.hexdigest()
 
 
 def _files(name: str, place: Path, python: Python | None) -> list[Path]:

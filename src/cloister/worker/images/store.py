@@ -6,6 +6,7 @@ A store is a folder:
     measurements/<measurement>/rootfs.erofs   its tree, where file systems may be mounted,
     measurements/<measurement>/rootfs/        or unpacked where not
     recipes/<name>.<digest of the recipe>     link to the image that was built from that version
+    wheels/<digest>/                          packages that were built from source, for the next build
 
 Images are never changed in place: a build happens in a folder of its own and ends in one rename. What was
 built from older recipes stays until somebody deletes it, because published rooms name it.
@@ -95,7 +96,7 @@ def build_image(
 ) -> Image:
     """The image of the recipe ``name`` as it stands now, built if it isn't there.
 
-    Two builds at once: the second waits and gets the first one's. ``rebuild`` builds in any case, which
+    Two builds of the same at once: the second waits and gets the first one's. ``rebuild`` builds in any case, which
     picks up newer Debian packages. ``CLOISTER_DEBIAN_MIRROR`` names another source of those. Raises
     `ImageUnavailable`.
     """
@@ -105,16 +106,19 @@ def build_image(
         return image
     try:
         store.mkdir(parents=True, exist_ok=True)
-        with holding(store / "build.lock", on_wait=lambda: progress("waiting for another build to end")):
+        prefix = f".build-{name}."
+        with holding(store / f"build-{name}.lock", on_wait=lambda: progress("waiting for another build to end")):
             if not rebuild and (image := _built(store, recipe)):
                 return image
-            for stale in store.glob(".build-*"):
+            for stale in store.glob(f"{prefix}*/"):
                 shutil.rmtree(stale, ignore_errors=True)  # of a build that was killed: the lock is ours
-            work = Path(tempfile.mkdtemp(prefix=".build-", dir=store))
+            work = Path(tempfile.mkdtemp(prefix=prefix, dir=store))
             try:
                 tree = work / "tree"
                 tree.mkdir()
-                build_tree(recipe, tree, mirror=os.environ.get("CLOISTER_DEBIAN_MIRROR"), progress=progress)
+                build_tree(
+                    recipe, tree, store / "wheels", mirror=os.environ.get("CLOISTER_DEBIAN_MIRROR"), progress=progress
+                )
                 progress("measuring and writing it")
                 return add_tree(tree, recipe, store=store)
             finally:
@@ -199,7 +203,7 @@ def add_tree(tree: Path, recipe: Recipe, *, store: Path) -> Image:
     As an erofs file where this process may mount one, else unpacked.
     """
     measurement = measure_tree(tree)
-    work = Path(tempfile.mkdtemp(prefix=".build-", dir=store))
+    work = Path(tempfile.mkdtemp(prefix=f".build-{recipe.name}.", dir=store))
     try:
         ready = work / "ready"
         ready.mkdir()
