@@ -104,7 +104,10 @@ class Objects:
                 # At the first piece: before anything is passed on of an object that has no end.
                 if answer.meta["size"] < size:
                     raise _lost(key)
-                yield memoryview(await answer.bytes_async())
+                piece = memoryview(await answer.bytes_async())
+                if len(piece) != end - start:
+                    raise _lost(key)
+                yield piece
         except _STORE_ERRORS as error:
             raise (_lost(key) if await self._is_lost(key, size) else _store_failed(error)) from error
 
