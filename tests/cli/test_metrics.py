@@ -54,7 +54,7 @@ def test_without_a_host_it_is_loopback() -> None:
 
 @pytest.mark.parametrize("wrong", ["localhost", "localhost:", "h:70000", "h:-1", "h:one"])
 def test_what_is_no_address(wrong: str) -> None:
-    with pytest.raises(CloisterError, match="not HOST:PORT|can't be served"), showing(wrong, registry()):
+    with pytest.raises(CloisterError, match=r"not HOST:PORT|can't be served"), showing(wrong, registry()):
         pass
 
 

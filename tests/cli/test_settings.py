@@ -1,4 +1,4 @@
-"""Settings: declared once; from options, the environment, a file or their defaults; nothing misspelt, nothing secret."""
+"""Settings: declared once; from options, the environment, a file, or defaults; nothing misspelt, nothing secret."""
 
 from __future__ import annotations
 

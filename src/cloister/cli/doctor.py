@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import msgspec
 
+from cloister.cli.config import CONFIG_VARIABLE
+from cloister.cli.reach import Configuration, configuration
 from cloister.worker.linux import enter_private_mounts
 from cloister.worker.survey import MemoryFacts, RuntimeFacts, Survey, survey
 
@@ -18,7 +21,14 @@ _GIB = 1024**3
 
 @click.command(short_help="Tell what this machine has and enforces, and what it lacks.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with sizes in bytes.")
-def doctor(as_json: bool) -> None:
+@click.option(
+    "--config",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar=CONFIG_VARIABLE,
+    help="The settings of the parts on this machine: tell which are set, and whether the parts that they name answer.",
+)
+def doctor(as_json: bool, file: Path | None) -> None:
     """Tell what this machine has for running computations, what it really enforces, and what to install.
 
     Each container runtime is tried out: a script runs in it that attempts what must fail, and takes more memory than it
@@ -28,9 +38,26 @@ def doctor(as_json: bool) -> None:
     """
     if os.geteuid() == 0:
         enter_private_mounts()
+    configured = configuration(file)
     found = survey()
-    click.echo(msgspec.json.format(msgspec.json.encode(found)) if as_json else "\n".join(lines(found)))
+    if as_json:
+        everything = {**msgspec.to_builtins(found), "configuration": configured}
+        click.echo(msgspec.json.format(msgspec.json.encode(everything)))
+    else:
+        click.echo("\n".join([*told(configured), *lines(found)]))
     sys.exit(0 if found.safe else 1)
+
+
+def told(configured: Configuration) -> Iterator[str]:
+    """What is set, for a person to read; nothing where nothing is."""
+    if configured.file is not None or configured.settings:
+        yield _line("configuration", configured.file or "no file")
+    for part in dict.fromkeys(each.part for each in configured.settings):
+        here = [each for each in configured.settings if each.part == part]
+        shown = [f"{each.name} ({each.source})" if each.source != "file" else each.name for each in here]
+        yield _line(f"[{part}]", ", ".join(shown))
+    for link in configured.links:
+        yield _line(link.name, link.address, link.problem or "it answers")
 
 
 def lines(found: Survey) -> Iterator[str]:

@@ -22,7 +22,6 @@ from cloister.errors import CloisterError
 from cloister.logs import REQUEST, REQUEST_HEADER, is_request_id
 
 _KEEP_ALIVE_SECONDS = 60
-_OPEN = frozenset({"/healthz", "/readyz"})
 _LAST_SECONDS = 2
 """For answers that are still open once all tasks have ended."""
 
@@ -42,7 +41,7 @@ class DoorSettings:
 
 
 class Door:
-    """ASGI: lets in whoever shows the hub's secret, and everybody to ask for health.
+    """ASGI: lets in whoever shows the hub's secret, and everybody to ask whether it is there.
 
     All else that comes is sealed, and answered to whoever has proven who they are; but to open a message, or to make
     evidence, costs time that strangers must not take. Lines of the log bear the id that the hub has given a request.
@@ -57,7 +56,7 @@ class Door:
             return
         headers = dict(scope["headers"])
         request = headers.get(REQUEST_HEADER.lower().encode(), b"").decode("latin-1")
-        if self._secret is not None and scope["path"] not in _OPEN:
+        if self._secret is not None and scope["path"] != "/healthz":
             shown = headers.get(b"authorization", b"")
             if not hmac.compare_digest(shown, self._secret):
                 await _refuse(send)

@@ -1,0 +1,113 @@
+"""Workers and enclaves that are stopped in order: no task is lost by it, and none goes round for ever."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from cloister.enclave.workers import ATTEMPTS, HAND_BACKS
+from cloister.errors import Refused
+from cloister.protocol import HandedBack
+from cloister.rooms.definition import Participant
+from cloister.rooms.events import RunFinished, RunStarted
+from tests.enclave.peers import SECONDS, Enclave, Meeting, finished, pull, python
+
+pytestmark = pytest.mark.anyio
+
+OWNER = "owner@stopping.example"
+
+
+@pytest.fixture
+async def room(enclave: Enclave) -> Meeting:
+    return await Meeting.publish(
+        enclave, [python("one"), python("two")], [Participant(user=OWNER, analyst_of=("one", "two"))]
+    )
+
+
+class TestHandingBack:
+    async def test_another_worker_has_it_at_once(self, room: Meeting) -> None:
+        job = await room.start(OWNER, "one")
+        first = await pull(room.enclave)
+        task = await first.given()
+        second = await pull(room.enclave)
+        await first.end(HandedBack())
+        again = await second.given()
+        # Nothing of the first attempt is used again, and what its worker may still say of it counts for nothing.
+        assert not {task.id, task.result, task.result_key} & {again.id, again.result, again.result_key}
+        status, _ = await room.enclave.post(first.report(finished(task)))
+        assert status == 409
+        await second.finish()
+        await room.wait(OWNER, "one", job)
+        assert await room.count(RunStarted) == await room.count(RunFinished) == 1
+
+    async def test_it_is_the_next_one_to_be_given_out(self, room: Meeting) -> None:
+        await room.start(OWNER, "one")
+        await room.start(OWNER, "two")
+        lease = await pull(room.enclave)
+        name = (await lease.given()).name
+        await lease.end(HandedBack())
+        assert (await (await pull(room.enclave)).given()).name == name
+
+    async def test_it_is_no_lost_attempt(self, room: Meeting) -> None:
+        job = await room.start(OWNER, "one")
+        for _ in range(ATTEMPTS + 1):
+            lease = await pull(room.enclave)
+            await lease.given()
+            await lease.end(HandedBack())
+        lease = await pull(room.enclave)
+        await lease.given()
+        await lease.hang_up()
+        lease = await pull(room.enclave)
+        await lease.given()
+        await lease.finish()
+        await room.wait(OWNER, "one", job)
+
+    async def test_but_not_for_ever(self, room: Meeting) -> None:
+        """A worker that takes tasks only to hand them back doesn't keep one going round."""
+        job = await room.start(OWNER, "one")
+        for _ in range(HAND_BACKS + ATTEMPTS):
+            lease = await pull(room.enclave)
+            await lease.given()
+            await lease.end(HandedBack())
+        with pytest.raises(Refused, match="lost its worker twice"):
+            await room.wait(OWNER, "one", job)
+
+
+class TestDraining:
+    async def test_what_is_out_may_end_and_nothing_is_given_out(self, room: Meeting) -> None:
+        job = await room.start(OWNER, "one")
+        working = await pull(room.enclave)
+        task = await working.given()
+        idle = await pull(room.enclave)
+        draining = asyncio.create_task(room.enclave.workers.drain(SECONDS))
+        # Whoever waits is sent away, and may come again; so is whoever comes.
+        assert getattr(await idle.over(), "code", None) == "busy"
+        await room.start(OWNER, "two")
+        late = await pull(room.enclave)
+        assert getattr(await late.over(), "code", None) == "busy"
+        assert not draining.done()
+        assert (room.enclave.workers.out, room.enclave.workers.waiting, room.enclave.workers.queued) == (1, 0, 1)
+        await working.finish()
+        assert await draining
+        await room.wait(OWNER, "one", job)
+        assert (await room.fetch(OWNER, "one")).manifest.dataset == task.result
+
+    async def test_a_task_that_is_handed_back_meanwhile_stays(self, room: Meeting) -> None:
+        await room.start(OWNER, "one")
+        lease = await pull(room.enclave)
+        await lease.given()
+        draining = asyncio.create_task(room.enclave.workers.drain(SECONDS))
+        await lease.end(HandedBack())
+        assert await draining
+        assert room.enclave.workers.queued == 1
+
+    async def test_the_time_is_bounded(self, room: Meeting) -> None:
+        await room.start(OWNER, "one")
+        lease = await pull(room.enclave)
+        await lease.given()
+        assert not await room.enclave.workers.drain(0.01)
+        await lease.hang_up()
+
+    async def test_with_nothing_out_it_takes_no_time(self, room: Meeting) -> None:
+        assert await room.enclave.workers.drain(0.0)
