@@ -437,3 +437,20 @@ def test_as_many_dependencies_as_there_may_be_are_no_trouble() -> None:
     assert seconds(alone(dense[:-1]), "n140") < 1
     with pytest.raises(DefinitionInvalid, match="list 10011 dependencies; 10000 are the most"):
         check_definition(alone(dense))
+
+
+@pytest.mark.parametrize(
+    ("huge", "message"),
+    [
+        (nodes(*(raw(f"x{index}") for index in range(10_000))), "10005 nodes; 1000 are the most. Publish several"),
+        (people(*(Participant(user=f"{index}@x") for index in range(10_000))), "10004 participants; 1000 are the most"),
+        (
+            people(*(Participant(user=f"{index}@x", analyst_of=("mean",) * 1000) for index in range(101))),
+            "roles together; 100000 are the most",
+        ),
+    ],
+)
+def test_what_is_too_much_is_refused_before_it_is_looked_at(huge: Definition, message: str) -> None:
+    """Making the canonical form costs most by far: what is refused for its size need not even be canonical."""
+    with pytest.raises(DefinitionInvalid, match=message):
+        read_definition(b" " + msgspec.json.encode(huge))

@@ -8,6 +8,8 @@ import msgspec
 import pytest
 
 from cloister.errors import Refused
+from cloister.formats.encoding import canonical, sha256
+from cloister.rooms import planning
 from cloister.rooms.definition import Definition, ImageReference
 from cloister.rooms.nodes import PythonNode
 from cloister.rooms.planning import derived, leaves, node_digest, plan, run_id
@@ -110,3 +112,23 @@ def test_node_digests_tell_all_fields_apart() -> None:
     ]
     digests = {node_digest(node), *(node_digest(msgspec.structs.replace(node, **change)) for change in changes)}
     assert len(digests) == len(changes) + 1
+
+
+def test_a_node_is_hashed_once_however_often_it_is_planned() -> None:
+    """A chain is planned anew as each of its steps begins."""
+    chain = tuple(
+        PythonNode(id=f"n{index}", name=f"n{index}", script=f"# {index}", dependencies=before, image="python")
+        for index, before in ((index, (f"n{index - 1}",) if index else ()) for index in range(1000))
+    )
+    definition = msgspec.structs.replace(room(), nodes=chain)
+    before = planning._small_digest.cache_info().misses
+    first = plan(definition, "00" * 32, "n999", {})
+    assert [plan(definition, "00" * 32, "n999", {}) for _ in range(3)] == [first] * 3
+    assert planning._small_digest.cache_info().misses == before + 1000
+
+
+def test_large_scripts_are_not_kept_for_it() -> None:
+    node = PythonNode(id="n", name="n", script="#" * 10_000, image="python")
+    before = planning._small_digest.cache_info()
+    assert node_digest(node) == sha256(canonical(node)) == node_digest(node)
+    assert planning._small_digest.cache_info() == before

@@ -7,13 +7,15 @@ from collections.abc import Iterable
 from typing import Literal
 
 from cloister.errors import DefinitionInvalid, VerificationError
-from cloister.formats.encoding import Email, Hex32, Record, canonical, decode_canonical, normal_email, sha256
+from cloister.formats.encoding import Email, Hex32, Record, canonical, decode, decode_canonical, normal_email, sha256
 from cloister.rooms.nodes import Node, RawDataNode, ScriptNode, check_nodes, shown
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 MAX_BYTES = 16 * 1024 * 1024
 MAX_NODES = 1000
 MAX_PARTICIPANTS = 1000
+MAX_ROLES = 100_000
+"""Of all participants together, on data nodes and on computations."""
 MAX_ISSUERS = 16
 MAX_REFERENCES = 16
 """Of enclaves, and of workers."""
@@ -109,12 +111,14 @@ def read_definition(data: bytes, *, room: str | None = None) -> Definition:
     # 2. The room's id is its own digest.
     if room is not None and sha256(data).hex() != room:
         raise DefinitionInvalid("The definition is not the one that this room's id stands for.")
-    # 3. Known fields only, in canonical form.
     try:
+        # 3. Known fields only, and no more of anything than can be served: what follows costs time for each.
+        _check_counts(decode(data, Definition, what="a room's definition"))
+        # 4. In canonical form.
         definition = decode_canonical(data, Definition, what="a room's definition")
     except VerificationError as error:
         raise DefinitionInvalid(str(error)) from None
-    # 4. The rules.
+    # 5. The rules.
     check_definition(definition)
     return definition
 
@@ -129,12 +133,7 @@ def check_definition(definition: Definition) -> None:
         raise DefinitionInvalid("The room has no name. Give it one.")
     if len(definition.title) > MAX_TITLE or _CONTROL.search(definition.title):
         raise DefinitionInvalid(f"The room's name has control characters or is longer than {MAX_TITLE} characters.")
-    if len(definition.nodes) > MAX_NODES:
-        raise DefinitionInvalid(f"The room has {len(definition.nodes)} nodes; {MAX_NODES} are the most.")
-    if len(definition.participants) > MAX_PARTICIPANTS:
-        raise DefinitionInvalid(
-            f"The room has {len(definition.participants)} participants; {MAX_PARTICIPANTS} are the most."
-        )
+    _check_counts(definition)
     if not all(1 <= len(accepted) <= MAX_REFERENCES for accepted in (definition.enclaves, definition.workers)):
         raise DefinitionInvalid(f"The room must name 1 to {MAX_REFERENCES} enclaves and as many workers.")
     check_nodes(definition.nodes)
@@ -144,6 +143,20 @@ def check_definition(definition: Definition) -> None:
             raise DefinitionInvalid(f"The node {node.id!r} runs in an image that the room doesn't list.")
     _check_participants(definition)
     _check_issuers(definition)
+
+
+def _check_counts(definition: Definition) -> None:
+    if len(definition.nodes) > MAX_NODES:
+        raise DefinitionInvalid(
+            f"The room has {len(definition.nodes)} nodes; {MAX_NODES} are the most. Publish several rooms instead."
+        )
+    if len(definition.participants) > MAX_PARTICIPANTS:
+        raise DefinitionInvalid(
+            f"The room has {len(definition.participants)} participants; {MAX_PARTICIPANTS} are the most."
+        )
+    roles = sum(len(entry.data_owner_of) + len(entry.analyst_of) for entry in definition.participants)
+    if roles > MAX_ROLES:
+        raise DefinitionInvalid(f"The participants have {roles} roles together; {MAX_ROLES} are the most.")
 
 
 def _check_participants(definition: Definition) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cloister.errors import Refused
 from cloister.formats.encoding import canonical, pack, sha256
 from cloister.formats.receipt import Input
 from cloister.rooms.definition import Definition
 from cloister.rooms.nodes import ComputeNode, Node, RawDataNode, ScriptNode, dependencies, topological_order
+
+_SMALL = 8 * 1024
+"""Characters of scripts and files in a node whose digest is remembered."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,17 @@ def run_id(job: str, node: str) -> str:
 
 def node_digest(node: Node) -> bytes:
     """SHA-256 of a node's canonical definition."""
+    # Each step of a chain is planned anew as it begins: of small nodes, which can be many, the digest is remembered.
+    return _small_digest(node) if _text_size(node) <= _SMALL else sha256(canonical(node))
+
+
+@lru_cache(maxsize=4096)
+def _small_digest(node: Node) -> bytes:
     return sha256(canonical(node))
+
+
+def _text_size(node: Node) -> int:
+    return len(node.script) + sum(len(file.content) for file in node.files) if isinstance(node, ScriptNode) else 0
 
 
 def _cache_key(definition: Definition, room: str, node: ComputeNode, digests: Mapping[str, bytes]) -> bytes:
