@@ -12,6 +12,7 @@ import hmac
 import os
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import BinaryIO, Literal
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -68,17 +69,19 @@ class UploadRecords:
                 self._folder.sweep(_FOLDER, before=time.time() - KEPT_SECONDS)
                 opened = stack.enter_context(self._folder.held(name))
                 if opened is not None:
-                    record = UploadRecord(opened, secret, file)
+                    hashing = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="cloister-record"))
+                    record = UploadRecord(opened, secret, file, hashing)
             yield record
 
 
 class UploadRecord:
     """What has arrived of one file. A `cloister.wire.transfers.Ledger`. Its file is held open by `UploadRecords`."""
 
-    def __init__(self, record: BinaryIO, secret: bytes, file: os.stat_result) -> None:
+    def __init__(self, record: BinaryIO, secret: bytes, file: os.stat_result, hashing: Executor) -> None:
         self._record = record
         self._secret = secret
-        self._digests: dict[int, bytes] = {}
+        self._hashing = hashing
+        self._digests: dict[int, Future[bytes]] = {}
         header, self._before = self._read()
         ours = _Header(
             dataset=header.dataset if header else os.urandom(32).hex(),
@@ -111,15 +114,16 @@ class UploadRecord:
         }
 
     def known(self, index: int, plaintext: Bytes) -> Part | None:
-        digest = sha256(plaintext)
+        # Beside the encryption, which takes longer: so keeping a record costs no time where there is a second core.
+        digest = self._digests[index] = self._hashing.submit(sha256, plaintext)
         line = self._before.get(index)
-        if line is not None and hmac.compare_digest(line.seal, self._seal(index, line.part, digest)):
+        if line is not None and hmac.compare_digest(line.seal, self._seal(index, line.part, digest.result())):
+            del self._digests[index]
             return line.part
-        self._digests[index] = digest
         return None
 
     def arrived(self, index: int, part: Part) -> None:
-        seal = self._seal(index, part, self._digests.pop(index))
+        seal = self._seal(index, part, self._digests.pop(index).result())
         # A record that can't be written any more is no reason to end an upload that works.
         with contextlib.suppress(OSError):
             self._write(_Line(index=index, part=part, seal=seal))
