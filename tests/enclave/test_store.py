@@ -8,15 +8,16 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cloister.enclave.sealing import FileSealingRoot, signing_key
-from cloister.enclave.store import SqliteStore, StoreConflict, StoreFailed
+from cloister.enclave.store import OutcomeUnknown, SqliteStore, StoreConflict, StoreFailed
 from cloister.errors import DecryptionFailed, LogTampered, Refused
 from cloister.protocol import ReadLog, RetrieveRoom, StopRoom
 from cloister.rooms.definition import Participant
-from cloister.rooms.events import LogRead, RunFinished, RunStarted, RunVoided, Stopped
+from cloister.rooms.events import DatasetAttached, LogRead, RunFinished, RunStarted, RunVoided, Stopped
 from cloister.rooms.permissions import NO_SUCH_ROOM
 from tests.enclave.peers import Clock, Enclave, Meeting, Person, data, pull, python, stored_secrets, work
 
@@ -346,6 +347,43 @@ class TestBrokenStore:
             store.append("other", 0, rows[:3])
             assert list(store.read("room")) == rows
             assert list(store.read("nothing")) == []
+
+
+class LosingStore(SqliteStore):
+    """Loses its connection while it writes, when told to: before or after it is written."""
+
+    lose: str = ""
+
+    def append(self, *words: Any, **more: Any) -> None:
+        how, self.lose = self.lose, ""
+        if how != "before":
+            super().append(*words, **more)
+        if how:
+            raise OutcomeUnknown("The enclave lost its store while it wrote.")
+
+
+class TestLostWhileWriting:
+    """A store of which nobody knows whether it has written."""
+
+    @pytest.mark.parametrize("when", ["before", "after"])
+    async def test_the_log_itself_tells_before_anything_follows(
+        self, rooms: tuple[Meeting, Meeting], path: Path, when: str
+    ) -> None:
+        store = LosingStore(path)
+        with closing(store):
+            enclave = Enclave(path, store=store)
+            room = rooms[0].again(enclave)
+            before = await room.count(DatasetAttached)
+            store.lose = when
+            with pytest.raises(Refused, match="lost its store while it wrote") as caught:
+                await room.attach(OWNER, "lab")
+            assert caught.value.code == "failed"
+            if when == "after":
+                with pytest.raises(Refused, match="what was asked for last has happened"):
+                    await room.events()
+            assert await room.count(DatasetAttached) == before + (when == "after")
+            await room.ask(OWNER, StopRoom())
+            assert await room.count(Stopped) == 1
 
 
 class TestClock:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cloister.enclave.metrics import APPEND_SECONDS, EVENTS
 from cloister.enclave.sealed_log import SealedLog
 from cloister.enclave.sealing import blob_label, secret_label
-from cloister.enclave.store import SealedStore
+from cloister.enclave.store import OutcomeUnknown, SealedStore, StoreFailed
 from cloister.errors import LogTampered, VerificationError
 from cloister.formats.checkpoint import Checkpoint, sign_checkpoint
 from cloister.formats.encoding import canonical, decode
@@ -51,6 +51,7 @@ class Room:
         self._key = key
         self._signing = signing
         self._log = SealedLog(room, store, key)
+        self._unsure = False
 
     def load(self) -> None:
         """Reads the log from the store and folds it.
@@ -94,7 +95,12 @@ class Room:
             put: secrets by name; values are made canonical JSON.
             holds: for names in ``put``, the blob that the secret opens: the hub is to keep it as long.
             delete: names of secrets that end with this event.
+
+        Raises:
+            StoreFailed: nothing was written; or (`OutcomeUnknown`) it isn't known yet.
         """
+        if self._unsure:
+            await self._settle()
         entry = canonical(event)
         sealed = {self._label(name): self._seal(name, value) for name, value in (put or {}).items()}
         held = {self._label(name): blob_label(self._key, blob) for name, blob in (holds or {}).items()}
@@ -112,8 +118,28 @@ class Room:
 
     def _write(self, entry: bytes, put: dict[str, bytes], holds: dict[str, str], gone: list[str]) -> None:
         put = put | self._log.segment_due()
-        with APPEND_SECONDS.time():
-            self._store.append(self.id, len(self._log), [self._log.row(entry)], put=put, holds=holds, delete=gone)
+        try:
+            with APPEND_SECONDS.time():
+                self._store.append(self.id, len(self._log), [self._log.row(entry)], put=put, holds=holds, delete=gone)
+        except OutcomeUnknown:
+            self._unsure = True
+            raise
+
+    async def _settle(self) -> None:
+        """Finds out whether the last event was written, from the log itself.
+
+        Raises:
+            StoreFailed: it was; what was to be appended now was decided on without it. Or the store is still away.
+        """
+        again = Room(self.id, self._store, self._key, self._signing)
+        await asyncio.to_thread(again.load)
+        written = len(again._log) != len(self._log)
+        self._log, self.state, self._unsure = again._log, again.state, False
+        if written:
+            raise StoreFailed(
+                "The enclave had lost its store and found it again: what was asked for last has happened, although it "
+                "seemed to have failed. Look at the room again."
+            )
 
     def _take(self, event: Event, entry: bytes) -> None:
         EVENTS.labels(str(event.body.__struct_config__.tag)).inc()
