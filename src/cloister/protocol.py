@@ -24,6 +24,8 @@ from cloister.trust.evidence import Evidence
 
 MAX_REQUEST = 32 * 1024 * 1024
 """Bytes of a sealed message; the relay and the enclave refuse longer ones."""
+ACCOUNT_HEADER = "Cloister-Account"
+"""By which the hub tells its accounts apart before the enclave: a pseudonym that changes with each start of the hub."""
 MAX_BLOBS = 1000
 """In one `Blobs`."""
 
@@ -95,6 +97,8 @@ class RunComputation(Record, frozen=True, kw_only=True, tag_field="type", tag="r
     node: str
     job: Hex32
     """Chosen by the caller; sending the request again with the same one starts nothing more."""
+    lost: Hex32 | UnsetType = UNSET
+    """The run whose result the hub doesn't have any more: it is not to be taken as the answer."""
 
 
 class AwaitJob(Record, frozen=True, kw_only=True, tag_field="type", tag="await_job"):

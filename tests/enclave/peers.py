@@ -23,6 +23,7 @@ from joserfc.jwk import OKPKey
 from msgspec import UNSET, UnsetType
 
 from cloister.enclave.keys import KeyRing
+from cloister.enclave.limits import Allowances, Meter
 from cloister.enclave.open_rooms import MEMORY_BYTES
 from cloister.enclave.sealing import signing_key
 from cloister.enclave.server import Application
@@ -37,6 +38,7 @@ from cloister.formats.merkle import EMPTY_ROOT, verify_consistency
 from cloister.formats.sealed import EnclaveKeys, SealingKey, open_task, seal_report, seal_request
 from cloister.hub.issuer import Issuer as TokenIssuer
 from cloister.protocol import (
+    ACCOUNT_HEADER,
     Accepted,
     Answer,
     AttachDataset,
@@ -47,6 +49,7 @@ from cloister.protocol import (
     Finished,
     Frame,
     GetNonce,
+    HandedBack,
     Log,
     Nonce,
     Progress,
@@ -111,6 +114,8 @@ class Person:
     email: str
     device: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
     seen: dict[str, Checkpoint] = field(default_factory=dict)
+    account: str = ""
+    """What the hub says by which to tell them from others."""
 
     @property
     def key(self) -> bytes:
@@ -120,12 +125,13 @@ class Person:
 class Call:
     """One POST to the enclave's door. What it has sent so far waits in ``frames``."""
 
-    def __init__(self, application: Application, message: bytes) -> None:
+    def __init__(self, application: Application, message: bytes, account: str = "") -> None:
         self.status = 0
         self._bodies: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._gone = asyncio.Event()
         self._message: bytes | None = message
-        scope = {"type": "http", "method": "POST", "path": "/messages", "query_string": b"", "headers": []}
+        headers = [(ACCOUNT_HEADER.lower().encode(), account.encode())] if account else []
+        scope = {"type": "http", "method": "POST", "path": "/messages", "query_string": b"", "headers": headers}
         self.task = asyncio.create_task(self._serve(application, scope))
 
     async def _serve(self, application: Application, scope: MutableMapping[str, Any]) -> None:
@@ -169,7 +175,8 @@ class Enclave:
     store: SqliteStore = None  # type: ignore[assignment]  # on ``path``, unless given
     memory_bytes: int = MEMORY_BYTES
     monotonic: Callable[[], float] = time.monotonic
-    """The clock of its queue, in seconds."""
+    """The clock of its queue and of its bounds, in seconds."""
+    allowed: Allowances = field(default_factory=Allowances)
 
     def __post_init__(self) -> None:
         self.store = self.store or SqliteStore(self.path)
@@ -183,9 +190,11 @@ class Enclave:
             ENCLAVE,
             self.clock,
             memory_bytes=self.memory_bytes,
+            meter=(meter := Meter(self.allowed)),
+            monotonic=self.monotonic,
         )
         self.ring = KeyRing(self.signing, now=_monotonic(), clock=self.clock)
-        self.application = Application(self.service, self.workers, self.ring, SoftwareSource("enclave"))
+        self.application = Application(self.service, self.workers, self.ring, SoftwareSource("enclave"), meter)
 
     @property
     def keys(self) -> EnclaveKeys:
@@ -205,10 +214,12 @@ class Enclave:
         await call.task
         return call.status, body
 
-    async def frames(self, request: Request, device: Ed25519PrivateKey | None) -> AsyncGenerator[bytes]:
+    async def frames(
+        self, request: Request, device: Ed25519PrivateKey | None, account: str = ""
+    ) -> AsyncGenerator[bytes]:
         """The frames of an answer as they lie inside their seals."""
         message, exchange = seal_request(self.keys, msgspec.json.encode(request), device)
-        call = Call(self.application, message)
+        call = Call(self.application, message, account)
         index = 0
         last = False
         try:
@@ -247,7 +258,7 @@ class Enclave:
             seen=seen.size if seen else 0,
         )
         final: Answer | Refusal | None = None
-        async for payload in self.frames(request, person.device if person else None):
+        async for payload in self.frames(request, *((person.device, person.account) if person else (None,))):
             frame = cast(Frame, msgspec.json.decode(payload, type=cast(Any, Frame)))
             if isinstance(frame, Progress):
                 if progress is not None:
@@ -255,7 +266,8 @@ class Enclave:
             else:
                 final = frame
         if isinstance(final, Refusal):
-            raise Refused(final.code, final.message)
+            seconds = None if isinstance(final.retry_seconds, UnsetType) else final.retry_seconds
+            raise Refused(final.code, final.message, retry_seconds=seconds)
         assert final is not None
         if person is not None and room is not None and seen is not None:
             assert final.checkpoint is not None
@@ -426,14 +438,14 @@ class Lease:
         assert self.task.id == self.sealed.id
         return self.task
 
-    def report(self, outcome: Finished | Failed | Unable) -> bytes:
+    def report(self, outcome: Finished | Failed | Unable | HandedBack) -> bytes:
         """The message that reports this."""
         assert self.sealed is not None
         assert self.task is not None
         payload = msgspec.json.encode(Report(outcome=outcome))
         return seal_report(bytes.fromhex(self.task.id), self.sealed.sealed, self.task.report_key, payload)
 
-    async def end(self, outcome: Finished | Failed | Unable) -> None:
+    async def end(self, outcome: Finished | Failed | Unable | HandedBack) -> None:
         """Reports, and waits until the enclave ends the lease."""
         assert await self._enclave.post(self.report(outcome)) == (200, b"{}")
         assert await self.over() == Answer(body=Done())

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from cloister.enclave.execution import MAX_WAITING_PER_USER
+from cloister.enclave.limits import Allowances
 from cloister.enclave.store import SqliteStore
 from cloister.errors import Refused
 from cloister.formats.encoding import canonical
@@ -630,13 +630,15 @@ class TestQueue:
         assert order == ["n0", "n4", "n1", "n5", "n2", "n3", "n4"]
 
     async def test_a_user_can_have_only_so_many_waiting(self, enclave: Enclave) -> None:
-        nodes = [*(python(f"n{number}") for number in range(MAX_WAITING_PER_USER)), python("one more")]
+        nodes = [*(python(f"n{number}") for number in range(Allowances().waiting_per_user)), python("one more")]
         names = tuple(node.id for node in nodes)
         roles = [Participant(user=OWNER, analyst_of=names), Participant(user=OTHER, analyst_of=names)]
         room = await Meeting.publish(enclave, nodes, roles)
         for name in names[:-1]:
             await room.start(OWNER, name)
-        with pytest.raises(Refused, match=f"{MAX_WAITING_PER_USER} of your computations are waiting") as caught:
+        with pytest.raises(
+            Refused, match=f"{Allowances().waiting_per_user} of your computations are waiting.*in 30 seconds"
+        ) as caught:
             await room.start(OWNER, "one more")
         assert caught.value.code == "busy"
         # Others are not held up, nor is what is computed already; and it goes on when one has ended.

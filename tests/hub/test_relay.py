@@ -59,10 +59,16 @@ def test_a_message_without_a_declared_length_too(world: World) -> None:
 
 def test_the_enclave_is_not_told_who_asks(world: World) -> None:
     world.alice.post("/v1/enclave/messages", content=b"echo", headers={"Cookie": "a=b", "X-Forwarded-For": "x"})
+    shown = world.enclave.peer.headers["cloister-account"]
+    world.alice.post("/v1/enclave/messages", content=b"echo")
+    assert world.enclave.peer.headers["cloister-account"] == shown  # enough to tell one from another
+    world.bob.post("/v1/enclave/messages", content=b"echo")
+    assert world.enclave.peer.headers["cloister-account"] != shown
     assert set(world.enclave.peer.headers) == {
         "host",
         "accept",
         "accept-encoding",
+        "cloister-account",
         "connection",
         "content-length",
         "content-type",

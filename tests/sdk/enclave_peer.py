@@ -136,6 +136,8 @@ class PeerEnclave:
         self.page = 1000
         """Most events in one answer."""
         self.on_answer: Callable[[Request, Answer], Answer] = lambda request, answer: answer
+        self.refusals: list[Refused] = []
+        """What the next requests get instead of an answer."""
         self.on_receipt: Callable[[ReceiptBody], ReceiptBody] = lambda body: body
         self.renew()
 
@@ -167,6 +169,8 @@ class PeerEnclave:
     def frames(self, opened: OpenedRequest) -> Iterator[Frame]:
         try:
             request = msgspec.json.decode(opened.payload, type=Request)
+            if self.refusals:
+                raise self.refusals.pop(0)
             yield from self._dispatch(request, opened.device)
         except Refused as error:
             yield refusal(error)

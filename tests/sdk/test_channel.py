@@ -413,6 +413,20 @@ def test_a_busy_hub_is_waited_for_as_it_asks(publish: Publish, world: World) -> 
     assert pauses == [3.0]
 
 
+def test_a_busy_enclave_is_waited_for_where_that_is_not_for_long(publish: Publish, world: World) -> None:
+    pauses: list[float] = []
+    room = publish(patience=Patience(pauses=(0.1, 0.1), sleep=pauses.append))
+    world.hub.enclave.refusals = [Refused("busy", "Try again in 7 seconds.", retry_seconds=7)]
+    room.dcr.status()
+    assert pauses == [7.0]
+    # Whoever would have to wait for an hour is told so at once, as is whoever asks for what nobody can say.
+    for seconds in (3600, None):
+        world.hub.enclave.refusals = [Refused("busy", "Try again later.", retry_seconds=seconds)]
+        with pytest.raises(ServerError, match="later"):
+            room.dcr.status()
+    assert pauses == [7.0]
+
+
 def test_nobody_at_the_address_is_told_at_once(world: World) -> None:
     hub = Hub("http://127.0.0.1:1", "token")
     try:

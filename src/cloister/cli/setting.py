@@ -130,9 +130,11 @@ def _kind(annotation: Any) -> click.ParamType[Any]:
 
 def _docstrings(settings: type) -> dict[str, str]:
     """The docstrings below the fields of a class, which Python itself forgets."""
+    words: dict[str, str] = {}
+    for base in settings.__bases__:
+        words |= {} if base is object else _docstrings(base)
     (declared,) = ast.parse(textwrap.dedent(inspect.getsource(settings))).body
     assert isinstance(declared, ast.ClassDef)
-    words = {}
     for field, below in zip(declared.body, declared.body[1:], strict=False):
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(below, ast.Expr):
             words[field.target.id] = " ".join(ast.literal_eval(below.value).split()).replace("``", "")

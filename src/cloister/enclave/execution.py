@@ -11,6 +11,7 @@ from typing import Literal
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import UNSET
 
+from cloister.enclave.limits import Meter
 from cloister.enclave.logs import log, place
 from cloister.enclave.offers import Demand
 from cloister.enclave.room import Room
@@ -31,10 +32,6 @@ from cloister.rooms.state import Run, RunStatus
 
 MAX_JOBS = 10_000
 """Jobs whose course is remembered beside the log; what became of older ones is read from the log."""
-
-MAX_WAITING_PER_USER = 200
-"""Computations that wait for a worker or for others before them. One request may go beyond it where nothing waits: how
-much it starts is bounded by the room's definition."""
 
 Status = Literal["", "queued", "running", "finished"]
 VoidReason = Literal["input removed", "room stopped", "interrupted", "worker lost", "cancelled"]
@@ -80,6 +77,8 @@ class Execution:
     step: Step
     run: str
     user: str
+    account: str
+    """Whose turn it takes."""
     changes: Changes
     status: Status = ""
     over: bool = False
@@ -140,20 +139,29 @@ class Executor:
     """Runs computations for all rooms."""
 
     def __init__(
-        self, workers: Workers, enclave: Reference, signing: Ed25519PrivateKey, clock: Callable[[], int]
+        self,
+        workers: Workers,
+        enclave: Reference,
+        signing: Ed25519PrivateKey,
+        clock: Callable[[], int],
+        meter: Meter,
     ) -> None:
         self._workers = workers
         self._enclave = Attested(evidence=enclave.evidence, measurement=enclave.measurement)
         self._signing = signing
         self._clock = clock
+        self._meter = meter
         self._executions: dict[tuple[str, str], Execution] = {}
         self._jobs: OrderedDict[tuple[str, str], Job] = OrderedDict()
         self._changes: dict[str, Changes] = {}
 
     # --- asking ---
 
-    def start(self, room: Room, node: str, user: str, job: str) -> None:
+    def start(self, room: Room, node: str, user: str, job: str, account: str = "") -> None:
         """Sees to it that everything that ``node`` needs is computed. The caller holds the room's lock.
+
+        Args:
+            account: who takes turns with others, and has bounds across rooms; the user where nobody has said.
 
         Raises:
             Refused: the room was stopped, data is missing, or the user has too much waiting.
@@ -167,7 +175,7 @@ class Executor:
         answered = steps[-1].cache_key in results
         wanted = [] if answered else [step for step in steps if step.cache_key not in results]
         new = [step for step in wanted if (room.id, step.cache_key) not in self._executions]
-        self._check_room_for(user, len(new))
+        self._check_room_for(room, account or user, len(new))
         if new and self._workers.references.isdisjoint(definition.workers):
             raise Refused("failed", "The room names a worker that this installation doesn't have. Publish it anew.")
         for step in new:
@@ -177,7 +185,7 @@ class Executor:
         for step in wanted:
             execution = self._executions.get((room.id, step.cache_key))
             if execution is None:
-                execution = Execution(room, step, run_id(job, step.node.id), user, changes)
+                execution = Execution(room, step, run_id(job, step.node.id), user, account or user, changes)
                 execution.after = [by_node[each] for each in step.node.dependencies if each in by_node]
                 self._executions[room.id, step.cache_key] = execution
                 room.users += 1
@@ -201,10 +209,10 @@ class Executor:
                 "that asks for less, or have the operator of the installation allow more.",
             )
 
-    def _check_room_for(self, user: str, more: int) -> None:
-        waiting = sum(each.user == user and each.status in ("", "queued") for each in self._executions.values())
-        if waiting and waiting + more > MAX_WAITING_PER_USER:
-            raise Refused("busy", f"{waiting} of your computations are waiting. Wait until some have ended.")
+    def _check_room_for(self, room: Room, account: str, more: int) -> None:
+        waiting = [each for each in self._executions.values() if each.status in ("", "queued")]
+        of_account = sum(each.account == account for each in waiting)
+        self._meter.waiting(of_account, sum(each.room is room for each in waiting), more)
 
     async def watch(self, room: Room, node: str, user: str, job: str) -> AsyncGenerator[Progress]:
         """Tells each change of a job, and ends once the result of ``node`` can be fetched.
@@ -359,7 +367,7 @@ class Executor:
                 report_key=attempt.report_key,
             )
 
-        return Order(make, room.id, demand, execution.user, lambda: execution.move("running"), execution.waits)
+        return Order(make, room.id, demand, execution.account, lambda: execution.move("running"), execution.waits)
 
     def _inputs(self, room: Room, definition: Definition, step: Step) -> dict[str, TaskInput]:
         """Manifests and keys of the step's dependencies by node; absent optional ones are left out."""
@@ -375,7 +383,10 @@ class Executor:
             if isinstance(node, RawDataNode):
                 stored = room.secret(f"dataset/{each}", StoredDataset)
             else:
-                stored = room.secret(f"result/{room.state.results[steps[each].cache_key]}", StoredResult)
+                run = room.state.results.get(steps[each].cache_key)
+                if run is None:
+                    raise Refused("conflict", f"The result of {node.name!r} was lost meanwhile. Run it again.")
+                stored = room.secret(f"result/{run}", StoredResult)
             if stored is None:
                 raise Refused("failed", f"The key of {node.name!r} is gone. Remove its data and attach it again.")
             kind: Literal["file", "zip"] = "file" if isinstance(node, RawDataNode) else "zip"

@@ -15,17 +15,19 @@ from urllib.parse import parse_qs
 import msgspec
 
 from cloister.enclave.keys import KeyRing, Replayed, StaleKeys
+from cloister.enclave.limits import Allowances, Meter
 from cloister.enclave.logs import log, place
 from cloister.enclave.metrics import REFUSED, watch
 from cloister.enclave.sealing import FileSealingRoot, signing_key
 from cloister.enclave.service import Service
 from cloister.enclave.settings import EnclaveSettings
-from cloister.enclave.store import SqliteStore, StoreFailed
+from cloister.enclave.store import StoreFailed
+from cloister.enclave.stores import open_store
 from cloister.enclave.workers import Workers
 from cloister.errors import Refused, VerificationError
 from cloister.formats.encoding import decode
 from cloister.formats.sealed import REPORT, Exchange, OpenedRequest, addressed_to
-from cloister.protocol import MAX_REQUEST, Blobs, EnclaveEvidence, Frame, Held, Progress
+from cloister.protocol import ACCOUNT_HEADER, MAX_REQUEST, Blobs, EnclaveEvidence, Frame, Held, Progress
 from cloister.rooms.definition import Reference
 from cloister.trust import software
 from cloister.trust.evidence import ENCLAVE_LABEL, NONCE_SIZE, EvidenceSource, SoftwareSource, report_data
@@ -40,7 +42,11 @@ HEARTBEAT = 20.0
 class Application:
     """ASGI: ``GET /evidence?nonce=``, ``GET /keys``, ``POST /messages``, ``POST /held``, ``GET /healthz``."""
 
-    def __init__(self, service: Service, workers: Workers, keys: KeyRing, source: EvidenceSource) -> None:
+    def __init__(
+        self, service: Service, workers: Workers, keys: KeyRing, source: EvidenceSource, meter: Meter | None = None
+    ) -> None:
+        """``meter``: what may be asked for; by default, the defaults."""
+        self._meter = meter or Meter(Allowances())
         self._service = service
         self._workers = workers
         self._keys = keys
@@ -59,7 +65,7 @@ class Application:
             case "GET", "/evidence":
                 await self._evidence(scope, send)
             case "POST", "/messages":
-                await self._message(receive, send)
+                await self._message(scope, receive, send)
             case "POST", "/held":
                 await self._held(receive, send)
             case _:
@@ -87,11 +93,17 @@ class Application:
         if len(nonce) != NONCE_SIZE:
             await _problem(send, 400, "bad_request", f"Evidence needs a nonce of {NONCE_SIZE} bytes, as hex.")
             return
+        try:
+            self._meter.evidence(time.monotonic())
+        except Refused as error:
+            retry = (b"retry-after", str(error.retry_seconds).encode())
+            await _problem(send, 429, error.code, error.message, retry)
+            return
         keys = self._keys.current(_seconds())
         evidence = self._source.produce(report_data(ENCLAVE_LABEL, nonce, keys.keys.digest()))
         await _reply(send, 200, EnclaveEvidence(evidence=evidence, keys=keys))
 
-    async def _message(self, receive: Receive, send: Send) -> None:
+    async def _message(self, scope: Scope, receive: Receive, send: Send) -> None:
         message = await _body(receive)
         if message is None:
             await _problem(send, 413, "too_large", f"A message has at most {MAX_REQUEST // 1024 // 1024} MiB.")
@@ -114,7 +126,8 @@ class Application:
             REFUSED.labels("not opened").inc()
             await _problem(send, 400, "rejected", str(error))
         else:
-            await self._respond(opened, receive, send)
+            account = dict(scope["headers"]).get(ACCOUNT_HEADER.lower().encode(), b"").decode("latin-1")[:64]
+            await self._respond(opened, account, receive, send)
 
     async def _held(self, receive: Receive, send: Send) -> None:
         """Which of some blobs must be kept. Whoever knows a blob's id may read it anyhow."""
@@ -128,10 +141,10 @@ class Application:
         else:
             await _reply(send, 200, Held(held=kept))
 
-    async def _respond(self, opened: OpenedRequest, receive: Receive, send: Send) -> None:
+    async def _respond(self, opened: OpenedRequest, account: str, receive: Receive, send: Send) -> None:
         """Streams the frames, and stops working for a client that has gone away."""
         await send({"type": "http.response.start", "status": 200, "headers": [_OCTETS]})
-        answering = asyncio.create_task(self._stream(opened, send))
+        answering = asyncio.create_task(self._stream(opened, account, send))
         leaving = asyncio.create_task(_disconnected(receive))
         try:
             await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -140,8 +153,8 @@ class Application:
                 task.cancel()
             await asyncio.gather(answering, leaving, return_exceptions=True)
 
-    async def _stream(self, opened: OpenedRequest, send: Send) -> None:
-        frames = self._service.answer(opened)
+    async def _stream(self, opened: OpenedRequest, account: str, send: Send) -> None:
+        frames = self._service.answer(opened, account)
         sealed = seal_frames(frames, opened.exchange)
         try:
             async for data in sealed:
@@ -186,7 +199,7 @@ def create_application(settings: EnclaveSettings, *, clock: Callable[[], int] | 
         clock: milliseconds since 1970; the host's by default.
     """
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    store = SqliteStore(settings.data / "rooms.db")
+    store = open_store(settings.store or settings.data / "rooms.db")
     key = FileSealingRoot(settings.data / "sealing.key").key()
     signing = signing_key(store, key)
     source = SoftwareSource("enclave")
@@ -194,22 +207,23 @@ def create_application(settings: EnclaveSettings, *, clock: Callable[[], int] | 
     references = [Reference(evidence=software.TYPE, measurement=software.measurement("worker"))]
     workers = Workers(references, allow_software=source.reference.evidence == software.TYPE)
     clock = clock or _milliseconds
-    service = Service(store, key, signing, workers, source.reference, clock)
+    meter = Meter(settings)
+    service = Service(store, key, signing, workers, source.reference, clock, meter=meter)
     watch(lambda: service.rooms_open, lambda: workers.queued, lambda: workers.out, lambda: workers.waiting)
-    return Application(service, workers, KeyRing(signing, now=_seconds(), clock=clock), source)
+    return Application(service, workers, KeyRing(signing, now=_seconds(), clock=clock), source, meter)
 
 
 _OCTETS = (b"content-type", b"application/octet-stream")
 _JSON = (b"content-type", b"application/json")
 
 
-async def _reply(send: Send, status: int, body: object) -> None:
-    await send({"type": "http.response.start", "status": status, "headers": [_JSON]})
+async def _reply(send: Send, status: int, body: object, *headers: tuple[bytes, bytes]) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": [_JSON, *headers]})
     await send({"type": "http.response.body", "body": msgspec.json.encode(body)})
 
 
-async def _problem(send: Send, status: int, code: str, message: str) -> None:
-    await _reply(send, status, {"error": {"code": code, "message": message}})
+async def _problem(send: Send, status: int, code: str, message: str, *headers: tuple[bytes, bytes]) -> None:
+    await _reply(send, status, {"error": {"code": code, "message": message}}, *headers)
 
 
 async def _body(receive: Receive) -> bytes | None:

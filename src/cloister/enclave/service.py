@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 
@@ -13,6 +14,7 @@ from msgspec import UNSET
 from cloister.enclave.admission import Asker, admit, identify
 from cloister.enclave.declaration import read_declaration
 from cloister.enclave.execution import Executor, StoredDataset, StoredResult
+from cloister.enclave.limits import Allowances, Meter
 from cloister.enclave.metrics import REQUESTS
 from cloister.enclave.open_rooms import MEMORY_BYTES, OpenRooms
 from cloister.enclave.room import LogClosed, Room
@@ -21,8 +23,8 @@ from cloister.enclave.store import SealedStore, StoreFailed
 from cloister.enclave.vault import Vaults
 from cloister.enclave.workers import Workers
 from cloister.errors import DefinitionInvalid, LogTampered, Refused, VerificationError
-from cloister.formats.dataset import check_key, check_manifest
-from cloister.formats.encoding import decode, normal_email
+from cloister.formats.dataset import Manifest, check_key, check_manifest
+from cloister.formats.encoding import decode, normal_email, sha256
 from cloister.formats.sealed import OpenedRequest
 from cloister.protocol import (
     AdmitDevice,
@@ -86,6 +88,9 @@ ACTIONS: dict[type[RoomBody], Action] = {
     UnbindKey: Action.UNBIND_KEY,
 }
 """What each request is, in the words of the permission table."""
+COUNTED = (AttachDataset, RunComputation, FetchResult, ReadLog, UnbindKey)
+"""What leaves an event and may be asked for over and over. The last is possible in a full room too, as is stopping it,
+removing data and cancelling, none of which can be repeated for ever."""
 
 
 class Service:
@@ -101,8 +106,17 @@ class Service:
         clock: Callable[[], int],
         *,
         memory_bytes: int = MEMORY_BYTES,
+        meter: Meter | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``memory_bytes``: what rooms may take in memory; see `OpenRooms`."""
+        """
+        Args:
+            memory_bytes: what rooms may take in memory; see `OpenRooms`.
+            meter: what users and rooms may ask for; by default, the defaults.
+            monotonic: seconds since some start, for rates.
+        """
+        self._meter = meter or Meter(Allowances())
+        self._monotonic = monotonic
         self._store = store
         self._key = key
         self._signing = signing
@@ -110,7 +124,7 @@ class Service:
         self._reference = reference
         self._clock = clock
         self._vaults = Vaults(store, key, signing, clock)
-        self._executor = Executor(workers, reference, signing, clock)
+        self._executor = Executor(workers, reference, signing, clock, self._meter)
         self._undone: set[str] = set()
         """Rooms in memory to which something has happened before that their logs don't say yet."""
         self._rooms = OpenRooms(self._make, self._opened, self._let_go, memory_bytes=memory_bytes)
@@ -126,12 +140,15 @@ class Service:
         """
         await asyncio.to_thread(self._store.secret, "", "")
 
-    async def answer(self, opened: OpenedRequest) -> AsyncGenerator[Frame]:
-        """The frames that answer one request; the last is an `Answer` or a `Refusal`."""
+    async def answer(self, opened: OpenedRequest, account: str = "") -> AsyncGenerator[Frame]:
+        """The frames that answer one request; the last is an `Answer` or a `Refusal`.
+
+        ``account``: by which the hub tells its accounts apart, for what counts across rooms.
+        """
         try:
             request = decode(opened.payload, Request, what="a request")
             REQUESTS.labels(str(request.body.__struct_config__.tag)).inc()
-            async with aclosing(self._dispatch(request, opened.device)) as frames:
+            async with aclosing(self._dispatch(request, opened.device, account)) as frames:
                 async for frame in frames:
                     yield frame
         except Refused as error:
@@ -143,7 +160,7 @@ class Service:
         except VerificationError as error:
             yield refusal(Refused("rejected", str(error)))
 
-    async def _dispatch(self, request: Request, device: bytes | None) -> AsyncGenerator[Frame]:
+    async def _dispatch(self, request: Request, device: bytes | None, account: str) -> AsyncGenerator[Frame]:
         match request.body:
             case Describe():
                 yield Answer(body=self._describe())
@@ -158,9 +175,9 @@ class Service:
             ) as body:
                 yield await self._vaults.answer(request, device, body)
             case PublishRoom(definition=definition):
-                yield await self._publish(request, device, definition)
+                yield await self._publish(request, device, definition, account)
             case body:
-                async with aclosing(self._in_room(request, device, body)) as frames:
+                async with aclosing(self._in_room(request, device, body, account)) as frames:
                     async for frame in frames:
                         yield frame
 
@@ -233,6 +250,8 @@ class Service:
             Refused: as `admit`.
         """
         asker = admit(room.state, request, device, self._clock())
+        if asker.issuer is not None:
+            self._meter.event(room.id, asker.user, room.state.size, self._monotonic())
         if asker.issuer is not None or room.id in self._undone:
             async with room.lock:
                 if asker.issuer is not None and asker.key not in room.state.keys.get(asker.user, ()):
@@ -241,8 +260,9 @@ class Service:
                 await self._catch_up(room)
         return asker
 
-    async def _publish(self, request: Request, device: bytes | None, data: bytes) -> Answer:
-        definition = read_definition(data)
+    async def _publish(self, request: Request, device: bytes | None, data: bytes, account: str) -> Answer:
+        # In a thread: a large definition must not hold up everybody else.
+        definition = await asyncio.to_thread(read_definition, data)
         # 1. The author may publish in this name: their key is pinned, or an issuer that the room trusts vouches.
         user = normal_email(request.user or "")
         if user != definition.owner:
@@ -264,19 +284,22 @@ class Service:
         for node in definition.nodes:
             if isinstance(node, ScriptNode):
                 self._executor.check_fits(definition, node)
+        self._meter.publication(account or user, self._monotonic())
         # 4. It becomes the first event of its own log.
 
         async def create(room: Room) -> None:
             await room.append(room.prepare(definition.owner, Published(definition=definition), self._clock()))
 
-        async with self._rooms.using(definition.id(), create) as room:
+        async with self._rooms.using(sha256(data).hex(), create) as room:
             assert room is not None
             await self._admit(room, request, device)
             return await self._answer(room, request, Done())
 
     # --- requests about a room ---
 
-    async def _in_room(self, request: Request, device: bytes | None, body: RoomBody) -> AsyncGenerator[Frame]:
+    async def _in_room(
+        self, request: Request, device: bytes | None, body: RoomBody, account: str
+    ) -> AsyncGenerator[Frame]:
         if request.room is None:
             raise Refused("bad_request", "The request does not say which room it is about.")
         async with self._open(request.room, request, device) as room:
@@ -284,6 +307,9 @@ class Service:
             user = asker.user
             node = getattr(body, "node", None)
             authorise(published(room.state), ACTIONS[type(body)], user, node)
+            if isinstance(body, COUNTED):
+                size = 0 if isinstance(body, UnbindKey) else room.state.size
+                self._meter.event(room.id, user, size, self._monotonic())
             if isinstance(body, AwaitJob):
                 async with aclosing(self._executor.watch(room, body.node, user, body.job)) as changes:
                     async for progress in changes:
@@ -291,10 +317,12 @@ class Service:
                 yield await self._answer(room, request, Done())
                 return
             async with room.lock:
-                answer = await self._answer(room, request, await self._decide(room, asker, body))
+                answer = await self._answer(room, request, await self._decide(room, asker, body, account))
             yield answer
 
-    async def _decide(self, room: Room, asker: Asker, body: RoomBody) -> Done | RoomContent | RoomStatus | Result | Log:
+    async def _decide(
+        self, room: Room, asker: Asker, body: RoomBody, account: str
+    ) -> Done | RoomContent | RoomStatus | Result | Log:
         """Decides and appends. The room's lock is held."""
         state, user = room.state, asker.user
         match body:
@@ -309,8 +337,11 @@ class Service:
                     await room.append(room.prepare(user, event, self._clock()), delete=self._secrets_of(room, node))
                     self._executor.withdraw(room, "input removed", data_node=node)
                 return Done()
-            case RunComputation(node=node, job=job):
-                self._executor.start(room, node, user, job)
+            case RunComputation(node=node, job=job, lost=lost):
+                for event in decisions.lose(state, node, lost) if lost is not UNSET else ():
+                    gone = [f"result/{lost}"]
+                    await room.append(room.prepare(user, event, self._clock()), delete=gone)
+                self._executor.start(room, node, user, job, account)
                 return Done()
             case CancelJob(job=job):
                 self._executor.cancel(room, user, job)
@@ -343,6 +374,10 @@ class Service:
             raise Refused("bad_request", str(error)) from None
         # 2. The node is free.
         for event in decisions.attach(room.state, body.node, body.manifest.digest(), body.request):
+            # 3. The room has space for it. The log tells no sizes, so they are those of what is there.
+            others = [room.secret(f"dataset/{node}", StoredDataset) for node in room.state.attached]
+            there = sum(_ciphertext(other.manifest) for other in others if other is not None)
+            self._meter.attachment(there, _ciphertext(body.manifest))
             stored = StoredDataset(manifest=body.manifest, key=body.key)
             await room.append(
                 room.prepare(user, event, self._clock()),
@@ -393,3 +428,8 @@ class Service:
     async def _answer(room: Room, request: Request, body: Done | RoomContent | RoomStatus | Result | Log) -> Answer:
         checkpoint, consistency = await room.proven(request.seen)
         return Answer(body=body, checkpoint=checkpoint, consistency=consistency, restored=room.state.restored or UNSET)
+
+
+def _ciphertext(manifest: Manifest) -> int:
+    """How many bytes the hub keeps of a dataset."""
+    return sum(part.size for part in manifest.parts)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from cloister.enclave.limits import Allowances
 
-@dataclass(frozen=True)
-class EnclaveSettings:
+
+@dataclass(frozen=True, kw_only=True)
+class EnclaveSettings(Allowances):
     """What an enclave process is told."""
 
     data: Path

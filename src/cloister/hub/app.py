@@ -16,7 +16,7 @@ from cloister.hub import blobs, collection, direct, identity, me, metrics, probl
 from cloister.hub.access import Authentication
 from cloister.hub.database import open_database
 from cloister.hub.health import Checks, Readiness
-from cloister.hub.limits import BodyLimit, Slots
+from cloister.hub.limits import BodyLimit, Rate, Slots
 from cloister.hub.logs import AccessLog
 from cloister.hub.objects import open_objects
 from cloister.hub.revocations import Revocations
@@ -106,6 +106,8 @@ def create_app(settings: HubSettings) -> FastAPI:
             checks=Checks(database, objects, upstream),
             relayed=Slots(settings.relay_slots, "relayed requests"),
             transfers=Slots(settings.transfer_slots, "transfers"),
+            messages=Rate(settings.messages_per_second, settings.messages_burst, "requests"),
+            proofs=Rate(settings.evidence_per_second, settings.evidence_burst, "requests for evidence"),
             revocations=Revocations(database, settings.revocation_seconds),
         )
     except BaseException:
@@ -144,7 +146,7 @@ def create_app(settings: HubSettings) -> FastAPI:
         middleware=[
             Middleware(AccessLog),
             Middleware(SecurityHeaders),
-            Middleware(BodyLimit, settings.json_bytes, settings.idle_seconds),
+            Middleware(BodyLimit, settings.json_bytes, settings.idle_seconds, settings.slowest_bytes),
             Middleware(Authentication, database),
         ],
     )

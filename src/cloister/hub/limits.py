@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cloister.buckets import Buckets
 from cloister.hub.problems import Problem, busy, too_large
 
 _LIMIT = "cloister.body_limit"
@@ -21,10 +23,12 @@ class BodyLimit:
     The bound is ``default_bytes`` until the operation itself sets another with `allow_body`.
     """
 
-    def __init__(self, app: ASGIApp, default_bytes: int, idle_seconds: float) -> None:
+    def __init__(self, app: ASGIApp, default_bytes: int, idle_seconds: float, slowest_bytes: float) -> None:
+        """``slowest_bytes``: bytes a second that a body has to come at, over all, once ``idle_seconds`` are over."""
         self._app = app
         self._default_bytes = default_bytes
         self._idle_seconds = idle_seconds
+        self._slowest_bytes = slowest_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -34,6 +38,7 @@ class BodyLimit:
         declared = _content_length(scope)
         arrived = 0
         arriving = True
+        began = time.monotonic()
 
         async def counting_receive() -> Message:
             nonlocal arrived, arriving
@@ -41,13 +46,17 @@ class BodyLimit:
                 return await receive()
             if declared is not None and declared > scope[_LIMIT]:
                 raise _too_large(scope[_LIMIT])
+            # Who sends a byte now and then holds a slot as well as who sends none.
+            in_all = began + self._idle_seconds + arrived / max(self._slowest_bytes, 1) - time.monotonic()
             try:
-                async with asyncio.timeout(self._idle_seconds):
+                async with asyncio.timeout(min(self._idle_seconds, in_all)):
                     message = await receive()
             except TimeoutError:
                 seconds = f"{self._idle_seconds:g}"
                 raise Problem(
-                    408, "timeout", f"No more of the request came for {seconds} seconds. Send it again."
+                    408,
+                    "timeout",
+                    f"No more of the request came for {seconds} seconds, or all of it came too slowly. Send it again.",
                 ) from None
             if message["type"] == "http.request":
                 arrived += len(message.get("body", b""))
@@ -123,6 +132,19 @@ class Slots:
                 del self._taken[principal_id]
             if not self._taken:
                 self._none_taken.set()
+
+
+class Rate:
+    """How often each principal may ask for one sort of thing."""
+
+    def __init__(self, per_second: float, burst: int, what: str) -> None:
+        self._buckets: Buckets[str] = Buckets(per_second, burst)
+        self._what = what
+
+    def take(self, principal_id: str) -> None:
+        """Ask once more, or raise a 429 `Problem` that says when it is allowed."""
+        if seconds := self._buckets.take(principal_id, time.monotonic()):
+            raise busy(f"You have sent too many {self._what}. Try again in {seconds} seconds.", retry_seconds=seconds)
 
 
 def _content_length(scope: Scope) -> int | None:

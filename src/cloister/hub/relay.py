@@ -19,6 +19,7 @@ from cloister.hub.limits import allow_body, body_pieces, send_in_time
 from cloister.hub.problems import responses, unauthorized, unavailable
 from cloister.hub.services import Hub
 from cloister.hub.tokens import Principal
+from cloister.protocol import ACCOUNT_HEADER
 
 _CONTENT_TYPES = frozenset({"application/json", "application/octet-stream"})
 _PASSED_HEADERS = ("content-length", "retry-after")
@@ -108,7 +109,8 @@ class _Relayed(Response):
         if self._method == "GET":
             self._body_ended.set()
             return self._hub.upstream.request(self._method, self._path, params=self._params)
-        headers = {"Content-Type": "application/octet-stream"}
+        pseudonym = self._hub.upstream.pseudonym(self._principal.id)
+        headers = {"Content-Type": "application/octet-stream", ACCOUNT_HEADER: pseudonym}
         for name, value in scope["headers"]:
             if name == b"content-length":
                 headers["Content-Length"] = value.decode("ascii")
@@ -134,6 +136,7 @@ class _Relayed(Response):
 )
 async def get_evidence(nonce: Nonce, principal: AnyPrincipal, hub: Hub) -> Response:
     """Fresh, and bound to the caller's nonce. The client verifies it; the hub doesn't."""
+    hub.proofs.take(principal.id)
     return _Relayed(hub, principal, "GET", "/evidence", {"nonce": nonce})
 
 
@@ -160,6 +163,8 @@ async def post_message(request: Request, principal: AnyPrincipal, hub: Hub) -> R
     ends the request at the enclave too. The enclave's own errors (409 for keys out of date, 413, 429) come
     as it says them."""
     allow_body(request.scope, hub.settings.message_bytes)
+    if principal.is_account:
+        hub.messages.take(principal.id)
     return _Relayed(hub, principal, "POST", "/messages")
 
 

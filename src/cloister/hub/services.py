@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 
 from cloister.hub.database import Database
 from cloister.hub.health import Checks
-from cloister.hub.limits import Slots
+from cloister.hub.limits import Rate, Slots
 from cloister.hub.objects import Objects
 from cloister.hub.revocations import Revocations
 from cloister.hub.settings import HubSettings
@@ -31,6 +31,8 @@ class Services:
     checks: Checks
     relayed: Slots
     transfers: Slots
+    messages: Rate
+    proofs: Rate
     revocations: Revocations
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     closing: asyncio.Event = field(default_factory=asyncio.Event)

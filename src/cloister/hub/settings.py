@@ -44,8 +44,18 @@ class HubSettings:
     """The largest body of every other request, in bytes."""
     idle_seconds: float = 60.0
     """How long a request body may stall before the request is given up."""
+    slowest_bytes: int = 1 * KIB
+    """Bytes a second that a request body has to come at, over all, once `idle_seconds` are over."""
     relay_slots: int = 64
     """Relayed requests that one principal may have open at once; waiting ones count."""
+    messages_per_second: float = 100.0
+    """Requests that one account may have relayed, as a rate over time. Workers are not bound by it."""
+    messages_burst: int = 3_000
+    """How many of these may come at once."""
+    evidence_per_second: float = 5.0
+    """How often one principal may ask for the enclave's evidence, as a rate over time."""
+    evidence_burst: int = 300
+    """How many of these may come at once."""
     transfer_slots: int = 32
     """Parts that one principal may be sending or fetching at once."""
     stored_bytes: int = 1024 * GIB

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import hmac
 import logging
+import os
 import ssl
 from collections.abc import AsyncIterator
 from http import HTTPStatus
@@ -33,6 +35,7 @@ class Upstream:
     def __init__(self, settings: HubSettings) -> None:
         """Raises `CloisterError` where the enclave's URL is none."""
         self._client: httpx.AsyncClient | None = None
+        self._pseudonyms = os.urandom(32)
         if settings.enclave_url is not None:
             self._client = httpx.AsyncClient(
                 base_url=_checked_url(settings.enclave_url),
@@ -47,6 +50,10 @@ class Upstream:
                 verify=_pinned(settings.enclave_cert) or True,
                 trust_env=False,
             )
+
+    def pseudonym(self, principal_id: str) -> str:
+        """What the enclave may know of who asks: enough to tell one from another, for its bounds."""
+        return hmac.digest(self._pseudonyms, principal_id.encode(), "sha256").hex()[:32]
 
     async def close(self) -> None:
         if self._client is not None:
