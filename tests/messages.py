@@ -77,6 +77,7 @@ BODIES: tuple[RequestBody, ...] = (
     AttachDataset(node="lab", manifest=MANIFEST, key=KEY, request=A),
     RemoveDataset(node="lab", request=A),
     RunComputation(node="report", job=A),
+    RunComputation(node="report", job=A, lost=B),
     AwaitJob(node="report", job=A),
     CancelJob(node="report", job=A),
     FetchResult(node="report", job=A),

@@ -22,6 +22,7 @@ from cloister.rooms.events import (
     Published,
     Restored,
     ResultFetched,
+    ResultLost,
     RunFailed,
     RunFinished,
     RunStarted,
@@ -50,6 +51,7 @@ def bodies(name: str) -> list[Body]:
         Stopped(),
         KeyUnbound(user=name, key=HEX),
         Restored(restore=HEX, declared=5),
+        ResultLost(run=HEX, node=name),
     ]
 
 

@@ -27,6 +27,7 @@ from cloister.rooms.events import (
     Published,
     Restored,
     ResultFetched,
+    ResultLost,
     RunFailed,
     RunFinished,
     RunStarted,
@@ -294,6 +295,7 @@ anything: st.SearchStrategy[Body] = st.one_of(
     st.builds(RunFailed, run=hexes, node=names),
     st.builds(RunVoided, run=hexes, node=names, reason=st.just("interrupted")),
     st.builds(ResultFetched, run=hexes, node=names),
+    st.builds(ResultLost, run=hexes, node=names),
     st.builds(LogRead, size=st.integers(0, 9)),
 )
 nonsense = st.lists(st.builds(Event, time=st.integers(0, 2**53 - 1), actor=st.text(max_size=3), body=anything))

@@ -18,6 +18,7 @@ from cloister.trust import software
 
 from .conftest import BOB, Room, World
 from .enclave_peer import PeerEnclave
+from .hub_peer import problem
 
 Publish = Callable[..., Room]
 OTHER = "ab" * 32
@@ -144,14 +145,6 @@ def test_parts_in_another_order_are_refused(publish: Publish, world: World) -> N
         room.upper.get_results_as_zip()
 
 
-def test_a_result_that_the_hub_has_lost_is_told_so(publish: Publish, world: World) -> None:
-    room = _ready(publish)
-    room.upper.run_computation()
-    world.hub.blobs.clear()
-    with pytest.raises(NotFoundError):
-        room.upper.get_results_as_bytes()
-
-
 # --- definitions ------------------------------------------------------------------------------------------------------
 
 
@@ -165,3 +158,19 @@ def test_a_definition_of_another_room_is_refused(publish: Publish, world: World)
     world.hub.enclave.on_answer = swap
     with pytest.raises(CloisterError, match="not the one that this room's id stands for"):
         world.client(BOB).retrieve_analytics_dcr(first.dcr.id)
+
+
+def test_what_the_hub_has_lost_is_computed_again(world: World, publish: Publish) -> None:
+    room = _ready(publish)
+    first = room.upper.run_computation_and_get_results_as_bytes()
+    first_job = room.upper.job_id
+    (result,) = [each.manifest for each in world.hub.enclave.rooms[room.dcr.id].results.values()]
+    del world.hub.blobs[result.dataset]
+    assert room.upper.get_results_as_bytes() == first
+    assert room.upper.job_id != first_job
+    # A hub that loses everything is not asked for ever.
+    world.hub.on_request = lambda request: (
+        problem(404, "not_found", "Gone.") if request.method == "GET" and "/parts/" in request.url.path else None
+    )
+    with pytest.raises(NotFoundError, match=r"doesn't have the result of 'upper' any more. Call run_computation"):
+        room.upper.get_results_as_bytes()

@@ -57,6 +57,7 @@ from cloister.rooms.events import (
     Published,
     Restored,
     ResultFetched,
+    ResultLost,
     RunFailed,
     RunFinished,
     RunStarted,
@@ -201,6 +202,7 @@ def events() -> list[Event]:
         (OWNER, Stopped()),
         (HOSPITAL, KeyUnbound(user=HOSPITAL, key=DEVICE_PUBLIC.hex())),
         ("enclave", Restored(restore="09" * 32, declared=1_700_000_000_000)),
+        (ANALYST, ResultLost(run="01" * 32, node="joined")),
     ]
     return [Event(time=1_700_000_000_000 + index, actor=actor, body=body) for index, (actor, body) in enumerate(bodies)]
 

@@ -18,6 +18,7 @@ from cloister.rooms.events import (
     Published,
     Restored,
     ResultFetched,
+    ResultLost,
     RunFailed,
     RunFinished,
     RunStarted,
@@ -57,6 +58,8 @@ def _describe(body: Body) -> tuple[str, str, str]:
             return f"Computation {node} has failed", "fail run", run
         case RunVoided(node=node, run=run, reason=reason):
             return f"Computation {node} has ended without a result: {reason}", "void run", run
+        case ResultLost(node=node, run=run):
+            return f"Result of {node} has been reported lost", "lose result", run
         case ResultFetched(node=node, run=run):
             return f"Result of {node} has been fetched", "fetch result", run
         case LogRead(size=size):

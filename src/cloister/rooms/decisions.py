@@ -14,6 +14,7 @@ from cloister.rooms.events import (
     DatasetRemoved,
     KeyUnbound,
     Restored,
+    ResultLost,
     RunFinished,
     RunVoided,
     Stopped,
@@ -22,6 +23,8 @@ from cloister.rooms.permissions import NO_SUCH_ROOM
 from cloister.rooms.planning import plan
 from cloister.rooms.state import RoomState, Run, RunStatus
 
+MAX_LOSSES = 3
+"""Results of one question that may be lost in a room, and computed anew."""
 CLOCK_TOLERANCE = 1000
 """Milliseconds by which the host's clock may step back, as clocks that are being set do."""
 
@@ -122,6 +125,26 @@ def release(state: RoomState, run: Run, finished: RunFinished) -> RunFinished | 
     return finished
 
 
+def lose(state: RoomState, node: str, run_id: str) -> list[Body]:
+    """An analyst says that the hub has lost a result. Whether that is so can't be known here, and a script that makes
+    use of chance gives another answer each time it runs: so this is told in the log, and done a few times at most.
+
+    Raises:
+        Refused: ``conflict``, where results of that question were lost too often.
+    """
+    open_room(state)
+    run = state.runs.get(run_id)
+    if run is None or run.node != node or run.status is not RunStatus.FINISHED:
+        return []
+    if state.losses.get(run.cache_key, 0) >= MAX_LOSSES:
+        raise Refused(
+            "conflict",
+            f"Results of {node!r} over this data were reported lost {MAX_LOSSES} times; it is not computed again. Ask "
+            "the operator to restore the hub's blobs.",
+        )
+    return [ResultLost(run=run.id, node=node)]
+
+
 def fetch(state: RoomState, room: str, node: str, run: str | None) -> Run:
     """The run whose result answers a fetch: a given one, or that of the node over the data of now.
 
@@ -139,6 +162,8 @@ def fetch(state: RoomState, room: str, node: str, run: str | None) -> Run:
     match found.status:
         case RunStatus.FINISHED:
             return found
+        case RunStatus.LOST:
+            raise Refused("conflict", f"The result of {node!r} was reported lost. Run it again.")
         case RunStatus.WITHDRAWN:
             raise Refused("conflict", "Data that this result was derived from was removed; the result went with it.")
         case RunStatus.RUNNING:

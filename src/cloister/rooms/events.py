@@ -86,6 +86,13 @@ class RunVoided(Record, frozen=True, kw_only=True, tag_field="type", tag="run_vo
     reason: Literal["input removed", "room stopped", "interrupted", "worker lost", "cancelled"]
 
 
+class ResultLost(Record, frozen=True, kw_only=True, tag_field="type", tag="result_lost"):
+    """By an analyst's word the hub doesn't have the result any more: it may be computed anew."""
+
+    run: Hex32
+    node: str
+
+
 class ResultFetched(Record, frozen=True, kw_only=True, tag_field="type", tag="result_fetched"):
     run: Hex32
     node: str
@@ -120,6 +127,7 @@ Body = (
     | RunFinished
     | RunFailed
     | RunVoided
+    | ResultLost
     | ResultFetched
     | LogRead
     | Stopped

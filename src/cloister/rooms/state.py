@@ -20,6 +20,7 @@ from cloister.rooms.events import (
     KeyUnbound,
     Published,
     Restored,
+    ResultLost,
     RunFailed,
     RunFinished,
     RunStarted,
@@ -34,6 +35,8 @@ class RunStatus(Enum):
     FINISHED = "finished"
     FAILED = "failed"
     VOIDED = "voided"
+    LOST = "lost"
+    """It had finished; its ciphertext is gone."""
     WITHDRAWN = "withdrawn"
     """It had finished; data that it was derived from was removed since."""
 
@@ -81,6 +84,8 @@ class RoomState:
     runs: dict[str, Run] = field(default_factory=dict)
     results: dict[str, str] = field(default_factory=dict)
     """Cache key to the run whose result can be used."""
+    losses: dict[str, int] = field(default_factory=dict)
+    """Cache key to the number of its results that were lost."""
     running: dict[str, str] = field(default_factory=dict)
     """Cache key to the run that is under way."""
 
@@ -111,6 +116,8 @@ class RoomState:
                     self.running[cache_key] = run
             case RunFinished() | RunFailed() | RunVoided():
                 self._end(index, event, event.body)
+            case ResultLost(run=run):
+                self._lose(run)
             case Stopped():
                 self.stopped = True
             case Restored():
@@ -133,6 +140,15 @@ class RoomState:
                 run.status, run.reason = RunStatus.VOIDED, reason
             case RunFailed():
                 run.status = RunStatus.FAILED
+
+    def _lose(self, run_id: str) -> None:
+        run = self.runs.get(run_id)
+        if run is None or run.status is not RunStatus.FINISHED:
+            return
+        run.status = RunStatus.LOST
+        self.losses[run.cache_key] = self.losses.get(run.cache_key, 0) + 1
+        if self.results.get(run.cache_key) == run.id:
+            del self.results[run.cache_key]
 
     def _withdraw(self, data_node: str) -> None:
         """Nothing that was derived from a removed dataset can be had any more."""

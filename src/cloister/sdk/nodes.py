@@ -10,7 +10,9 @@ import zipfile
 from dataclasses import dataclass
 from typing import IO
 
-from cloister.errors import BadRequestError, EnclaveError
+from msgspec import UNSET
+
+from cloister.errors import BadRequestError, DecryptionFailed, EnclaveError, NotFoundError
 from cloister.formats.dataset import Manifest, check_key
 from cloister.protocol import (
     AttachDataset,
@@ -169,6 +171,7 @@ class ComputeNode(_Node):
     def __init__(self, context: RoomContext, record: records.ComputeNode) -> None:
         super().__init__(context, record)
         self._job: str | None = None
+        self._lost: str | None = None
         self._receipt: bytes | None = None
 
     @property
@@ -196,8 +199,9 @@ class ComputeNode(_Node):
             BadRequestError: data that it needs is missing, or the room was stopped.
         """
         job = os.urandom(32).hex()
-        self._context.link.ask(RunComputation(node=self.id, job=job), Done)
-        self._job = job
+        lost = UNSET if self._lost is None else self._lost
+        self._context.link.ask(RunComputation(node=self.id, job=job, lost=lost), Done)
+        self._job, self._lost = job, None
 
     def cancel_computation(self) -> None:
         """Ends the run that `run_computation` has started, at once. What others wait for too goes on for them.
@@ -232,9 +236,18 @@ class ComputeNode(_Node):
         return self.get_results_as_bytes(interval, timeout)
 
     def _result(self, timeout: float | None) -> tuple[IO[bytes], str]:
-        """The file and its name."""
-        job, context = self._started(), self._context
+        """The file and its name. What the hub has lost is computed once more."""
         deadline = Deadline.after(timeout)
+        try:
+            return self._awaited(deadline)
+        except NotFoundError:
+            if self._lost is None:
+                raise
+        self.run_computation()
+        return self._awaited(deadline)
+
+    def _awaited(self, deadline: Deadline) -> tuple[IO[bytes], str]:
+        job, context = self._started(), self._context
         try:
             context.link.ask(AwaitJob(node=self.id, job=job), Done, wait=True, deadline=deadline)
         except KeyboardInterrupt as error:
@@ -244,8 +257,21 @@ class ComputeNode(_Node):
             )
             raise
         told = context.link.ask(FetchResult(node=self.id, job=job), Result)
-        check_receipt(told.body, context.definition, context.link.room, self._record, told.trusted, told.checkpoint)
-        file = fetch_result(context.transfers, told.body)
+        proven = check_receipt(
+            told.body, context.definition, context.link.room, self._record, told.trusted, told.checkpoint
+        )
+        try:
+            file = fetch_result(context.transfers, told.body)
+        except NotFoundError:
+            self._lost = proven.run
+            raise NotFoundError(
+                f"The hub doesn't have the result of {self.name!r} any more. Call run_computation(): it is computed "
+                "again, and the room's log will say why."
+            ) from None
+        except DecryptionFailed as error:
+            self._lost = proven.run
+            error.add_note("Tell the operator. After run_computation() it is computed again.")
+            raise
         self._receipt = told.body.receipt
         return file, told.body.name
 
