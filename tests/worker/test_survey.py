@@ -41,6 +41,7 @@ def test_the_first_good_runtime_is_the_one() -> None:
         (True, [], [runtime("runc", None)], "no image", ["cloister image build python"]),
         (True, [CHANGED], [runtime("runc", None)], "no image", ["--rebuild python"]),
         (True, [IMAGE], [runtime("runc", None, installed=False)], "no container runtime", ["apt-get install runc"]),
+        (True, [IMAGE], [runtime("runsc", None, installed=False)], "no container runtime", ["apt-get install runsc"]),
         (True, [IMAGE], [runtime("crun", False)], "no container runtime", ["another container runtime"]),
         (
             True,

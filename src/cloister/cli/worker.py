@@ -16,7 +16,7 @@ from cloister.cli.config import configured, set_up_logs
 from cloister.cli.metrics import showing
 from cloister.cli.process import keep_lock, notify_ready
 from cloister.cli.settings import WORKER
-from cloister.errors import CloisterError, SandboxUnavailable
+from cloister.errors import CloisterError
 from cloister.rooms.limits import Limits
 from cloister.trust.evidence import SoftwareSource
 from cloister.wire.channel import Channel
@@ -30,7 +30,7 @@ from cloister.worker.metrics import REGISTRY, watch
 from cloister.worker.runners.python import blueprint
 from cloister.worker.sandbox.container import Sandbox
 from cloister.worker.sandbox.pool import Pool
-from cloister.worker.sandbox.probe import detect
+from cloister.worker.sandbox.probe import detect, require_rights
 from cloister.worker.sandbox.scratch import free_memory
 
 
@@ -54,10 +54,8 @@ def worker(lock_fd: int | None, **given: Any) -> None:
     # A worker of software evidence works for an enclave of software evidence; it holds no secrets before that.
     channel = Channel(hub, allow_software=True, patience=Patience(pauses=()))
     # Before anything is mounted: should this process be killed, the kernel drops its plaintext with its mounts.
-    try:
-        enter_private_mounts()
-    except PermissionError:
-        raise SandboxUnavailable("A worker has to be started by root: it makes containers. Use sudo.") from None
+    require_rights()
+    enter_private_mounts()
     offer = Offer(given["image"])
     try:
         image = offer.open(offer.references[0])

@@ -21,11 +21,15 @@ from cloister.worker import linux
 from cloister.worker.images.store import current_images, open_image
 from cloister.worker.sandbox import cgroups, probe
 from cloister.worker.sandbox.container import DEFAULT_DIRECTORY
-from cloister.worker.sandbox.runtime import Runtime
+from cloister.worker.sandbox.runtime import Runtime, program
 
 RUNTIMES = (*probe.CANDIDATES, "runsc", "kata-runtime")
 """What is looked for on PATH, besides what `CLOISTER_RUNTIME` names."""
 
+_PACKAGES = {
+    "runc": "runc",
+    "runsc": "runsc (Debian 12: from bookworm-backports, where it is newer)",
+}
 _TEE_DEVICES = {"AMD SEV-SNP": "/dev/sev-guest", "Intel TDX": "/dev/tdx_guest", "AWS Nitro": "/dev/nsm"}
 _TSM_REPORTS = Path("/sys/kernel/config/tsm/report")
 _NEEDED = ("cpu", "memory", "pids")
@@ -95,6 +99,7 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     advice: tuple[str, ...]
     """What to do or install, the most urgent first."""
     root: bool
+    """Whether this is the machine's root; root of a user namespace isn't."""
     kernel: str
     architecture: str
     cores: int
@@ -116,7 +121,7 @@ def survey(directory: Path = DEFAULT_DIRECTORY) -> Survey:
 
     Call `linux.enter_private_mounts` before, as a worker does, for nothing to be left should it be killed.
     """
-    root = os.geteuid() == 0
+    root = probe.has_rights(os.geteuid(), Path("/proc/self/uid_map").read_text())
     images, runtimes = _tried(directory, root)
     memory = _memory(root)
     groups = control_groups(cgroups.hierarchies(), Path("/proc/self/cgroup").read_text())
@@ -147,7 +152,10 @@ def survey(directory: Path = DEFAULT_DIRECTORY) -> Survey:
 def conclude(root: bool, images: Sequence[ImageFacts], runtimes: Sequence[RuntimeFacts]) -> tuple[bool, str]:
     """Whether computations can be run, and that in one sentence: the same conditions as a worker has."""
     if not root:
-        return False, "Computations can't be run by this user: start workers, and this command, as root."
+        return False, (
+            "Computations can't be run by this user: start workers, and this command, as root "
+            "(this machine's, not a user namespace's)."
+        )
     if not any(image.problem is None for image in images):
         return False, "Computations can't be run: there is no image for them; run `cloister image build python`."
     chosen = next((each for each in runtimes if each.eligible and each.enforces), None)
@@ -168,7 +176,7 @@ def advise(
     """What to do about what was found; nothing where all is well."""
     advice = []
     if not root:
-        advice.append("Run this command as root: most can't be tried otherwise.")
+        advice.append("Run this command as root: most can't be tried otherwise, and workers run by nobody else.")
     if not images:
         advice.append("Build the image that computations run in: cloister image build python")
     advice += [
@@ -182,7 +190,8 @@ def advise(
         name = good[0].name
         advice.append(f"Use {name}, which passed: set {probe.CHOICE}={name}, or leave {probe.CHOICE} unset.")
     elif not any(each.eligible and each.path for each in runtimes):
-        advice.append("Install a container runtime: apt-get install runc")
+        wanted = next((each.name for each in runtimes if each.eligible and each.name in _PACKAGES), "runc")
+        advice.append(f"Install a container runtime: apt-get install {_PACKAGES[wanted]}")
     elif tried and not good:
         advice.append("Install another container runtime (apt-get install runc), or a newer version.")
     if groups.missing:
@@ -211,7 +220,7 @@ def control_groups(where: cgroups.Hierarchies, own: str) -> ControlGroupFacts:
 
 def _tried(directory: Path, root: bool) -> tuple[tuple[ImageFacts, ...], tuple[RuntimeFacts, ...]]:
     """Opens the images of today's recipes, and runs the canary in the first good one, under each runtime."""
-    chosen = os.environ.get(probe.CHOICE)
+    chosen = program(os.environ.get(probe.CHOICE, ""))
     images, runtimes = [], []
     canary_image = None
     try:

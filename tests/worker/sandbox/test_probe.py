@@ -5,8 +5,11 @@ The bad runtimes are real ones that are handed a weaker configuration than Clois
 
 from __future__ import annotations
 
+import re
 import stat
+import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from pathlib import Path
@@ -123,8 +126,44 @@ def test_a_chosen_runtime_is_not_replaced(machine: Machine, tmp_path: Path, monk
 def test_kata_is_refused_in_words(machine: Machine, tmp_path: Path, name: str, version: str) -> None:
     """By its name as by what it says it is, and before anything is started."""
     program = write_runtime(tmp_path / name, f"#!/bin/sh\necho '{version}'\n")
-    with pytest.raises(SandboxUnavailable, match="Kata Containers can't be used: .* Use runsc"):
+    with pytest.raises(SandboxUnavailable, match=r"Kata Containers can't be used: .* Use runsc"):
         Runtime.named(str(program))
+
+
+ROOTLESS = {
+    "another user": [],
+    "root of a user namespace": ["unshare", "--user", "--map-root-user", "--mount"],
+}
+DETECT = "from pathlib import Path; from cloister.worker.sandbox import probe; probe.detect(Path('/nowhere'))"
+
+
+@pytest.mark.parametrize("who", ROOTLESS)
+def test_rootless_workers_are_refused_in_words(who: str) -> None:
+    """Also with a control group of their own: a user's mounts can't be kept out of swap, nor be images."""
+    command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *ROOTLESS[who]]
+    refused = subprocess.run([*command, sys.executable, "-c", DETECT], capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert "SandboxUnavailable: A worker has to be started by this machine's root" in refused.stderr
+    assert "may be swapped out" in refused.stderr
+
+
+def test_what_a_rootless_worker_could_not_do() -> None:
+    """Should this fail some day, kernels have learnt what rootless workers need, and ADR 19 can be thought over."""
+    alone = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *ROOTLESS["root of a user namespace"]]
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        attempt = f"mount -t tmpfs tmpfs {place} && echo mounted && mount -t tmpfs -o noswap tmpfs {place}"
+        said = subprocess.run([*alone, "sh", "-c", attempt], capture_output=True, text=True, check=False)
+    assert said.stdout == "mounted\n"
+    assert said.returncode != 0
+
+
+def test_the_rights_of_root() -> None:
+    assert probe.has_rights(0, "         0          0 4294967295\n")
+    assert not probe.has_rights(1000, "         0          0 4294967295\n")
+    assert not probe.has_rights(0, "         0       1000          1\n")
+    assert not probe.has_rights(0, "0 100000 65536\n")
+    assert not probe.has_rights(0, "")
 
 
 def test_it_is_quick(machine: Machine) -> None:
@@ -176,4 +215,4 @@ def test_the_canary_and_the_launcher_are_plain_python() -> None:
     for path in (worker / "sandbox/canary.py", worker / "runners/launcher.py"):
         text = path.read_text()
         compile(textwrap.dedent(text), path.name, "exec")
-        assert "cloister" not in text
+        assert re.search(r"(import|from) cloister\b", text) is None

@@ -55,6 +55,30 @@ class _Sighting(msgspec.Struct, forbid_unknown_fields=True):
     """What it didn't get although it must."""
 
 
+def has_rights(user: int, uid_map: str) -> bool:
+    """Whether a process is this machine's root, which root of a user namespace is not.
+
+    Args:
+        user: its effective user id.
+        uid_map: the text of its /proc/self/uid_map.
+    """
+    return user == 0 and uid_map.split() == ["0", "0", str(2**32 - 1)]
+
+
+def require_rights() -> None:
+    """Refuse to work for any other user, whatever control groups are delegated to it (ADR 19).
+
+    Raises:
+        SandboxUnavailable
+    """
+    if not has_rights(os.geteuid(), Path("/proc/self/uid_map").read_text()):
+        raise SandboxUnavailable(
+            "A worker has to be started by this machine's root, not by another user and not in a user namespace "
+            "(rootless): there, what is decrypted in memory may be swapped out to disk, and images can't be mounted, "
+            "even where control groups are delegated. Start it with sudo, or in a virtual machine of its own."
+        )
+
+
 @functools.cache
 def detect(image_root: Path, directory: Path = DEFAULT_DIRECTORY) -> Runtime:
     """Probe what `CLOISTER_RUNTIME` names, or else crun, then runc; the first good one wins.
@@ -67,10 +91,7 @@ def detect(image_root: Path, directory: Path = DEFAULT_DIRECTORY) -> Runtime:
     Raises:
         SandboxUnavailable: none enforces what is needed. There is no fallback.
     """
-    if os.geteuid() != 0:
-        raise SandboxUnavailable(
-            "A worker has to be started by root: limits of containers are not enforced reliably for other users here."
-        )
+    require_rights()
     chosen = os.environ.get(CHOICE)
     refused = []
     for name in [chosen] if chosen else CANDIDATES:

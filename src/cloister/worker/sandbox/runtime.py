@@ -26,6 +26,11 @@ _KATA = (
 )
 
 
+def program(name: str) -> str:
+    """What the program of a runtime is called: `gvisor` and `kata` are names of projects."""
+    return _ALIASES.get(name, name)
+
+
 @dataclass(frozen=True)
 class Runtime:
     """An OCI runtime on this machine; `probe.detect` gives one that can be relied on."""
@@ -41,7 +46,7 @@ class Runtime:
         Raises:
             SandboxUnavailable: there is no such program, it doesn't run, or it can't be used.
         """
-        found = shutil.which(_ALIASES.get(name, name))
+        found = shutil.which(program(name))
         if found is None:
             raise SandboxUnavailable(f"{name}: not installed")
         try:
