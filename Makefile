@@ -1,6 +1,6 @@
 # Everything that one does with a checkout. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types floors suite bench lock clean
+.PHONY: help setup demo test check lint types floors suite vm bench lock clean
 
 # Containers need root: where you aren't, sudo asks. Root leaves no byte code of its own in your checkout.
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || ! command -v sudo || echo env PYTHONDONTWRITEBYTECODE=1)
@@ -37,6 +37,10 @@ suite: setup
 	@$(BIN)/coverage combine --quiet
 	@printf 'Coverage of lines and branches, in per cent (%s/coverage report lists them): ' $(BIN)
 	@$(BIN)/coverage report --format=total
+
+vm: setup ## Try the sandbox with control groups of version 1 and of version 2, in a virtual machine (some minutes).
+	@setup/vm
+	@$(AS_ROOT) $(BIN)/python -m pytest tests/virtual/check.py
 
 bench: setup ## Measure what Cloister costs on this machine, side by side with bare scripts (some minutes).
 	@$(AS_ROOT) $(BIN)/python -m bench
