@@ -11,6 +11,8 @@ import termios
 
 import pytest
 
+import cloister
+from cloister.analytics import PythonComputeNode, RawDataNode
 from cloister.errors import BadRequestError
 from cloister.formats.dataset import PART_SIZE
 from cloister.sdk.key import Key
@@ -19,7 +21,7 @@ from cloister.sdk.uploads import Transfers
 from cloister.wire.hub import Hub
 from cloister.wire.patience import Patience
 
-from .conftest import OWNER, World
+from .conftest import OWNER, World, definition
 
 SIZE = 2 * PART_SIZE + 5
 
@@ -65,6 +67,22 @@ def test_what_the_function_raises_ends_the_transfer(world: World) -> None:
     with pytest.raises(RuntimeError, match="enough"):
         transfers(world, Reporter(enough)).upload(bytes(SIZE), Key(), parallel=1)
     assert world.hub.blobs == {}
+
+
+def test_a_client_tells_of_both_ways(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLOISTER_URL", world.url)
+    monkeypatch.setenv("CLOISTER_HOME", str(world.folder / "home"))
+    told: list[TransferProgress] = []
+    token = world.hub.add_user(OWNER)
+    with cloister.create_client(OWNER, token, trust_software_enclave=True, progress=told.append) as client:
+        room = client.publish_analytics_dcr(definition(client))
+        text, upper = room.get_node("text"), room.get_node("upper")
+        assert isinstance(text, RawDataNode)
+        assert isinstance(upper, PythonComputeNode)
+        text.upload_and_publish_dataset(io.BytesIO(b"data"), Key(), "my-data.txt")
+        assert told == [TransferProgress("upload", "my-data.txt", 4, 4)]
+        raw = upper.run_computation_and_get_results_as_bytes()
+    assert told[1:] == [TransferProgress("download", "upper.zip", len(raw), len(raw))]
 
 
 class Terminal(io.StringIO):
