@@ -26,6 +26,7 @@ _CONNECT_SECONDS = 5.0
 _PIECE = 256 * 1024
 _HEADER = "x-amz-"
 _HEADER_LIMIT = 200
+_PORTS = 65535
 
 
 class DirectFailed(Exception):
@@ -116,7 +117,7 @@ class Direct:
         """The URL, unless it leads where a hub must not send its clients.
 
         1. It is one of HTTPS; or of HTTP, where the hub is spoken to by HTTP too.
-        2. It holds no name or password.
+        2. It holds no name or password, and a port that there can be.
         3. It does not lead to this very machine or its link, unless the hub is on this machine.
         """
         try:
@@ -125,19 +126,26 @@ class Direct:
             raise DirectFailed from None
         if target.scheme != "https" and not (target.scheme == "http" and self._hub.scheme == "http"):
             raise DirectFailed
-        if target.userinfo or not target.host or (_is_near(target.host) and not _is_near(self._hub.host)):
+        if (
+            target.userinfo
+            or not target.host
+            or (target.port or 0) > _PORTS
+            or (_is_near(target.host) and not _is_near(self._hub.host))
+        ):
             raise DirectFailed
         return target
 
 
 def _is_near(host: str) -> bool:
     """Whether the host is this machine, or on its very link, where cloud machines keep their credentials."""
+    host = host.rstrip(".").lower()
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    address = getattr(address, "ipv4_mapped", None) or address
     return address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast
 
 
