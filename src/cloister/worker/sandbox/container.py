@@ -524,12 +524,15 @@ def _limit(stopped: Stop | None, exit_code: int, facts: cgroups.Facts, places: b
         return stopped
     if exit_code != 0 and facts.killed_for_memory:
         return "memory"
-    output, own = os.statvfs(places.output), os.statvfs(places.tmp)
+    output = os.statvfs(places.output)
+    own = [os.statvfs(place) for place in (places.tmp, places.shared_memory)]  # of two kinds where one lies on disk
     if output.f_bavail == 0:
         return "output size"
     if output.f_favail == 0:
         return "output files"
     # A mapped page that had no room in its folder: shared memory, which a helper of Python's may have removed since.
-    if exit_code == 128 + signal.SIGBUS or (exit_code != 0 and (own.f_bavail == 0 or own.f_favail == 0)):
+    if exit_code == 128 + signal.SIGBUS or (
+        exit_code != 0 and any(0 in (each.f_bavail, each.f_favail) for each in own)
+    ):
         return "scratch"
     return None
