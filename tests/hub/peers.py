@@ -172,6 +172,7 @@ class RunningHub:
         *,
         tls_cert: Path | None = None,
         tls_key: Path | None = None,
+        grace: float = 0.0,
     ) -> None:
         self.settings = settings
         self._ready = threading.Event()
@@ -181,6 +182,7 @@ class RunningHub:
             [self._socket],
             tls_cert=tls_cert,
             tls_key=tls_key,
+            grace=grace,
             on_ready=lambda _url: self._ready.set(),
         )
         self.url = self.server.url

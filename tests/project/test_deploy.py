@@ -1,5 +1,5 @@
-"""What `deploy/` holds, as far as can be told without running it: by the checkers of systemd, Kubernetes and containers,
-and against the settings and commands that there are."""
+"""What `deploy/` holds, as far as can be told without running it: by the checkers of systemd, Kubernetes and
+containers, and against the settings and commands that there are."""
 
 from __future__ import annotations
 
