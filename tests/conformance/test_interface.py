@@ -17,7 +17,7 @@ import pytest
 REQUIRED = inspect.Parameter.empty
 KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
-# Name, then parameter to default; "*" before keyword-only ones, "/" after positional-only ones.
+# Name to positional parameters and their defaults, then keyword-only ones.
 SIGNATURES: dict[str, tuple[Callable[..., Any], list[tuple[str, Any]], dict[str, Any]]] = {
     "create_client": (
         dq.create_client,
@@ -80,6 +80,32 @@ SIGNATURES: dict[str, tuple[Callable[..., Any], list[tuple[str, Any]], dict[str,
         [("self", REQUIRED), ("data", REQUIRED), ("key", REQUIRED), ("name", REQUIRED), ("description", "")],
         {"secret_store_options": None},
     ),
+    "publish_dataset": (
+        dqa.RawDataNode.publish_dataset,
+        [("self", REQUIRED), ("manifest_hash", REQUIRED), ("key", REQUIRED)],
+        {},
+    ),
+    "remove_published_dataset": (dqa.RawDataNode.remove_published_dataset, [("self", REQUIRED)], {}),
+    "upload_dataset": (
+        dq.Client.upload_dataset,
+        [("self", REQUIRED), ("data", REQUIRED), ("key", REQUIRED), ("file_name", REQUIRED)],
+        {
+            "description": "",
+            "chunk_size": 8 * 1024 * 1024,
+            "parallel_uploads": 8,
+            "usage": None,
+            "secret_store_options": None,
+        },
+    ),
+    **{
+        name: (getattr(dq.Client, name), [("self", REQUIRED), ("manifest_hash", REQUIRED), *more], {})
+        for name, more in (
+            ("get_dataset", []),
+            ("get_dataset_key", []),
+            ("delete_dataset", [("force", False)]),
+            ("download_dataset", [("key", REQUIRED)]),
+        )
+    },
     "run_computation": (dqa.PythonComputeNode.run_computation, [("self", REQUIRED)], {}),
     **{
         name: (
@@ -111,7 +137,16 @@ def test_parameters(name: str) -> None:
     assert [(each.name, each.default) for each in given] == positional
     only = {each.name: each.default for each in parameters.values() if each.kind is KEYWORD}
     assert {key: only.get(key, "missing") for key in keywords} == keywords
-    assert all(only[key] is None or only[key] == () for key in set(only) - set(keywords))
+    assert REQUIRED not in [only[key] for key in set(only) - set(keywords)]
+
+
+@pytest.mark.parametrize(
+    ("function", "names"),
+    [(dq.Client.upload_dataset, ["self", "data", "key", "file_name"]), (dq.read_input_csv_file, ["path"])],
+)
+def test_what_is_given_by_place_alone(function: Callable[..., Any], names: list[str]) -> None:
+    parameters = inspect.signature(function).parameters.values()
+    assert [each.name for each in parameters if each.kind is inspect.Parameter.POSITIONAL_ONLY] == names
 
 
 def test_what_scripts_read() -> None:
