@@ -5,18 +5,21 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 import pytest
 
 from cloister.enclave.backup import backup_store, declare_restored, restore_store
 from cloister.enclave.declaration import NOTE
+from cloister.enclave.postgres import PostgresStore
 from cloister.errors import CloisterError, LogTampered, Refused
 from cloister.formats.sealed import seal_request
 from cloister.protocol import Log, ReadLog, Request, RetrieveRoom
 from cloister.rooms.definition import Participant
 from cloister.rooms.events import ENCLAVE, Restored
 from tests.enclave.peers import Enclave, Meeting, checked, data, pull, python, stored_secrets, work
+from tests.postgres import PostgresServer
 
 pytestmark = pytest.mark.anyio
 
@@ -126,6 +129,18 @@ async def test_what_was_under_way_is_voided_and_old_messages_are_noise(tmp_path:
     task = await work(after)
     assert lease.task is not None
     assert {task.id, task.result}.isdisjoint({lease.task.id, lease.task.result})
+    after.close()
+
+
+async def test_a_store_in_postgresql_is_declared_as_well(postgres: PostgresServer) -> None:
+    url = postgres.fresh()
+    before = Enclave(store=cast(Any, PostgresStore(url)))
+    room = await make_room(before)
+    before.close()
+    for declared in (DECLARED, DECLARED + 1):
+        declare_restored(url, declared)
+    after = Enclave(store=cast(Any, PostgresStore(url)), clock=before.clock)
+    assert [event.declared for event in await restored_events(room.again(after))] == [DECLARED + 1]
     after.close()
 
 

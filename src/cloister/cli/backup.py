@@ -51,11 +51,14 @@ def backup(data: Path, target: Path) -> None:
 
 
 @click.command()
-@click.argument("data", type=FOLDER)
+@click.argument("data", type=FOLDER, required=False)
 @click.option("--from", "source", type=FOLDER, help="The backup: the TARGET of `cloister backup`.")
 @click.option("--sealing-key", type=FILE, help="The sealing key, from where you keep it; put into DATA.")
 @click.option("--declare-only", is_flag=True, help="DATA was put back by other means: only declare that.")
-def restore(data: Path, source: Path | None, sealing_key: Path | None, declare_only: bool) -> None:
+@click.option("--store-file", type=FILE, help="Only declare that, for the PostgreSQL store whose URL is in this file.")
+def restore(
+    data: Path | None, source: Path | None, sealing_key: Path | None, declare_only: bool, store_file: Path | None
+) -> None:
     """Put a backup into DATA, a folder without an installation, and declare that to all rooms.
 
     Each room says so in its log, for all participants, when it is next used. Where nothing was lost, that is all. Who
@@ -65,8 +68,14 @@ def restore(data: Path, source: Path | None, sealing_key: Path | None, declare_o
     What was done at the hub since the backup is undone too: end tokens again that you have revoked since, disable
     accounts again, and destroy signing keys again.
     """
-    layout = Layout(data)
     now = time.time_ns() // 1_000_000
+    if store_file is not None:
+        declare_restored(store_file.read_text(encoding="utf-8").strip(), now)
+        click.echo("Declared. Each room will say so when it is next used.")
+        return
+    if data is None:
+        raise click.UsageError("Name the folder of the installation.")
+    layout = Layout(data)
     if declare_only == (source is not None):
         raise click.UsageError("Name the backup with --from; or say --declare-only, if DATA was put back already.")
     if source is None:

@@ -40,13 +40,24 @@ def restore_store(source: Path, store: Path, now: int) -> None:
     copy_database(source, store, lambda copy: _declare(copy, note))
 
 
-def declare_restored(store: Path, now: int) -> None:
+def declare_restored(store: Path | str, now: int) -> None:
     """Declares for all rooms of a store that it was put back by other means. The enclave must not run.
+
+    Args:
+        store: a file, or the URL of a PostgreSQL store.
+        now: milliseconds since 1970.
 
     Raises:
         CloisterError: it can't be done.
     """
     note = declaration(os.urandom(32).hex(), now)
+    if isinstance(store, str):
+        # Imported here: who uses no PostgreSQL needs no driver in the trusted computing base.
+        from cloister.enclave.postgres import PostgresStore
+
+        with closing(PostgresStore(store)) as opened:
+            opened.put_everywhere(NOTE, note)
+        return
     try:
         with closing(sqlite3.connect(store.absolute().as_uri() + "?mode=rw", uri=True)) as database, database:
             _declare(database, note)

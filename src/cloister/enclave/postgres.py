@@ -148,6 +148,19 @@ class PostgresStore:
         query = "SELECT DISTINCT blob FROM sealed_held WHERE blob = ANY(%s)"
         return self._read(lambda database: frozenset(row[0] for row in database.execute(query, (list(blobs),))))
 
+    def put_everywhere(self, name: str, value: bytes) -> None:
+        """Puts the same value under that name beside every log; what was there goes.
+
+        Raises:
+            StoreFailed: as all methods.
+        """
+        statement = (
+            "INSERT INTO sealed_secrets (room, name, sealed) SELECT DISTINCT room, %s::text, %s::bytea FROM sealed_rows"
+            " ON CONFLICT (room, name) DO UPDATE SET sealed = EXCLUDED.sealed"
+        )
+        # Doing it twice does no harm.
+        self._read(lambda database: database.execute(statement, (name, value)).rowcount)
+
     def close(self) -> None:
         with self._lock:
             self._closed = True
