@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import one_script, whole
+from bench import bulk, logs, one_script, whole
 from bench.report import Report, Table, machine, now
 from cloister.worker.images.store import open_image
 from cloister.worker.linux import enter_private_mounts
@@ -33,9 +33,24 @@ class Sizes:
     computations_each: int = 25
     many: int = 100
     few: int = 10
+    files: tuple[int, ...] = (256, 1024)
+    """MiB."""
+    logs: tuple[int, ...] = (100, 10_000, 100_000, 1_000_000)
+    """Events."""
+    rooms: tuple[int, ...] = (100, 1000)
 
 
-SMOKE = Sizes(scripts=1, round_trips=2, clients=2, computations_each=1, many=2, few=1)
+SMOKE = Sizes(
+    scripts=1,
+    round_trips=2,
+    clients=2,
+    computations_each=1,
+    many=2,
+    few=1,
+    files=(1, 9),
+    logs=(10, 1100),
+    rooms=(1, 2),
+)
 """Only to see that it still works: the numbers mean nothing."""
 
 
@@ -50,9 +65,12 @@ def measure(sizes: Sizes, runtime: Runtime, image_root: Path) -> Iterator[Table]
             yield whole.round_trips(installation, sizes.round_trips)
             yield whole.throughput(installation, image_root, sizes.clients, sizes.computations_each)
             yield whole.fairness(installation, sizes.many, sizes.few)
+            yield from bulk.measure(installation, Path(place), sizes.files)
         finally:
             if installation.process is not None:
                 installation.stop()
+    yield from logs.lengths(sizes.logs)
+    yield logs.many_rooms(sizes.rooms, 100)
 
 
 def main(arguments: list[str]) -> None:
