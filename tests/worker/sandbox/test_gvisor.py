@@ -22,6 +22,7 @@ from cloister.rooms.limits import MIB
 from cloister.worker.sandbox import cgroups, container, probe
 from cloister.worker.sandbox.container import Sandbox
 from cloister.worker.sandbox.runtime import Runtime
+from tests.attacks.gvisor import DIFFERENT
 from tests.containers import SMALL, Machine, needs_gvisor
 
 pytestmark = [needs_gvisor, pytest.mark.slow]
@@ -174,3 +175,8 @@ def test_what_scripts_see_of_their_kernel(machine: Machine) -> None:
     assert seen["status"]["Seccomp"].strip() == "2"
     assert "NoNewPrivs" not in seen["status"]
     assert seen["memory"] < 64 << 30
+
+
+def test_operators_are_told_what_is_different() -> None:
+    text = (Path(__file__).parents[3] / "docs/operating.md").read_text()
+    assert [fact for fact in DIFFERENT.values() if f"- {fact}\n" not in text] == []

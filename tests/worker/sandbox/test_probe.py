@@ -148,7 +148,7 @@ def test_rootless_workers_are_refused_in_words(who: str) -> None:
 
 
 def test_what_a_rootless_worker_could_not_do() -> None:
-    """Should this fail some day, kernels have learnt what rootless workers need, and ADR 19 can be thought over."""
+    """Should this fail some day, kernels have learnt what rootless workers need, and ADR 20 can be thought over."""
     alone = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *ROOTLESS["root of a user namespace"]]
     with tempfile.TemporaryDirectory() as place:
         Path(place).chmod(0o755)

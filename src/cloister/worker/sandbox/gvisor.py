@@ -1,6 +1,6 @@
 """Start a container under gVisor: its kernel, one process on the host, stands between the script and the machine's.
 
-It is not started as other runtimes are (ADR 18):
+It is not started as other runtimes are (ADR 19):
 
 - Its own processes outlive who started them, and `tini` asks a kernel that doesn't know the worker. So its client
   stays, is adopted by the worker, and only then asks to be killed when the worker dies; gVisor's kernel dies with it.

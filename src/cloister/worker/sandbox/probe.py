@@ -66,7 +66,7 @@ def has_rights(user: int, uid_map: str) -> bool:
 
 
 def require_rights() -> None:
-    """Refuse to work for any other user, whatever control groups are delegated to it (ADR 19).
+    """Refuse to work for any other user, whatever control groups are delegated to it (ADR 20).
 
     Raises:
         SandboxUnavailable
