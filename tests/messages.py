@@ -101,6 +101,7 @@ FRAMES: tuple[Frame, ...] = (
     Progress(body=Accepted()),
     Progress(body=SealedTask(id=A, sealed=KEY)),
     Progress(node="report", status="running"),
+    Progress(node="report", status="queued", waiting_for="a worker that is free"),
     *(
         Answer(body=body, checkpoint="a note\n", consistency=(b"\x02" * 32, b"\x03" * 32))
         for body in (

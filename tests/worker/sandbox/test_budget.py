@@ -8,7 +8,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from cloister.worker.sandbox.budget import RESERVE_BYTES, MemoryBudget
+from cloister.worker.sandbox.budget import RESERVE_BYTES, MemoryBudget, free_here, free_in_groups
+from cloister.worker.sandbox.scratch import free_memory
 
 MIB = 1 << 20
 PLENTY = 1 << 40
@@ -74,3 +75,21 @@ def test_a_killed_worker_holds_nothing(tmp_path: Path) -> None:
     assert claim is not None
     claim.release()
     assert [file.name for file in tmp_path.iterdir()] == ["lock"]
+
+
+def test_a_workers_own_control_group_bounds_it(tmp_path: Path) -> None:
+    """The tightest of it and those above, less what it uses but can give back."""
+    pod, worker = tmp_path / "pod", tmp_path / "pod/worker"
+    worker.mkdir(parents=True)
+    for folder, limit, used in ((pod, str(100 * MIB), 80 * MIB), (worker, "max", 70 * MIB)):
+        (folder / "memory.max").write_text(f"{limit}\n")
+        (folder / "memory.current").write_text(f"{used}\n")
+        (folder / "memory.stat").write_text(f"anon 1\ninactive_file {5 * MIB}\n")
+    assert free_in_groups(worker, unified=True) == 25 * MIB
+    assert free_in_groups(tmp_path, unified=True) is None
+    (worker / "memory.max").write_text(f"{60 * MIB}\n")
+    assert free_in_groups(worker, unified=True) == 0
+
+
+def test_what_is_free_here() -> None:
+    assert 0 < free_here() <= free_memory() + 64 * MIB

@@ -14,18 +14,59 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cloister.rooms.limits import MIB
+from cloister.worker.sandbox import cgroups
 from cloister.worker.sandbox.scratch import free_memory
 
 DEFAULT_PLACE = Path("/run/cloister/memory")
 RESERVE_BYTES = 256 * MIB
 """Of the machine's free memory, what inputs leave to everybody else."""
 _LOCK = "lock"
+_UNLIMITED = 1 << 60  # version 1 says some nine exbibytes where there is no limit
+
+
+def free_in_groups(group: Path, *, unified: bool) -> int | None:
+    """How many bytes the memory control group `group` and those above it leave; None where none has a limit.
+
+    A worker that was itself put into a group, as in a pod, can't have more, whatever the machine has.
+    """
+    limit, used, cached = ("memory.max", "memory.current", "inactive_file")
+    if not unified:
+        limit, used, cached = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+    left: list[int] = []
+    for folder in (group, *group.parents):
+        try:
+            most = (folder / limit).read_text().strip()
+            if not most.isdecimal() or int(most) >= _UNLIMITED:
+                continue  # told before the rest is read, which takes the kernel milliseconds
+            now = int((folder / used).read_text())
+            stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        except OSError:
+            break  # above the hierarchy, or its root
+        # The kernel takes back the oldest part of the page cache before anything else.
+        left.append(max(0, int(most) - now + int(stat.get(cached, 0))))
+    return min(left, default=None)
+
+
+def free_here() -> int:
+    """How many bytes this process and its children could still take, of the machine's memory and of their groups'."""
+    own = _own_group()
+    in_groups = free_in_groups(own.memory, unified=own.unified) if own else None
+    return free_memory() if in_groups is None else min(free_memory(), in_groups)
+
+
+@functools.cache
+def _own_group() -> cgroups.ControlGroup | None:
+    try:
+        return cgroups.ControlGroup.of(os.getpid(), cgroups.hierarchies())
+    except OSError:
+        return None
 
 
 class Claim:
@@ -58,7 +99,7 @@ class MemoryBudget:
     """
 
     def __init__(
-        self, place: Path = DEFAULT_PLACE, most_bytes: int | None = None, free: Callable[[], int] = free_memory
+        self, place: Path = DEFAULT_PLACE, most_bytes: int | None = None, free: Callable[[], int] = free_here
     ) -> None:
         self.most_bytes = most_bytes
         self._place = place
