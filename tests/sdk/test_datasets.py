@@ -213,6 +213,7 @@ def test_another_machine_sees_datasets_and_is_admitted_to_keys(world: World) -> 
     assert second.get_dataset_key(own) == first.get_dataset_key(own) == key
     first.admit_device(second.device_key)
     assert second.get_dataset_key(digest) == key
+    world.client().get_available_datasets()
     assert [(each["key"], each["admitted"]) for each in second.vault_keys()] == [
         (first.device_key, True),
         (second.device_key, True),

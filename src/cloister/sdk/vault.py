@@ -117,6 +117,8 @@ class Vault:
     def admit(self, key: str) -> None:
         """Lets a device see the keys that others have put."""
         self.open().ask(AdmitDevice(key=_hex_key(key)), Done)
+        # The user knows of it.
+        self._remember(self._find(self._recall()), self.devices())
 
     def dismiss(self, key: str) -> None:
         """Puts a device out for good."""
