@@ -208,7 +208,9 @@ def create_application(settings: EnclaveSettings, *, clock: Callable[[], int] | 
     workers = Workers(references, allow_software=source.reference.evidence == software.TYPE)
     clock = clock or _milliseconds
     meter = Meter(settings)
-    service = Service(store, key, signing, workers, source.reference, clock, meter=meter)
+    service = Service(
+        store, key, signing, workers, source.reference, clock, memory_bytes=settings.memory_bytes, meter=meter
+    )
     watch(lambda: service.rooms_open, lambda: workers.queued, lambda: workers.out, lambda: workers.waiting)
     return Application(service, workers, KeyRing(signing, now=_seconds(), clock=clock), source, meter)
 

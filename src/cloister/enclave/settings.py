@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloister.enclave.limits import Allowances
+from cloister.enclave.open_rooms import MEMORY_BYTES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,3 +18,5 @@ class EnclaveSettings(Allowances):
     store: str | None = None
     """Where the sealed store lies: the path of an SQLite file, or a URL of PostgreSQL (``postgresql://``). By default
     the file ``rooms.db`` in `data`."""
+    memory_bytes: int = MEMORY_BYTES
+    """What rooms may take in memory together, in bytes, before those that nobody uses are let go."""
