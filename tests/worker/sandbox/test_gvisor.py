@@ -19,8 +19,10 @@ import pytest
 
 from cloister.errors import SandboxUnavailable
 from cloister.rooms.limits import MIB
+from cloister.worker.runners.python import blueprint
 from cloister.worker.sandbox import cgroups, container, probe
 from cloister.worker.sandbox.container import Sandbox
+from cloister.worker.sandbox.pool import Pool
 from cloister.worker.sandbox.runtime import Runtime
 from tests.attacks.gvisor import DIFFERENT
 from tests.containers import SMALL, Machine, needs_gvisor
@@ -159,6 +161,16 @@ def test_processes_are_limited_at_the_host(machine: Machine) -> None:
     limits = msgspec.structs.replace(SMALL, memory_bytes=1024 * MIB, pids=16)
     ran = machine.run("import os\nwhile True:\n    if os.fork() == 0:\n        os.read(os.pipe()[0], 1)", limits=limits)
     assert "limit on pids" in (ran.error or "")
+
+
+def test_containers_that_wait(machine: Machine, image_root: Path) -> None:
+    """As elsewhere: libraries imported, one task each, another in its place."""
+    with Pool(machine.sandbox, 1, blueprint(image_root, SMALL, ())) as pool:
+        warm = Machine(machine.sandbox, image_root, pool)
+        for number in range(2):
+            ran = warm.run(f"import sys\nprint('pandas' in sys.modules)\nopen('/output/{number}', 'w').close()")
+            assert ran.log == "True\n", ran.error
+            assert list(ran.files) == [str(number)]
 
 
 def test_what_scripts_see_of_their_kernel(machine: Machine) -> None:

@@ -339,9 +339,13 @@ class Container:
     def wait_in_background(self) -> None:
         """Wait until it could be handed a task, while whatever else the machine has to do goes first.
 
+        But not before gVisor: its parts wait for each other, and on a busy machine would never be done.
+
         Raises:
             SandboxUnavailable: it has ended, or hangs.
         """
+        if self._runtime.walls == "gvisor":
+            return self.wait_ready()
         try:
             self._group.set_background(True)
             self.wait_ready()
