@@ -96,6 +96,13 @@ def live(installation: Installation) -> dict[str, bytes]:
     data_node(room, "data").upload_and_publish_dataset(
         io.BytesIO(f"{texts['data']}\n".encode() * 4000), key, texts["file name"], texts["about"]
     )
+    # The vault has the name, the description and the key; on another dataset of its own, too.
+    texts |= {"other name": random_text(), "other about": random_text()}
+    other = Key()
+    digest = client.upload_dataset(texts["data"].encode(), other, texts["other name"], description=texts["other about"])
+    listed = {(each["name"], each["description"]) for each in client.get_available_datasets()}
+    assert listed == {(texts["file name"], texts["about"]), (texts["other name"], texts["other about"])}
+    assert client.get_dataset_key(digest) == other
     found = {name: text.encode() for name, text in texts.items()}
     found |= {name: made(name, texts["data"]) for name in ("result", "left", "stdout", "stderr", "exception")}
     # All of these are real: who may see them does.
@@ -118,6 +125,7 @@ def live(installation: Installation) -> dict[str, bytes]:
     return {
         **found,
         "dataset key": key.material,
+        "other dataset's key": other.material,
         "result key": _result(installation, room.id, token).key,
         "device key": device.private_bytes_raw(),
         "API token": token.encode(),

@@ -29,7 +29,18 @@ from cloister.errors import (
     VerificationError,
 )
 from cloister.formats.encoding import decode
-from cloister.protocol import Done, EnclaveEvidence, PublishRoom, ReadStatus, RoomStatus
+from cloister.protocol import (
+    Done,
+    EnclaveEvidence,
+    Items,
+    ListItems,
+    OpenVault,
+    PublishRoom,
+    ReadItem,
+    ReadStatus,
+    RoomStatus,
+    VaultStatus,
+)
 from cloister.sdk.checkpoints import CheckpointMemory
 from cloister.sdk.client import Client
 from cloister.sdk.dcr import AnalyticsDcr
@@ -351,6 +362,51 @@ def _switch_after_upload(world: World) -> Callable[[Asked, Said], Said]:
         return said
 
     return lie
+
+
+def test_a_vault_that_is_put_up_again_elsewhere_gets_no_keys(world: World, tmp_path: Path) -> None:
+    client, key = world.client(), Key()
+    digest = client.upload_dataset(b"data", key, "name")
+    with contextlib.closing(Hub(world.one.url, world.one.token(ALICE))) as hub:
+        definition = hub.vault().encode()
+    # The hub, which may sign as the issuer that the vault trusts, makes the same one in the second enclave.
+    with contextlib.closing(foreign(world, ALICE)) as hub:
+        impostor = _impostor(world, ALICE, tmp_path, Channel(hub, allow_software=True), client.vault_id)
+        devices = impostor.ask(OpenVault(definition=definition), VaultStatus).body.devices
+    assert [each.admitted for each in devices] == [True]
+    # In the middle of an upload, another enclave is not the one that was shown.
+    world.liar.honest()
+    world.liar.lie = _switch_after_upload(world)
+    with pytest.raises(EvidenceRejected, match="Another enclave answers now"):
+        client.upload_dataset(b"other", Key(), "other")
+    # Nor is it at the start: the vault has forgotten what this machine has seen.
+    world.liar.honest()
+    world.liar.elsewhere = _to_the_other(world, MESSAGES, KEYS, EVIDENCE)
+    with pytest.raises(RollbackDetected):
+        world.client().upload_dataset(b"other", key, "other")
+    assert [asked for asked in world.liar.seen if asked.path.startswith("/v1/blobs")] == []
+    world.liar.honest()
+    assert world.client().get_dataset_key(digest) == key
+
+
+def test_the_hub_can_not_fetch_keys_that_are_kept(world: World, tmp_path: Path) -> None:
+    """With a device of its own, which the issuer binds to the user: in plain sight, and in vain."""
+    client, key = world.client(BOB), Key()
+    digest = client.upload_dataset(b"data", key, "name")
+    with contextlib.closing(Hub(world.one.url, world.one.token(BOB))) as hub:
+        definition = hub.vault().encode()
+        impostor = _impostor(world, BOB, tmp_path, Channel(hub, allow_software=True), client.vault_id)
+        impostor.ask(OpenVault(definition=definition), VaultStatus)
+        with pytest.raises(AuthorizationError, match="not admitted"):
+            impostor.ask(ReadItem(item=f"key/{digest}"), Items)
+        assert impostor.ask(ListItems(kind="key"), Items).body.items == ()
+    intruder = impostor.identity.device_key.hex()
+    again = world.client(BOB)
+    with pytest.warns(UserWarning, match=intruder):
+        kept = again.get_dataset_key(digest)
+    assert kept == key
+    again.dismiss_device(intruder)
+    assert [each["key"] for each in again.vault_keys()] == [client.device_key]
 
 
 # --- identities -------------------------------------------------------------------------------------------------------

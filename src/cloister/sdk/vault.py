@@ -7,7 +7,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, TypeVar
 
 from cloister.errors import BadRequestError, CloisterError, DefinitionInvalid, NotFoundError, VerificationError
 from cloister.formats.encoding import Hex32, Record, canonical, decode, pack, sha256
@@ -22,6 +22,7 @@ from cloister.protocol import (
     PutItem,
     ReadItem,
     RemoveItem,
+    VaultBody,
     VaultDevice,
     VaultStatus,
 )
@@ -31,6 +32,8 @@ from cloister.sdk.folder import StateFolder
 from cloister.sdk.link import RoomLink
 from cloister.wire.hub import Hub
 from cloister.wire.patience import Patience
+
+T = TypeVar("T")
 
 _FOLDER = "vaults"
 
@@ -84,6 +87,7 @@ class Vault:
         self._file = f"{_FOLDER}/{digest}.json"
         self._lock = threading.Lock()
         self._link: RoomLink | None = None
+        self._signing: bytes | None = None
         self._trusted = False
 
     @property
@@ -110,19 +114,18 @@ class Vault:
 
     def devices(self) -> tuple[VaultDevice, ...]:
         """All devices that may open it, in the order in which they came."""
-        link = self.open()
         definition = self._find(self._recall())
-        return link.ask(OpenVault(definition=definition.canonical()), VaultStatus).body.devices
+        return self._ask(OpenVault(definition=definition.canonical()), VaultStatus).devices
 
     def admit(self, key: str) -> None:
         """Lets a device see the keys that others have put."""
-        self.open().ask(AdmitDevice(key=_hex_key(key)), Done)
+        self._ask(AdmitDevice(key=_hex_key(key)), Done)
         # The user knows of it.
         self._remember(self._find(self._recall()), self.devices())
 
     def dismiss(self, key: str) -> None:
         """Puts a device out for good."""
-        self.open().ask(DismissDevice(key=_hex_key(key)), Done)
+        self._ask(DismissDevice(key=_hex_key(key)), Done)
 
     def put(self, item: str, value: bytes, *, replaces: str | None = None, blob: str | None = None) -> str:
         """Puts an item there; its revision.
@@ -135,7 +138,7 @@ class Vault:
             BadRequestError: there is another revision by now, or the vault is full.
         """
         request = os.urandom(32).hex()
-        self.open().ask(PutItem(item=item, value=value, request=request, replaces=replaces, blob=blob), Done)
+        self._ask(PutItem(item=item, value=value, request=request, replaces=replaces, blob=blob), Done)
         return request
 
     def read(self, item: str) -> Item | None:
@@ -145,7 +148,7 @@ class Vault:
             AuthorizationError: this device may not see it yet.
         """
         try:
-            items = self.open().ask(ReadItem(item=item), Items).body.items
+            items = self._ask(ReadItem(item=item), Items).items
         except NotFoundError:
             return None
         if len(items) != 1 or items[0].item != item:
@@ -156,7 +159,7 @@ class Vault:
         """All items of one kind that this device may see, in the order of their names."""
         after, more = "", True
         while more:
-            answer = self.open().ask(ListItems(kind=kind, after=after), Items).body
+            answer = self._ask(ListItems(kind=kind, after=after), Items)
             names = [after, *(item.item for item in answer.items)]
             if names != sorted(set(names)) or (answer.more and not answer.items):
                 raise VerificationError("The enclave has shown a list that is not one. Update the client.")
@@ -165,7 +168,15 @@ class Vault:
 
     def remove(self, item: Item) -> None:
         """Takes an item out, unless it was changed since."""
-        self.open().ask(RemoveItem(item=item.item, revision=item.revision), Done)
+        self._ask(RemoveItem(item=item.item, revision=item.revision), Done)
+
+    def _ask(self, body: VaultBody, kind: type[T]) -> T:
+        """Asks the very enclave that has shown before that its log of the vault goes on from all that was seen.
+
+        A hub that leads to another one of the same software, where it has put up the same vault for itself, gets
+        nothing that way.
+        """
+        return self.open().ask(body, kind, signing=self._signing).body
 
     # --- finding and opening ---
 
@@ -173,7 +184,8 @@ class Vault:
         known = self._recall()
         definition = self._find(known)
         link = self._make_link(definition.id())
-        devices = link.ask(OpenVault(definition=definition.canonical()), VaultStatus).body.devices
+        told = link.ask(OpenVault(definition=definition.canonical()), VaultStatus)
+        self._signing, devices = told.trusted.keys.signing, told.body.devices
         trusted = definition.id() == self._named or (known is not None and known.trusted)
         # Whoever was here first and let others in might have let in itself; nobody has if this machine is alone.
         self._trusted = trusted or [each.key for each in devices if each.admitted] == [self._device]
