@@ -27,7 +27,7 @@ def publish(installation: Installation) -> AnalyticsDcr:
 
 @pytest.mark.slow
 def test_keys_and_accounts(tmp_path: Path) -> None:
-    installation = Installation(tmp_path / "data", tmp_path / "homes")
+    installation = Installation(tmp_path / "data", tmp_path / "homes", options=("--workers", "1", "--warm", "0"))
 
     def told(*arguments: str) -> list[str]:
         said = CliRunner().invoke(cloister, [*arguments, "--data", str(installation.data)])

@@ -193,6 +193,25 @@ async def test_waiting_computations_of_a_room(hand: Hand, closing: list[Enclave]
     await room.start(OTHER, "n4")
 
 
+async def test_running_computations_of_an_account(hand: Hand, closing: list[Enclave]) -> None:
+    enclave = make(hand, running_per_user=1)
+    closing.append(enclave)
+    room = await Meeting.publish(enclave, NODES, ROLES)
+    leases = [await pull(enclave) for _ in range(3)]
+    jobs = [await room.start(OWNER, "alone"), await room.start(OWNER, "third")]
+    assert (await leases[0].given()).name == "alone"
+    # Two workers are free, and are there for others.
+    waiting = asyncio.create_task(room.wait(OWNER, "third", jobs[1]))
+    await room.attach(OWNER, "patients")
+    await room.start(OTHER, "mean")
+    assert (await leases[1].given()).name == "mean"
+    await leases[0].finish()
+    assert (await leases[2].given()).name == "third"
+    await leases[2].finish()
+    await waiting
+    await leases[1].finish()
+
+
 async def test_rooms_of_an_account(hand: Hand, closing: list[Enclave]) -> None:
     enclave = make(hand, rooms_per_hour=60.0, rooms_burst=2)
     closing.append(enclave)

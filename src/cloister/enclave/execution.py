@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
+from weakref import WeakValueDictionary
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import UNSET
@@ -151,6 +152,8 @@ class Executor:
         self._signing = signing
         self._clock = clock
         self._meter = meter
+        self._gates: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        """By account: what lets only so many of its computations be run at once."""
         self._executions: dict[tuple[str, str], Execution] = {}
         self._jobs: OrderedDict[tuple[str, str], Job] = OrderedDict()
         self._changes: dict[str, Changes] = {}
@@ -305,7 +308,11 @@ class Executor:
                     raise Refused(needed.error.code, needed.error.message)
             order = await self._begin(execution)
             execution.move("queued")
-            delivery = await self._workers.run(order)
+            gate = self._gates.setdefault(execution.account, asyncio.Semaphore(self._meter.allowed.running_per_user))
+            if gate.locked():
+                execution.waits("others of yours to end")
+            async with gate:
+                delivery = await self._workers.run(order)
             async with room.lock:
                 await self._finish(execution, delivery)
         except (Refused, LogTampered, StoreFailed) as error:

@@ -26,6 +26,8 @@ class Allowances:
     where nothing waits: how much it starts is bounded by the room's definition."""
     waiting_per_room: int = 2_000
     """Computations of one room that may wait, whoever asked for them."""
+    running_per_user: int = 64
+    """Computations of one account that may be run at once. More wait, whether workers are free or not."""
     user_events_per_second: float = 20.0
     """Requests of one participant in one room that leave an event: readings of the log, key bindings, attachments,
     computations and fetched results. As a rate over time."""
