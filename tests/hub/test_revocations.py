@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -28,6 +29,7 @@ from cloister.hub.accounts import (
     revoke_worker_tokens,
 )
 from cloister.hub.removal import throw_away_removed
+from cloister.hub.services import Services
 from cloister.hub.settings import HubSettings
 
 from .peers import PATIENCE, RunningEnclave, RunningHub, fresh_id
@@ -66,6 +68,13 @@ def store(client: httpx.Client) -> str:
     assert client.put(f"/v1/blobs/{blob}/parts/0", content=b"part", headers=DIGEST).is_success
     assert client.post(f"/v1/blobs/{blob}/complete", json={"parts": 1}).is_success
     return blob
+
+
+def services_of(house: House) -> Services:
+    """The parts of the running hub."""
+    services = cast(Any, house.hub.server.config.app).state.services
+    assert isinstance(services, Services)
+    return services
 
 
 ENDINGS: list[Callable[[HubSettings], object]] = [
@@ -119,7 +128,7 @@ def test_a_disabled_account_keeps_what_it_has(house: House) -> None:
 
 def test_a_removed_account_goes_when_its_time_has_come(house: House) -> None:
     blob = store(house.alice)
-    services = house.hub.server.config.app.state.services
+    services = services_of(house)
     remove_user(house.settings, ALICE)
 
     def throw_away(days: float) -> int:
@@ -142,7 +151,7 @@ def test_rooms_of_a_removed_account_stay_for_the_others(house: House) -> None:
     room = fresh_id()
     assert house.alice.put(f"/v1/rooms/{room}", json={"participants": [ALICE, BOB]}).is_success
     remove_user(house.settings, ALICE)
-    services = house.hub.server.config.app.state.services
+    services = services_of(house)
     asyncio.run(throw_away_removed(services, datetime.now(UTC) + timedelta(days=31)))
     assert [entry["owner"] for entry in house.bob.get("/v1/rooms").json()] == [ALICE]
     assert house.alice.get("/v1/rooms").status_code == 401
