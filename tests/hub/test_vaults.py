@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
 
 from cloister.hub.accounts import add_user, add_worker
+from cloister.hub.database import open_database
 from cloister.hub.settings import HubSettings
+from cloister.hub.signing import SETTLING, open_signing_keys
 
 from .peers import RunningHub
 
@@ -48,9 +53,26 @@ def test_what_is_no_definition_is_refused(tmp_path: Path, definition: object) ->
 
 def test_tokens_for_a_vault_are_signed_by_a_key_that_it_has_pinned(tmp_path: Path) -> None:
     settings = HubSettings(data=tmp_path)
-    token, device = add_user(settings, "a@vault.example"), "ab" * 32
-    with RunningHub(settings) as hub, hub.client(token) as alice:
+    tokens = [add_user(settings, email) for email in ("a@vault.example", "b@vault.example")]
+    vault = hashlib.sha256(DEFINITION.encode()).hexdigest()
+
+    def signed_by(user: httpx.Client, room: str | None) -> str:
+        asked = {"device_key": "ab" * 32} | ({} if room is None else {"room": room})
+        token = user.post("/v1/identity", json=asked).json()["token"]
+        header = token.partition(".")[0]
+        return str(json.loads(base64.urlsafe_b64decode(header + "=" * (-len(header) % 4)))["kid"])
+
+    with RunningHub(settings) as hub, hub.client(tokens[0]) as alice, hub.client(tokens[1]) as bob:
+        first, second = (key["kid"] for key in alice.get("/.well-known/jwks.json").json()["keys"])
         alice.put("/v1/vault", json={"definition": DEFINITION})
-        vault = hashlib.sha256(DEFINITION.encode()).hexdigest()
-        answer: httpx.Response = alice.post("/v1/identity", json={"device_key": device, "room": vault})
-        assert answer.status_code == 200
+        assert signed_by(alice, vault) == first
+        with open_database(settings) as database:
+            signing = open_signing_keys(settings, database)
+            later = datetime.now(UTC) + SETTLING
+            for number in range(2):
+                third = signing.rotate(later + number * SETTLING).kid
+        assert third not in (first, second)
+        assert signed_by(alice, None) == third
+        assert signed_by(alice, vault) in (first, second)
+        # Whose vault it is not, for them it is none.
+        assert signed_by(bob, vault) == third
