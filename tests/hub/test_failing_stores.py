@@ -17,7 +17,7 @@ import pytest
 
 from cloister.enclave.store import SqliteStore, StoreFailed
 from cloister.errors import CloisterError, NotFoundError, ServerError
-from cloister.formats.dataset import PART_SIZE, Manifest
+from cloister.formats.dataset import Manifest
 from cloister.hub.accounts import add_user
 from cloister.hub.settings import MIB, HubSettings
 from cloister.wire.hub import Hub
@@ -177,7 +177,7 @@ def world(s3: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wo
         settings = HubSettings(data=tmp_path_factory.mktemp("lying"), blob_store_url=f"s3://{BUCKET}/{prefix}")
         token = add_user(settings, "a@example.com")
         with RunningHub(settings) as running, closing(Hub(running.url, token)) as hub:
-            data, key = secrets.token_bytes(PART_SIZE + 100_000), secrets.token_bytes(32)
+            data, key = secrets.token_bytes(300_000), secrets.token_bytes(32)
             manifest = upload(hub, [data], key, fresh_id(), patience=AT_ONCE)
             yield World(store, hub, running.url, token, manifest, data, key)
 
@@ -284,17 +284,20 @@ class TestLying:
         assert world.fetch() == world.data
 
     def test_stale_bytes_are_noticed(self, world: World) -> None:
-        """Another part of the same dataset, as it was sent: whole, but not the one that was asked for."""
-        bodies: dict[str, bytes] = {}
+        """What was once stored under the same key, say: whole, as long, encrypted with that key, and another."""
+        kept: list[bytes] = []
 
-        def swap(asked: Asked, said: Said) -> Said:
-            if not asked.signed_url or asked.method != "GET":
-                return replace(said, body=said.body[::-1]) if asked.method == "GET" else said
-            bodies[asked.path] = said.body
-            return replace(said, body=next(iter(bodies.values())))
+        def keep(asked: Asked, said: Said) -> Said:
+            if asked.method == "GET":
+                kept.append(said.body)
+            return said
 
-        world.store.lie = swap
-        with pytest.raises(CloisterError):
+        world.store.lie = keep
+        with closing(Hub(world.url, world.token)) as hub:
+            other = upload(hub, [world.data[::-1]], world.key, fresh_id(), patience=AT_ONCE)
+            download(hub, other, world.key, io.BytesIO(), patience=AT_ONCE)
+        world.store.lie = lambda asked, said: replace(said, body=kept[-1]) if asked.method == "GET" else said
+        with pytest.raises(CloisterError, match=r"not what|not the one"):
             world.fetch()
 
     @pytest.mark.parametrize("how", [failing, gone, nothing], ids=lambda how: how.__name__)
