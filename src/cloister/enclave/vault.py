@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 from collections import OrderedDict
 from collections.abc import Callable
 from weakref import WeakValueDictionary
@@ -12,11 +11,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import UNSET
 
 from cloister.enclave.declaration import read_declaration
-from cloister.enclave.sealing import blob_label
+from cloister.enclave.sealing import blob_label, secret_label
 from cloister.enclave.store import SealedStore
 from cloister.errors import DefinitionInvalid, LogTampered, Refused, VerificationError
 from cloister.formats.checkpoint import Checkpoint, sign_checkpoint
-from cloister.formats.encoding import Hex32, Record, canonical, decode, decode_canonical, normal_email, pack
+from cloister.formats.encoding import Hex32, Record, canonical, decode, decode_canonical, normal_email
 from cloister.formats.merkle import MerkleTree
 from cloister.formats.sealed import open_row, open_secret, seal_row, seal_secret
 from cloister.protocol import (
@@ -155,8 +154,7 @@ class Vault:
         return seal_secret(self._key, self.place, name, canonical(value))
 
     def _label(self, name: str) -> str:
-        label = pack("cloister/secret-label/v1", self.place.encode(), name.encode())
-        return hmac.digest(self._key, label, "sha256").hex()
+        return secret_label(self._key, self.place, name)
 
 
 class Vaults:
