@@ -23,6 +23,7 @@ from cloister.protocol import (
     Finished,
     Frame,
     GetNonce,
+    HandedBack,
     Item,
     Items,
     ListItems,
@@ -147,6 +148,7 @@ REPORTS = tuple(
         Finished(manifest=MANIFEST, commitment=KEY),
         Failed(message="The script failed.", log="Traceback"),
         Unable(message="The image is missing."),
+        HandedBack(),
     )
 )
 SHOWN = EnclaveEvidence(
