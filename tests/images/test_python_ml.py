@@ -84,7 +84,7 @@ assert pd.read_excel("/output/frame.xlsx")["value"].sum() == 10
     "duckdb": """
 import duckdb, pandas as pd
 frame = pd.DataFrame({"a": range(10)})
-assert duckdb.sql("select sum(a) from frame").fetchone() == (45,)
+assert duckdb.connect().execute("select sum(a) from frame").fetchone() == (45,)
 """,
     "statsmodels": """
 import numpy as np, statsmodels.api as sm

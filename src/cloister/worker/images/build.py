@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from cloister.worker.images.packages import add_modules, build_wheels, install, leave_out
+from cloister.worker.images.packages import add_modules, build_wheels, change, install, leave_out
 from cloister.worker.images.programs import Progress, remove, run
 from cloister.worker.images.recipe import Debian, Recipe, source_digest
 
@@ -62,6 +62,7 @@ def build_tree(recipe: Recipe, tree: Path, kept: Path, *, mirror: str | None, pr
     if recipe.python:
         progress("installing the Python packages")
         install(recipe.place / recipe.python.lock, recipe.python.version, tree, wheels=built)
+        change([recipe.place / name for name in recipe.python.patches], recipe.python.version, tree)
         add_modules(recipe.python.modules, recipe.place.parent / "modules", recipe.python.version, tree)
         leave_out(recipe.python.leave_out, recipe.python.version, tree)
     if (tree / "usr/bin/python3").exists():

@@ -62,6 +62,16 @@ def add_modules(names: Sequence[str], folder: Path, version: str, tree: Path) ->
         shutil.copytree(folder / name, target, ignore=shutil.ignore_patterns("__pycache__"))
 
 
+def change(patches: Sequence[Path], version: str, tree: Path) -> None:
+    """Apply patches among the installed packages."""
+    for patch in patches:
+        _patch(patch, tree / _SITE_PACKAGES.format(version=version))
+
+
+def _patch(patch: Path, folder: Path) -> None:
+    run(["patch", "--strip=1", "--silent", "--no-backup-if-mismatch", f"--directory={folder}", f"--input={patch}"])
+
+
 def leave_out(patterns: Sequence[str], version: str, tree: Path) -> None:
     """Remove what an image can do without, by patterns relative to the folder of installed packages."""
     target = tree / _SITE_PACKAGES.format(version=version)
@@ -100,8 +110,7 @@ def _build(name: str, source: Source, patches: Path, builder: Path, progress: Pr
     run(["tar", "--extract", "--no-same-owner", f"--file={archive}", f"--directory={folder}"])
     (inner,) = folder.iterdir()  # one folder, as every source archive has it, whatever it is called
     if source.patch:
-        run(["patch", "--strip=1", "--silent", "--no-backup-if-mismatch",
-             f"--directory={inner}", f"--input={patches / source.patch}"])  # fmt: skip
+        _patch(patches / source.patch, inner)
     command = [
         "chroot", str(builder), "/usr/bin/python3", "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index",
         "--no-build-isolation", "--no-cache-dir", "--wheel-dir", "/build/wheels", f"/build/{name}/{inner.name}",

@@ -62,6 +62,8 @@ class Python(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: str
     lock: str
     leave_out: list[str] = []
+    patches: list[str] = []
+    """Files beside the recipe, for ``patch -p1`` among the installed packages."""
     modules: list[str] = []
     """Our own, of the folder ``modules`` beside the recipes."""
     sources: Sources | None = None
@@ -155,7 +157,7 @@ def _files(name: str, place: Path, python: Python | None) -> list[Path]:
     """The files that a recipe names, after a check of everything in its Python part."""
     if python is None:
         return []
-    named = [python.lock]
+    named = [python.lock, *python.patches]
     if python.sources is not None:
         named.append(python.sources.lock)
         for package, source in sorted(python.sources.packages.items()):
