@@ -75,7 +75,7 @@ class Room:
         """About how many bytes of memory the room takes: what was measured of rooms of many shapes."""
         if not self._definition_bytes and self.state.definition is not None:
             self._definition_bytes = len(msgspec.json.encode(self.state.definition))
-        return 30_000 + 4 * self._definition_bytes + 600 * len(self.state.runs) + 300 * len(self.state.answered)
+        return 30_000 + 4 * self._definition_bytes + 1000 * len(self.state.runs) + 300 * len(self.state.answered)
 
     def prepare(self, actor: str, body: Body, now: int) -> Event:
         """The event that `append` would write at this time (milliseconds since 1970)."""
