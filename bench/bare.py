@@ -14,7 +14,7 @@ from cloister.rooms.limits import Limits
 from cloister.worker import linux
 from cloister.worker.sandbox import bundle
 
-PYTHON = "/usr/bin/python3"
+INTERPRETER = "/usr/bin/python3"
 SCRIPT = "/input/code/main.py"
 
 
@@ -27,7 +27,7 @@ class Bare:
 
     def command(self) -> list[str]:
         """Runs the script in there."""
-        return ["chroot", str(self.root), PYTHON, SCRIPT]
+        return ["chroot", str(self.root), INTERPRETER, SCRIPT]
 
     def run(self) -> None:
         """Runs it to its end.

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from bench.bare import PYTHON, SCRIPT, Bare, bare
+from bench.bare import INTERPRETER, SCRIPT, Bare, bare
 from bench.report import Table, compared
 from cloister.rooms.limits import MIB, Limits
-from cloister.worker.runners.python import PythonTask, blueprint, run_python
+from cloister.worker.runners.python import PYTHON
+from cloister.worker.runners.script import ScriptTask, blueprint, run_script
 from cloister.worker.sandbox.container import Container, Sandbox
 from cloister.worker.sandbox.pool import Pool
 
@@ -29,7 +30,7 @@ _LIMITS = Limits()
 def measure(sandbox: Sandbox, image_root: Path, repetitions: int) -> Table:
     """Each way in turns, `repetitions` times, after once that doesn't count."""
     notes = ["from start to the result being read, and clean-up; targets: cold at most 1.25 x, warm under 0.15 x"]
-    wanted = blueprint(image_root, _LIMITS, ["numbers"])
+    wanted = blueprint(PYTHON, image_root, _LIMITS, ["numbers"])
     with bare(image_root, SUM, {"numbers": NUMBERS}) as files, Pool(sandbox, 1, wanted) as pool:
         ways: dict[str, Callable[[], None]] = {
             "bare, in a chroot": files.run,
@@ -55,7 +56,7 @@ def measure(sandbox: Sandbox, image_root: Path, repetitions: int) -> Table:
 def _contained(made: AbstractContextManager[Container]) -> None:
     with made as container:
         (container.input_folder(MIB, 10) / "numbers").write_bytes(NUMBERS)
-        run = run_python(container, PythonTask(script=SUM, limits=_LIMITS))
+        run = run_script(PYTHON, container, ScriptTask(script=SUM, limits=_LIMITS))
         if run.error is not None:
             raise RuntimeError(run.error)
         for _ in run.result():
@@ -67,7 +68,7 @@ def _podman(files: Bare) -> None:
     environment = [f"--env={name}={value}" for name, value in files.environment.items()]
     # Its usual limits may be above what this machine allows.
     command += [*environment, "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096"]
-    command += ["--rootfs", str(files.root), PYTHON, SCRIPT]
+    command += ["--rootfs", str(files.root), INTERPRETER, SCRIPT]
     subprocess.run(command, check=True, capture_output=True, text=True)
 
 

@@ -19,7 +19,8 @@ import pytest
 from cloister.errors import EnclaveError, ImageUnavailable
 from cloister.rooms.limits import MIB, Limits
 from cloister.worker.images import store as images
-from cloister.worker.runners.python import PythonRun, PythonTask, blueprint, run_python
+from cloister.worker.runners.python import PYTHON
+from cloister.worker.runners.script import Language, ScriptRun, ScriptTask, blueprint, run_script
 from cloister.worker.sandbox import cgroups, probe
 from cloister.worker.sandbox.container import Blueprint, Container, Outcome, Sandbox, group_name
 from cloister.worker.sandbox.pool import Pool
@@ -40,7 +41,7 @@ SMALL = Limits(
 class Ran:
     """A finished run, with its result unpacked."""
 
-    run: PythonRun
+    run: ScriptRun
     files: dict[str, bytes] = field(default_factory=dict)
     archive: bytes = b""
     refused: str | None = None
@@ -65,20 +66,23 @@ class Ran:
 
 
 class Machine:
-    """A sandbox with the Python image in it.
+    """A sandbox with an image in it, the Python one unless told otherwise.
 
     Args:
         pool: where it takes its containers from; without one, each is made when it is needed.
     """
 
-    def __init__(self, sandbox: Sandbox, image_root: Path, pool: Pool | None = None) -> None:
+    def __init__(
+        self, sandbox: Sandbox, image_root: Path, pool: Pool | None = None, language: Language = PYTHON
+    ) -> None:
+        self.language = language
         self.sandbox = sandbox
         self.image_root = image_root
         self.pool = pool
 
     def container(self, limits: Limits = SMALL, inputs: Iterable[str] = ()) -> AbstractContextManager[Container]:
         """One for a Python computation."""
-        wanted = blueprint(self.image_root, limits, {name.partition("/")[0] for name in inputs})
+        wanted = blueprint(self.language, self.image_root, limits, {name.partition("/")[0] for name in inputs})
         if self.pool is None:
             return self.sandbox.container(wanted)
         return self._waited(self.pool, wanted)
@@ -103,13 +107,13 @@ class Machine:
         limits: Limits = SMALL,
         cancelled: threading.Event | None = None,
         **options: Any,
-    ) -> Iterator[PythonRun]:
+    ) -> Iterator[ScriptRun]:
         with self.container(limits, inputs or {}) as container:
             folder = container.input_folder(4 * MIB, 200)
             for name, content in (inputs or {}).items():
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_bytes(content)
-            yield run_python(container, PythonTask(script=script, limits=limits, **options), cancelled)
+            yield run_script(self.language, container, ScriptTask(script=script, limits=limits, **options), cancelled)
 
     def run(self, script: str, **options: Any) -> Ran:
         """Run to the end, unpack, and check that nothing is left."""
@@ -168,7 +172,7 @@ def machine_of(kind: str, image_root: Path) -> Iterator[Machine]:
         if kind != "warm":
             yield Machine(sandbox, image_root)
         else:
-            with Pool(sandbox, 1, blueprint(image_root, SMALL, ())) as pool:
+            with Pool(sandbox, 1, blueprint(PYTHON, image_root, SMALL, ())) as pool:
                 yield Machine(sandbox, image_root, pool)
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from cloister.errors import SandboxUnavailable
-from cloister.worker.runners.python import PythonTask, run_python
+from cloister.worker.runners.python import PYTHON
+from cloister.worker.runners.script import ScriptTask, run_script
 from tests.attacks.test_sandbox_kernel import FINDINGS, PRELUDE
 from tests.containers import SMALL, Machine
 
@@ -124,7 +125,7 @@ places = "/ /input/ /input/code/ /input/sub/ /usr/bin/ /etc/ /dev/ /run/ /var/li
 for place in places.split():
     attempt(place, lambda: write(place + "made"))
     attempt(f"folder in {place}", lambda: (os.mkdir(place + "made"), "got it")[1])
-paths = "/input/data /input/sub/data /input/code/main.py /usr/bin/python3 /etc/passwd /run/launcher.py"
+paths = "/input/data /input/sub/data /input/code/main.py /usr/bin/python3 /etc/passwd /run/launcher"
 for path in paths.split():
     attempt(path, lambda: write(path))
     attempt(f"remove {path}", lambda: (os.remove(path), "got it")[1])
@@ -155,7 +156,7 @@ def test_the_input_is_unchanged_on_the_host(machine: Machine) -> None:
     with machine.container(inputs=["data"]) as container:
         folder = container.input_folder(1 << 20, 10)
         (folder / "data").write_text("before")
-        assert run_python(container, PythonTask(script=script, limits=SMALL)).error is None
+        assert run_script(PYTHON, container, ScriptTask(script=script, limits=SMALL)).error is None
         assert (folder / "data").read_text() == "before"
 
 
@@ -166,7 +167,7 @@ def test_a_socket_among_the_inputs_is_refused(machine: Machine) -> None:
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(folder / "sub/s"))
             with pytest.raises(SandboxUnavailable, match="can't be an input"):
-                run_python(container, PythonTask(script="1", limits=SMALL))
+                run_script(PYTHON, container, ScriptTask(script="1", limits=SMALL))
     assert machine.left() == []
 
 
@@ -174,7 +175,7 @@ def test_a_link_among_the_inputs_is_refused(machine: Machine) -> None:
     with machine.container(inputs=["link"]) as container:
         (container.input_folder(1 << 20, 10) / "link").symlink_to("/etc/shadow")
         with pytest.raises(SandboxUnavailable, match="can't be an input"):
-            run_python(container, PythonTask(script="1", limits=SMALL))
+            run_script(PYTHON, container, ScriptTask(script="1", limits=SMALL))
 
 
 LEAVE = """

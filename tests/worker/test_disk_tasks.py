@@ -27,7 +27,8 @@ from cloister.wire.patience import Patience
 from cloister.wire.transfers import download, upload
 from cloister.worker import task as tasks
 from cloister.worker.images.offer import Offer
-from cloister.worker.runners.python import PythonTask, blueprint, run_python
+from cloister.worker.runners.python import PYTHON
+from cloister.worker.runners.script import ScriptTask, blueprint, run_script
 from cloister.worker.sandbox import cgroups, container, probe
 from cloister.worker.sandbox.budget import MemoryBudget
 from cloister.worker.sandbox.container import Sandbox, group_name
@@ -61,16 +62,17 @@ from cloister.worker.sandbox import probe
 from cloister.worker.sandbox.container import Sandbox
 from cloister.worker.sandbox.encrypted import Disk
 from cloister.worker.sandbox.frame import Room
-from cloister.worker.runners.python import PythonTask, blueprint, run_python
+from cloister.worker.runners.python import PYTHON
+from cloister.worker.runners.script import ScriptTask, blueprint, run_script
 from tests.containers import SMALL
 image, directory, disk = map(pathlib.Path, sys.argv[1:])
 rooms = {"input": Room(1 << 20, 3), "output": Room(1 << 20, 3), "scratch": Room(1 << 20, 3)}
 with Sandbox(probe.detect(image), directory, disk=Disk(disk)) as sandbox:
-    with sandbox.container(blueprint(image, SMALL, ()), rooms) as container:
+    with sandbox.container(blueprint(PYTHON, image, SMALL, ()), rooms) as container:
         (container.input_folder(0, 0) / "plaintext").write_text("x")
         print(sandbox.directory, flush=True)
         script = "import signal\\nopen('/output/x', 'w').write('x')\\nprint('runs', flush=True)\\nsignal.pause()"
-        run_python(container, PythonTask(script=script, limits=SMALL))
+        run_script(PYTHON, container, ScriptTask(script=script, limits=SMALL))
 """
 
 
@@ -136,7 +138,7 @@ def worker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Worker]:
         held.callback(hub.close)
         disk = tmp_path / "disk"
         sandbox = held.enter_context(Sandbox(probe.detect(root), memory=memory, disk=Disk(disk)))
-        pool = held.enter_context(Pool(sandbox, request.param, blueprint(root, HERE, ()), ()))
+        pool = held.enter_context(Pool(sandbox, request.param, blueprint(PYTHON, root, HERE, ()), ()))
         assert pool.wait_full(60)
         yield Worker(hub, sandbox, pool, offer, disk)
 
@@ -208,9 +210,9 @@ def test_full_folders_on_disk(tmp_path: Path, image_root: Path) -> None:
         cases: list[tuple[DiskPlace, str, str]] = [("output", "output", "output size"), ("scratch", "tmp", "scratch")]
         for place, folder, name in cases:
             on_disk = {place: room}
-            with sandbox.container(blueprint(image_root, limits, ()), on_disk) as made:
+            with sandbox.container(blueprint(PYTHON, image_root, limits, ()), on_disk) as made:
                 script = f"open('/{folder}/x', 'wb').write(bytes(1 << 28))"
-                run = run_python(made, PythonTask(script=script, limits=limits))
+                run = run_script(PYTHON, made, ScriptTask(script=script, limits=limits))
                 assert run.limit == name
     gone(tmp_path)
 

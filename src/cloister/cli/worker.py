@@ -27,7 +27,8 @@ from cloister.worker.agent import Agent
 from cloister.worker.images.offer import Offer
 from cloister.worker.linux import enter_private_mounts
 from cloister.worker.metrics import REGISTRY, watch
-from cloister.worker.runners.python import blueprint
+from cloister.worker.runners.python import PYTHON
+from cloister.worker.runners.script import blueprint
 from cloister.worker.sandbox.container import Sandbox
 from cloister.worker.sandbox.pool import Pool
 from cloister.worker.sandbox.probe import detect, require_rights
@@ -59,7 +60,7 @@ def worker(lock_fd: int | None, **given: Any) -> None:
     offer = Offer(given["image"])
     try:
         image = offer.open(offer.references[0])
-        usual = blueprint(image.root, Limits(), ())
+        usual = blueprint(PYTHON, image.root, Limits(), ())
         with (
             Sandbox(detect(image.root), memory=memory_budget(given), disk=disk(given)) as sandbox,
             Pool(sandbox, given["warm"], usual, given["warm_import"]) as pool,

@@ -18,7 +18,9 @@ from cloister.wire.patience import Patience
 from cloister.wire.transfers import upload
 from cloister.worker.images.offer import Offer
 from cloister.worker.inputs import InputInvalid, stage
-from cloister.worker.runners.python import PythonTask, blueprint, run_python, uses_libraries
+from cloister.worker.runners.python import PYTHON
+from cloister.worker.runners.r import R
+from cloister.worker.runners.script import ScriptTask, blueprint, run_script
 from cloister.worker.sandbox.budget import Claim
 from cloister.worker.sandbox.container import Container, Sandbox
 from cloister.worker.sandbox.encrypted import DiskFull, DiskUnusable
@@ -27,6 +29,7 @@ from cloister.worker.sandbox.pool import Pool
 
 log = logging.getLogger("cloister.worker")
 
+LANGUAGES = {each.name: each for each in (PYTHON, R)}
 _USUAL = Limits()
 _SCRATCH_FILE_BYTES, _SCRATCH_FILES = 65536, 1000  # on disk: room for files of that size on average, and for so many
 
@@ -49,13 +52,13 @@ def perform(
         image = offer.open(task.image)
         with contextlib.ExitStack() as held:
             container = staged(task, image.root, hub, sandbox, pool, patience, held)
-            python = PythonTask(
+            script = ScriptTask(
                 script=task.script,
                 limits=task.limits,
                 files={file.name: file.content for file in task.files},
                 enable_logs_on_success=task.logs_on_success,
             )
-            run = run_python(container, python, cancelled)
+            run = run_script(LANGUAGES[task.kind], container, script, cancelled)
             if run.error is not None:
                 return Failed(message=run.error, log=run.console if task.logs_on_error else "")
             return _store(task, run.result(), hub, patience)
@@ -88,8 +91,9 @@ def staged(
     Raises:
         InputInvalid, EnclaveError: it can't be done here; the message says why.
     """
-    wanted = blueprint(image_root, task.limits, {each.mount for each in task.inputs})
-    libraries = uses_libraries([task.script, *(file.content for file in task.files)])
+    language = LANGUAGES[task.kind]
+    wanted = blueprint(language, image_root, task.limits, {each.mount for each in task.inputs})
+    libraries = language.uses_libraries([task.script, *(file.content for file in task.files)])
     made: list[Container] = []
     claims: list[Claim] = []
 

@@ -11,7 +11,7 @@ import pytest
 
 from cloister.errors import DefinitionInvalid
 from cloister.rooms.limits import MIB, Limits
-from cloister.worker.runners.python import limit_text, printable, script_name
+from cloister.worker.runners.script import limit_text, printable, script_name
 from tests.containers import SMALL, Machine
 
 DATA = "the-patients-secret"
@@ -85,7 +85,7 @@ def test_an_input_may_be_called_code(machine: Machine) -> None:
 def test_script_and_additional_file_of_the_same_name(machine: Machine) -> None:
     ran = machine.run("import main, sys; print(main.x, sys.argv)", files={"main.py": "x = 'theirs'"})
     assert ran.log == "theirs ['/input/code/script.py']\n"
-    assert script_name({"main.py": "", "script.py/x": "", "script2.py": ""}) == "script3.py"
+    assert script_name({"main.py": "", "script.py/x": "", "script2.py": ""}, ".py") == "script3.py"
 
 
 @pytest.mark.parametrize("name", ["/etc/x", "../x", "a/../../x", "", ".", "a//b", "a/", "a\0b"])

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from cloister.worker.runners.python import PythonTask, blueprint, run_python, uses_libraries
+from cloister.worker.runners.python import PYTHON, uses_libraries
+from cloister.worker.runners.script import ScriptTask, blueprint, run_script
 from cloister.worker.sandbox import probe
 from cloister.worker.sandbox.container import Sandbox
 from cloister.worker.sandbox.pool import Pool
@@ -57,8 +58,8 @@ print(json.dumps([random.random(), numpy.random.random(), numpy.random.default_r
 
 def test_a_script_finds_the_same(image_root: Path) -> None:
     """One that imports what others find imported already: all else is alike, down to mounts and space."""
-    wanted = blueprint(image_root, SMALL, ["data"])
-    task = PythonTask(script=LOOK, limits=SMALL, files={"lib/helper.py": "x = 1"})
+    wanted = blueprint(PYTHON, image_root, SMALL, ["data"])
+    task = ScriptTask(script=LOOK, limits=SMALL, files={"lib/helper.py": "x = 1"})
     seen: list[dict[str, Any]] = []
     with Sandbox(probe.detect(image_root)) as sandbox, Pool(sandbox, 1, wanted) as pool:
         assert pool.wait_full(60)
@@ -66,7 +67,7 @@ def test_a_script_finds_the_same(image_root: Path) -> None:
             assert warm.blueprint.imports
             for each in (cold, warm):
                 (each.input_folder(8192, 2) / "data").write_text("x")
-                run = run_python(each, task)
+                run = run_script(PYTHON, each, task)
                 assert run.error is None, run.console
                 seen.append(json.loads(run.console))
     for name, value in seen[0].items():

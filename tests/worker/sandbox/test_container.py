@@ -31,14 +31,15 @@ from cloister.rooms.limits import Limits
 from cloister.worker import linux
 from cloister.worker.sandbox import probe
 from cloister.worker.sandbox.container import Sandbox
-from cloister.worker.runners.python import PythonTask, blueprint, run_python
+from cloister.worker.runners.python import PYTHON
+from cloister.worker.runners.script import ScriptTask, blueprint, run_script
 image, directory = map(pathlib.Path, sys.argv[1:])
 limits = Limits(memory_bytes=1 << 27)
 with Sandbox(probe.detect(image), directory) as sandbox:
     print(sandbox.directory, flush=True)
-    with sandbox.container(blueprint(image, limits, ())) as container:
+    with sandbox.container(blueprint(PYTHON, image, limits, ())) as container:
         script = "import os, signal\\nos.fork()\\nsignal.pause()"
-        print(run_python(container, PythonTask(script=script, limits=limits)).error, flush=True)
+        print(run_script(PYTHON, container, ScriptTask(script=script, limits=limits)).error, flush=True)
 """
 
 

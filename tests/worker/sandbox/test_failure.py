@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import string
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloister.worker.runners.known_python import KnownPython
 from cloister.worker.sandbox.failure import safe_traceback
 
 SECRET = "patient4711"
@@ -29,6 +31,11 @@ class Broken(Exception):
 text = "def {SECRET}_in_a_string"
 """
 LIBRARY = "usr/lib/python3/dist-packages/library"
+
+
+def shown_of(report: bytes, sources: Mapping[str, str], image: Path) -> str | None:
+    """What is shown of a report of a Python script."""
+    return safe_traceback(report, sources, KnownPython(sources, image))
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +58,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def told(image: Path, **changes: Any) -> str | None:
     report = {"version": 1, "frames": [], "module": "builtins", "exception": "ValueError"} | changes
-    return safe_traceback(json.dumps(report).encode(), {MAIN: SCRIPT}, image)
+    return shown_of(json.dumps(report).encode(), {MAIN: SCRIPT}, image)
 
 
 def frame(file: str = MAIN, line: int = 4, function: str = "outer") -> dict[str, Any]:
@@ -156,7 +163,7 @@ DECLARED = SCRIPT + "class TooFew(SafeError): pass\n"
 )
 def test_a_message_is_shown_where_the_script_declares_it_safe(image: Path, script: str, safe: str, shown: str) -> None:
     report = {"version": 1, "frames": [], "module": "builtins", "exception": "ValueError", "safe": safe}
-    assert safe_traceback(json.dumps(report).encode(), {MAIN: script}, image) == f"ValueError: {shown}"
+    assert shown_of(json.dumps(report).encode(), {MAIN: script}, image) == f"ValueError: {shown}"
 
 
 def test_long_tracebacks_are_cut(image: Path) -> None:
@@ -182,7 +189,7 @@ def test_long_tracebacks_are_cut(image: Path) -> None:
     ids=lambda value: repr(value[:30]),
 )
 def test_nonsense_is_no_report(image: Path, report: bytes) -> None:
-    assert safe_traceback(report, {MAIN: SCRIPT}, image) is None
+    assert shown_of(report, {MAIN: SCRIPT}, image) is None
 
 
 @given(
@@ -203,4 +210,4 @@ def test_a_hostile_script_text_takes_no_time(image: Path) -> None:
     spaces = " " * 20_000
     sources = {MAIN: f"{spaces}async{spaces}def{spaces}\n" * 3}
     report = {"version": 1, "frames": [frame()] * 60, "module": "__main__", "exception": "X"}
-    assert safe_traceback(json.dumps(report).encode(), sources, image) == "Exception: (message withheld)"
+    assert shown_of(json.dumps(report).encode(), sources, image) == "Exception: (message withheld)"

@@ -19,7 +19,8 @@ import pytest
 
 from cloister.errors import SandboxUnavailable
 from cloister.rooms.limits import MIB
-from cloister.worker.runners.python import blueprint
+from cloister.worker.runners.python import PYTHON
+from cloister.worker.runners.script import blueprint
 from cloister.worker.sandbox import cgroups, container, probe
 from cloister.worker.sandbox.container import Sandbox
 from cloister.worker.sandbox.pool import Pool
@@ -32,16 +33,17 @@ pytestmark = [needs_gvisor, pytest.mark.slow]
 WORKER = """
 import pathlib, sys
 from cloister.rooms.limits import Limits
-from cloister.worker.runners.python import PythonTask, blueprint, run_python
+from cloister.worker.runners.python import PYTHON
+from cloister.worker.runners.script import ScriptTask, blueprint, run_script
 from cloister.worker.sandbox.container import Sandbox
 from cloister.worker.sandbox.runtime import Runtime
 image, directory = map(pathlib.Path, sys.argv[1:])
 limits = Limits(memory_bytes=1 << 27, wall_seconds=20)
 with Sandbox(Runtime.named("runsc"), directory) as sandbox:
     print(sandbox.directory, flush=True)
-    with sandbox.container(blueprint(image, limits, ())) as container:
+    with sandbox.container(blueprint(PYTHON, image, limits, ())) as container:
         script = "import os, signal\\nos.fork()\\nopen('/output/up', 'w').close()\\nsignal.pause()"
-        run_python(container, PythonTask(script=script, limits=limits))
+        run_script(PYTHON, container, ScriptTask(script=script, limits=limits))
 """
 WEAKENED = """
 #!{python}
@@ -165,7 +167,7 @@ def test_processes_are_limited_at_the_host(machine: Machine) -> None:
 
 def test_containers_that_wait(machine: Machine, image_root: Path) -> None:
     """As elsewhere: libraries imported, one task each, another in its place."""
-    with Pool(machine.sandbox, 1, blueprint(image_root, SMALL, ())) as pool:
+    with Pool(machine.sandbox, 1, blueprint(PYTHON, image_root, SMALL, ())) as pool:
         warm = Machine(machine.sandbox, image_root, pool)
         for number in range(2):
             ran = warm.run(f"import sys\nprint('pandas' in sys.modules)\nopen('/output/{number}', 'w').close()")

@@ -18,7 +18,8 @@ import psutil
 import pytest
 
 from cloister.rooms.limits import MIB, Limits
-from cloister.worker.runners.python import PythonTask, blueprint, run_python
+from cloister.worker.runners.python import PYTHON
+from cloister.worker.runners.script import ScriptTask, blueprint, run_script
 from cloister.worker.sandbox import cgroups, container, probe
 from cloister.worker.sandbox.budget import MemoryBudget
 from cloister.worker.sandbox.container import Blueprint, Container, Sandbox, group_name
@@ -29,12 +30,14 @@ WAIT = 60.0
 WORKER = """
 import pathlib, signal, sys
 from cloister.rooms.limits import Limits
-from cloister.worker.runners.python import blueprint
+from cloister.worker.runners.python import PYTHON
+from cloister.worker.runners.script import blueprint
 from cloister.worker.sandbox import probe
 from cloister.worker.sandbox.container import Sandbox
 from cloister.worker.sandbox.pool import Pool
 image, directory = map(pathlib.Path, sys.argv[1:])
-with Sandbox(probe.detect(image), directory) as sandbox, Pool(sandbox, 2, blueprint(image, Limits(), ())) as pool:
+usual = blueprint(PYTHON, image, Limits(), ())
+with Sandbox(probe.detect(image), directory) as sandbox, Pool(sandbox, 2, usual) as pool:
     assert pool.wait_full(60)
     print(sandbox.directory, flush=True)
     signal.pause()
@@ -51,11 +54,11 @@ def sandbox(image_root: Path) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def usual(image_root: Path) -> Blueprint:
-    return blueprint(image_root, SMALL, ())
+    return blueprint(PYTHON, image_root, SMALL, ())
 
 
 def log_of(run_in: Container, script: str, limits: Limits = SMALL) -> str:
-    run = run_python(run_in, PythonTask(script=script, limits=limits))
+    run = run_script(PYTHON, run_in, ScriptTask(script=script, limits=limits))
     assert run.error is None, run.console
     return run.console
 
@@ -206,7 +209,7 @@ for place in ("/output", "/tmp", "/scratch", "/dev/shm"):
     told[place] = [facts.f_blocks, facts.f_files]
 print(json.dumps(told))
 """
-    wanted = blueprint(image_root, limits, ())
+    wanted = blueprint(PYTHON, image_root, limits, ())
     seen = []
     with Pool(sandbox, 1, wanted) as pool:
         assert pool.wait_full(WAIT)
@@ -237,7 +240,7 @@ except BlockingIOError:
 print(len(children))
 """
     limits = msgspec.structs.replace(SMALL, pids=8)
-    wanted = blueprint(image_root, limits, ())
+    wanted = blueprint(PYTHON, image_root, limits, ())
     with Pool(sandbox, 1, wanted) as pool:
         assert pool.wait_full(WAIT)
         with pool.take(wanted) as warm, sandbox.container(wanted) as cold:

@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from cloister.errors import SandboxUnavailable
-from cloister.worker.runners.python import blueprint
+from cloister.worker.runners.python import PYTHON
+from cloister.worker.runners.script import blueprint
 from cloister.worker.sandbox import container, probe
 from cloister.worker.sandbox.container import Sandbox
 from cloister.worker.sandbox.encrypted import Disk
@@ -69,6 +70,6 @@ def test_a_runtime_killed_while_it_starts_a_container_on_disk(
         for milliseconds in (5, 20, 35):
             path.write_text(KILLED.lstrip().format(runtime=real, seconds=milliseconds / 1000))
             with contextlib.suppress(SandboxUnavailable):
-                sandbox.make(blueprint(machine.image_root, SMALL, ()), rooms).close()
+                sandbox.make(blueprint(PYTHON, machine.image_root, SMALL, ()), rooms).close()
             assert Machine(sandbox, machine.image_root).left() == []
             gone(disk)

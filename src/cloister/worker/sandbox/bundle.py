@@ -29,7 +29,7 @@ SCRIPT_UID = 1000
 """The user inside, with the group of the same number. Root has no process there."""
 
 HOST_NAME = "sandbox"
-LAUNCHER = "/run/launcher.py"
+LAUNCHER = "/run/launcher"
 PIDS_OF_OUR_OWN = 1
 """tini, which starts the script and collects its orphans."""
 GVISOR_THREADS = 64

@@ -75,6 +75,8 @@ class Blueprint:
     """How many threads the thread pools of libraries are told to have."""
     code_target: str = "/input/code"
     """Where the job's code is seen; see `frame.code_target`."""
+    language: str = "python"
+    """Of the scripts that it is for."""
     imports: tuple[str, ...] = ()
     """Modules to import before the task comes."""
 

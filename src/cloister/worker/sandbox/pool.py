@@ -49,7 +49,8 @@ class Pool:
 
     Args:
         size: how many wait, at most.
-        imports: modules that they have imported; one that the image lacks is left out.
+        imports: modules that they have imported, of Python, or of another language with its name before: ``r:dplyr``.
+            One that the image lacks is left out.
         first: the kind of container to begin with.
     """
 
@@ -64,7 +65,10 @@ class Pool:
     ) -> None:
         self._sandbox = sandbox
         self._size = size
-        self._imports = tuple(imports)
+        self._imports: dict[str, tuple[str, ...]] = {}
+        for each in imports:
+            language, _, module = each.rpartition(":")
+            self._imports[language or "python"] = (*self._imports.get(language or "python", ()), module)
         self._max_age = max_age_seconds
         self._lock = threading.Condition()
         self._wanted = self._warm(first)
@@ -136,7 +140,7 @@ class Pool:
             return tuple(self._waiting)
 
     def _warm(self, blueprint: Blueprint, libraries: bool = True) -> Blueprint:
-        return dataclasses.replace(blueprint, imports=self._imports if libraries else ())
+        return dataclasses.replace(blueprint, imports=self._imports.get(blueprint.language, ()) if libraries else ())
 
     def _is_full(self) -> bool:
         fit = [each for each in self._waiting if each.blueprint == self._wanted and self._is_good(each)]

@@ -1,0 +1,97 @@
+# Runs inside the container, before and around an R script. Trusted by nobody: the script can become it.
+#
+# It speaks with the worker as launcher.py does: reads a line of packages to load ahead, says `ready`, reads the line that
+# names the script, and runs it as Rscript would, each top-level value printed where it is visible. Of an uncaught error
+# it sends places and classes to the worker, which believes none of it without checking.
+#
+# Everything lies in one environment of its own, so that the script finds an empty workspace.
+#
+# Usage: R --no-echo --no-restore --no-save --file=launcher.R --args REPORT_DESCRIPTOR
+
+local({
+  descriptor <- commandArgs(trailingOnly = TRUE)[1]
+  tell <- function(text) {
+    # R has no way to write to a descriptor that it was given; a program that it starts has.
+    to <- pipe(paste0("cat >&", descriptor), "w")
+    on.exit(close(to))
+    cat(text, "\n", sep = "", file = to)
+  }
+  quoted <- function(text) {
+    text <- gsub("([\\\\\"])", "\\\\\\1", substr(text, 1, 1000))
+    paste0("\"", gsub("[[:cntrl:]]", " ", text), "\"")
+  }
+
+  from_worker <- file("stdin", "r", blocking = TRUE)
+  for (name in strsplit(readLines(from_worker, 1), " ", fixed = TRUE)[[1]]) {
+    try(suppressWarnings(suppressMessages(loadNamespace(name))), silent = TRUE)
+  }
+  tell("ready")
+  script <- readLines(from_worker, 1)
+  if (length(script) == 0) quit("no", 125)
+  close(from_worker)
+  # Nothing more comes from there: what the script reads from standard input ends at once.
+  parallel:::closeFD(0L)
+  null <- file("/dev/null", "r")
+
+  frames <- list()
+  failure <- NULL
+  where <- function(line, inside) list(file = script, line = line, inside = inside)
+
+  # Where an error came from: of each call that stands in the script, its line and the function that it stands in.
+  trace <- function(calls, top) {
+    found <- list(where(top, "<script>"))
+    inside <- "<script>"
+    for (call in calls) {
+      at <- attr(call, "srcref")
+      if (!is.null(at) && identical(attr(at, "srcfile")$filename, script) && inside != "<script>") {
+        found[[length(found) + 1]] <- where(at[1], inside)
+      }
+      inside <- if (is.call(call)) paste(deparse(call[[1]], nlines = 1), collapse = "") else ""
+    }
+    found
+  }
+
+  report <- function(error, found) {
+    if (length(found) > 40) found <- c(found[1:10], found[(length(found) - 29):length(found)])
+    each <- vapply(found, FUN.VALUE = "", function(frame) {
+      paste0("{\"file\":", quoted(frame$file), ",\"line\":", frame$line, ",\"function\":", quoted(frame$inside), "}")
+    })
+    safe <- if (inherits(error, "safe_error")) conditionMessage(error) else ""
+    tell(paste0(
+      "{\"version\":1,\"frames\":[", paste(each, collapse = ","), "],\"module\":\"R\",\"exception\":",
+      quoted(class(error)[1]), ",\"safe\":", quoted(safe), "}"
+    ))
+  }
+
+  run <- function() {
+    line <- 1L
+    tryCatch(
+      withCallingHandlers(
+        {
+          parsed <- parse(script, keep.source = TRUE, encoding = "UTF-8")
+          lines <- vapply(attr(parsed, "srcref"), function(at) as.integer(at)[1], 1L)
+          for (index in seq_along(parsed)) {
+            line <- lines[index]
+            value <- withVisible(eval(parsed[[index]], globalenv()))
+            if (value$visible) print(value$value)
+          }
+          0L
+        },
+        error = function(error) frames <<- trace(sys.calls(), line)
+      ),
+      error = function(error) {
+        report(error, if (length(frames)) frames else list(where(line, "<script>")))
+        call <- conditionCall(error)
+        shown <- if (is.null(call)) "Error: " else paste0("Error in ", deparse(call, nlines = 1)[1], " : ")
+        message(shown, conditionMessage(error), "\nExecution halted")
+        1L
+      }
+    )
+  }
+
+  options(warn = 1, keep.source = TRUE)
+  set.seed(NULL)
+  sys.function <- base::sys.function
+  setwd("/tmp")
+  quit("no", run(), runLast = TRUE)
+})
