@@ -1,6 +1,6 @@
 # Everything that one does with a checkout. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types floors suite vm bench lock clean
+.PHONY: help setup images demo test check lint types floors suite vm bench lock clean
 
 # Containers need root: where you aren't, sudo asks. Root leaves no byte code of its own in your checkout.
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || ! command -v sudo || echo env PYTHONDONTWRITEBYTECODE=1)
@@ -11,6 +11,9 @@ help: ## List the targets.
 
 setup: ## Install what is missing: Debian packages, Python packages, the worker image.
 	@setup/setup
+
+images: setup ## Build all worker images, unless they are there (2 GB; ten minutes at most).
+	@$(AS_ROOT) $(BIN)/cloister image build --all
 
 demo: setup ## Run a clean room with a hospital, a lab and an analyst, on data that lies here.
 	@$(AS_ROOT) $(BIN)/cloister demo
@@ -31,7 +34,7 @@ floors: setup
 	@$(BIN)/lint-imports --no-logo
 
 # -n 2: containers and servers take what is left of the machine.
-suite: setup
+suite: images
 	@$(BIN)/coverage erase
 	@$(AS_ROOT) $(BIN)/coverage run -m pytest -n 2 --dist worksteal
 	@$(BIN)/coverage combine --quiet

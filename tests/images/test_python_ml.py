@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -45,9 +46,12 @@ import numpy, pandas, statsmodels.api, seaborn, xgboost, autosklearn.classificat
 import pyreadstat, streamlit, imblearn, lifelines, sksurv, lime, gnupg
 import sklearn, scipy, matplotlib, pyarrow, openpyxl, duckdb
 from importlib.metadata import version
-print(json.dumps({name: version(name) for name in NAMES}))
+with open("/output/versions.json", "w") as file:
+    json.dump({name: version(name) for name in NAMES}, file)
 """.replace("NAMES", repr(sorted(VERSIONS)))
-    assert ml.run(script, limits=LIMITS).json() == VERSIONS
+    ran = ml.run(script, limits=LIMITS)
+    assert ran.error is None, f"{ran.error}\n{ran.log}"
+    assert json.loads(ran.files["versions.json"]) == VERSIONS
 
 
 def test_what_each_package_asks_for_is_there(ml: Machine) -> None:

@@ -8,6 +8,9 @@ from cloister.errors import ImageUnavailable, VerificationError
 from cloister.rooms.definition import ImageReference
 from cloister.worker.images.store import OpenImage, current_images, list_images, open_image
 
+STANDS_FOR = {"python-ml": "python"}
+"""An image that has all that another has, and more: where it is there, it is what rooms get that ask for the other."""
+
 
 class Offer:
     """All images on this machine: those of today's recipes first, then older ones, which published rooms still name."""
@@ -30,7 +33,8 @@ class Offer:
         if not current:
             raise ImageUnavailable("There is no worker image on this machine. Build one: cloister image build python")
         older = [(image.name, image.measurement) for image in list_images() if not wanted or image.name in wanted]
-        listed = dict.fromkeys([*sorted(current.items()), *older])
+        today = sorted(current.items())
+        listed = dict.fromkeys([*_standing(today), *today, *older, *_standing(older)])
         self.references = tuple(ImageReference(name=name, measurement=measurement) for name, measurement in listed)
         self._open: dict[str, OpenImage] = {}
 
@@ -51,3 +55,8 @@ class Offer:
         """Lets go of all of them."""
         while self._open:
             self._open.popitem()[1].close()
+
+
+def _standing(images: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Images under the names that they stand for."""
+    return [(STANDS_FOR[name], measurement) for name, measurement in images if name in STANDS_FOR]
