@@ -88,6 +88,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         }
         with RunningHub(settings) as hub:
             clients = {caller: hub.client(token) for caller, token in tokens.items()}
+            for caller in ("owner", "other account"):
+                assert clients[caller].put("/v1/vault", json={"definition": caller}).is_success
             yield House(clients)
             for client in clients.values():
                 client.close()
@@ -118,6 +120,19 @@ def _put_part(client: httpx.Client, blob: str) -> httpx.Response:
 
 def _close(client: httpx.Client, blob: str) -> httpx.Response:
     return client.post(f"/v1/blobs/{blob}/complete", json={"parts": 1})
+
+
+def _place(client: httpx.Client, blob: str) -> httpx.Response:
+    what = {"size": len(b"part"), "sha256": hashlib.sha256(b"part").hexdigest()}
+    return client.post(f"/v1/blobs/{blob}/parts/0/place", json=what)
+
+
+def _placed(client: httpx.Client, blob: str) -> httpx.Response:
+    return client.post(f"/v1/blobs/{blob}/parts/0/placed", json={"ticket": "00" * 16})
+
+
+def _same_vault(_house: House, caller: str, client: httpx.Client) -> httpx.Response:
+    return client.put("/v1/vault", json={"definition": caller})
 
 
 def _get(template: str) -> Callable[[httpx.Client, str], httpx.Response]:
@@ -160,9 +175,12 @@ class Row:
 PARTS = "/v1/blobs/{blob_id}/parts/{index}"
 BLOB = "/v1/blobs/{blob_id}"
 CLOSE = "/v1/blobs/{blob_id}/complete"
+PLACE = "/v1/blobs/{blob_id}/parts/{index}/place"
+PLACED = "/v1/blobs/{blob_id}/parts/{index}/placed"
 
 TABLE = {
     "health": Row("get", "/healthz", _plain(lambda c: c.get("/healthz")), 200, 200, 200, 200, 200),
+    "readiness": Row("get", "/readyz", _plain(lambda c: c.get("/readyz")), 200, 200, 200, 200, 200),
     "jwks": Row(
         "get", "/.well-known/jwks.json", _plain(lambda c: c.get("/.well-known/jwks.json")), 200, 200, 200, 200, 200
     ),
@@ -180,6 +198,11 @@ TABLE = {
         200,
         403,
         403,
+    ),
+    "which vault": Row("get", "/v1/vault", _plain(lambda c: c.get("/v1/vault")), 200, 200, 403, 403),
+    "say the same vault": Row("put", "/v1/vault", _same_vault, 200, 200, 403, 403),
+    "say another vault": Row(
+        "put", "/v1/vault", _plain(lambda c: c.put("/v1/vault", json={"definition": "another"})), 409, 409, 403, 403
     ),
     "begin a blob": Row("put", PARTS, _plain(lambda c: _put_part(c, fresh_id())), 201, 201, 201, 201),
     "put into an unfinished blob": Row("put", PARTS, _owned("unfinished", _put_part), 200, 403, 403, 403),
@@ -206,6 +229,15 @@ TABLE = {
     "delete a complete blob": Row("delete", BLOB, _owned("complete", _delete("/v1/blobs/{}")), 204, 403, 403, 403),
     "delete a worker's blob": Row(
         "delete", BLOB, _owned("complete", _delete("/v1/blobs/{}"), "owning worker"), 403, 403, 403, 204
+    ),
+    # Here the store is a folder, and every part passes through the hub: who may send it elsewhere is in test_direct.
+    "place a part": Row("post", PLACE, _owned("unfinished", _place), 200, 200, 200, 200),
+    "show an unknown ticket": Row("post", PLACED, _owned("unfinished", _placed), 404, 404, 404, 404),
+    "find a part of an unfinished blob": Row(
+        "get", PLACE, _owned("unfinished", _get("/v1/blobs/{}/parts/0/place")), 404, 404, 404, 404
+    ),
+    "find a part of a complete blob": Row(
+        "get", PLACE, _owned("complete", _get("/v1/blobs/{}/parts/0/place")), 200, 200, 200, 200
     ),
     "enter a room": Row("put", "/v1/rooms/{room_id}", _plain(lambda c: _room(c, fresh_id())), 200, 200, 403, 403),
     "change a room": Row("put", "/v1/rooms/{room_id}", _owned("room", _room), 200, 403, 403, 403),
