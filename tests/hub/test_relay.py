@@ -203,6 +203,19 @@ def test_stopping_the_hub_ends_open_answers_at_once(tmp_path: Path, word: bytes)
             assert enclave.peer.meeting.asker_left.wait(PATIENCE)
 
 
+@pytest.mark.parametrize("word", [b"hang", b"hang-after"])
+def test_an_enclave_that_gives_no_sign_of_life_is_not_waited_for(tmp_path: Path, word: bytes) -> None:
+    with RunningEnclave() as enclave:
+        settings = HubSettings(data=tmp_path, enclave_url=enclave.url, silence_seconds=0.2)
+        with RunningHub(settings) as hub, hub.client(add_user(settings, "a@example.com")) as client:
+            if word == b"hang":
+                assert client.post("/v1/enclave/messages", content=word).status_code == 503
+            else:
+                with pytest.raises(httpx.RemoteProtocolError):
+                    client.post("/v1/enclave/messages", content=word)
+            assert enclave.peer.meeting.asker_left.wait(PATIENCE)
+
+
 @pytest.mark.parametrize("url", ["", "enclave", "ftp://enclave", "http://", "http://a:b", "127.0.0.1:80"])
 def test_an_enclave_url_that_is_none_is_refused(tmp_path: Path, url: str) -> None:
     with pytest.raises(CloisterError, match="enclave's URL"):

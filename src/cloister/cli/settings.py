@@ -17,6 +17,7 @@ from cloister.cli.ceilings import ROOM
 from cloister.cli.setting import Section, Setting, fields_of
 from cloister.enclave.settings import EnclaveSettings
 from cloister.hub.settings import HubSettings
+from cloister.wire.silence import HEARTBEAT_SECONDS, SILENCE_SECONDS
 from cloister.worker.sandbox.pool import DEFAULT_IMPORTS
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -188,6 +189,15 @@ _ENCLAVE = (
         default=20.0,
         help="Seconds that workers may take to end their tasks when it is stopped. It gives out no new ones then.",
     ),
+    Setting(
+        section="enclave",
+        name="heartbeat_seconds",
+        # Clients can't be told of another one.
+        kind=click.FloatRange(0.1, HEARTBEAT_SECONDS),
+        default=HEARTBEAT_SECONDS,
+        shown=False,
+        help="After so much silence in an answer a sign of life is sent.",
+    ),
     _metrics("enclave", "127.0.0.1:9801"),
     Setting(
         section="enclave",
@@ -260,6 +270,15 @@ WORKER = (
         kind=SECONDS,
         default=20.0,
         help="Seconds that a task may take to end when the worker is stopped. Then it is handed back.",
+    ),
+    Setting(
+        section="worker",
+        name="silence_seconds",
+        kind=SECONDS,
+        default=SILENCE_SECONDS,
+        shown=False,
+        help="After how long a hub that says nothing is taken for gone, and the task with it. Three times the "
+        "enclave's heartbeat_seconds at least.",
     ),
     WORKER_METRICS,
     *ROOM,

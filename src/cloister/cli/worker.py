@@ -51,7 +51,8 @@ def worker(lock_fd: int | None, **given: Any) -> None:
     token = _token(given["token_file"])
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
-    hub = Hub(given["hub"], token, tls=_only(given["hub_cert"]))
+    silence = given["silence_seconds"]
+    hub = Hub(given["hub"], token, timeout=silence, silence=silence, tls=_only(given["hub_cert"]))
     # A worker of software evidence works for an enclave of software evidence; it holds no secrets before that.
     channel = Channel(hub, allow_software=True, patience=Patience(pauses=()))
     # Before anything is mounted: should this process be killed, the kernel drops its plaintext with its mounts.

@@ -31,21 +31,27 @@ from cloister.protocol import ACCOUNT_HEADER, MAX_REQUEST, Blobs, EnclaveEvidenc
 from cloister.rooms.definition import Reference
 from cloister.trust import software
 from cloister.trust.evidence import ENCLAVE_LABEL, NONCE_SIZE, EvidenceSource, SoftwareSource, report_data
+from cloister.wire.silence import HEARTBEAT_SECONDS
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-HEARTBEAT = 20.0
-"""Seconds of silence in an answer after which a sign of life is sent."""
 
 
 class Application:
     """ASGI: ``GET /evidence?nonce=``, ``GET /keys``, ``POST /messages``, ``POST /held``, ``GET /healthz``."""
 
     def __init__(
-        self, service: Service, workers: Workers, keys: KeyRing, source: EvidenceSource, meter: Meter | None = None
+        self,
+        service: Service,
+        workers: Workers,
+        keys: KeyRing,
+        source: EvidenceSource,
+        meter: Meter | None = None,
+        heartbeat: float = HEARTBEAT_SECONDS,
     ) -> None:
-        """``meter``: what may be asked for; by default, the defaults."""
+        """``meter``: what may be asked for; by default, the defaults. ``heartbeat``: as `seal_frames`."""
+        self._heartbeat = heartbeat
         self._meter = meter or Meter(Allowances())
         self._service = service
         self._workers = workers
@@ -155,7 +161,7 @@ class Application:
 
     async def _stream(self, opened: OpenedRequest, account: str, send: Send) -> None:
         frames = self._service.answer(opened, account)
-        sealed = seal_frames(frames, opened.exchange)
+        sealed = seal_frames(frames, opened.exchange, self._heartbeat)
         try:
             async for data in sealed:
                 await send({"type": "http.response.body", "body": data, "more_body": True})
@@ -168,17 +174,17 @@ class Application:
             await frames.aclose()
 
 
-async def seal_frames(frames: AsyncIterator[Frame], exchange: Exchange) -> AsyncGenerator[bytes]:
+async def seal_frames(frames: AsyncIterator[Frame], exchange: Exchange, heartbeat: float) -> AsyncGenerator[bytes]:
     """The frames of an answer as they are sent.
 
-    While an answer takes its time an empty `Progress` goes out now and then: so both ends, and whatever lies between,
-    can tell silence from death.
+    While an answer takes its time an empty `Progress` goes out after every ``heartbeat`` seconds: so both ends, and
+    whatever lies between, can tell silence from death.
     """
     index = 0
     following: asyncio.Future[Frame] = asyncio.ensure_future(anext(frames))
     try:
         while True:
-            done, _ = await asyncio.wait({following}, timeout=HEARTBEAT)
+            done, _ = await asyncio.wait({following}, timeout=heartbeat)
             frame = following.result() if done else Progress()
             last = not isinstance(frame, Progress)
             yield exchange.seal_frame(index, msgspec.json.encode(frame), last=last)
@@ -212,7 +218,8 @@ def create_application(settings: EnclaveSettings, *, clock: Callable[[], int] | 
         store, key, signing, workers, source.reference, clock, memory_bytes=settings.memory_bytes, meter=meter
     )
     watch(lambda: service.rooms_open, lambda: workers.queued, lambda: workers.out, lambda: workers.waiting)
-    return Application(service, workers, KeyRing(signing, now=_seconds(), clock=clock), source, meter)
+    keys = KeyRing(signing, now=_seconds(), clock=clock)
+    return Application(service, workers, keys, source, meter, settings.heartbeat_seconds)
 
 
 _OCTETS = (b"content-type", b"application/octet-stream")

@@ -20,6 +20,7 @@ from cloister.enclave.server import Application, Receive, Scope, Send, create_ap
 from cloister.enclave.settings import EnclaveSettings
 from cloister.errors import CloisterError
 from cloister.logs import REQUEST, REQUEST_HEADER, is_request_id
+from cloister.wire.silence import end_when_silent
 
 _KEEP_ALIVE_SECONDS = 60
 _LAST_SECONDS = 2
@@ -87,6 +88,7 @@ def serve(
     """
     for each in sockets:
         _check_door(each, door)
+        end_when_silent(each, settings.silence_seconds)
     application = create_application(settings)
     config = uvicorn.Config(
         Door(application, door.secret),

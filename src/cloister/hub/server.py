@@ -21,6 +21,7 @@ from cloister.errors import CloisterError
 from cloister.hub.app import create_app
 from cloister.hub.services import Services
 from cloister.hub.settings import HubSettings
+from cloister.wire.silence import end_when_silent
 
 _GRACE_SECONDS = 3
 _KEEP_ALIVE_SECONDS = 75
@@ -108,6 +109,7 @@ def make_server(
             _require_loopback(bound)
     for bound in sockets:
         _send_without_delay(bound)
+        end_when_silent(bound, settings.silence_seconds)
     app = create_app(settings)
     config = uvicorn.Config(
         app,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloister.errors import CloisterError
+from cloister.wire.silence import SILENCE_SECONDS
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -44,6 +45,9 @@ class HubSettings:
     """The largest body of every other request, in bytes."""
     idle_seconds: float = 60.0
     """How long a request body may stall before the request is given up."""
+    silence_seconds: float = SILENCE_SECONDS
+    """After how long a client's or worker's machine that acknowledges nothing, or an enclave that gives no sign of
+    life, is taken for gone. Three times the enclave's `heartbeat_seconds` at least."""
     slowest_bytes: int = 1 * KIB
     """Bytes a second that a request body has to come at, over all, once `idle_seconds` are over."""
     relay_slots: int = 64

@@ -39,8 +39,10 @@ class Upstream:
         if settings.enclave_url is not None:
             self._client = httpx.AsyncClient(
                 base_url=_checked_url(settings.enclave_url),
-                # A long poll may take as long as it likes to answer.
-                timeout=httpx.Timeout(_CONNECT_SECONDS, read=None, write=settings.idle_seconds, pool=None),
+                # An answer may take as long as it likes: there are signs of life in it.
+                timeout=httpx.Timeout(
+                    _CONNECT_SECONDS, read=settings.silence_seconds, write=settings.idle_seconds, pool=None
+                ),
                 limits=httpx.Limits(
                     max_connections=None,
                     max_keepalive_connections=64,

@@ -24,14 +24,13 @@ from cloister.formats.encoding import Hex32, decode
 from cloister.version import VERSION
 from cloister.wire.direct import Direct
 from cloister.wire.patience import NEVER, Deadline, Unavailable
+from cloister.wire.silence import SILENCE_SECONDS
 
 T = TypeVar("T")
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds for connecting, and for each single read and write."""
 _CONNECT_TIMEOUT = 10.0
-_LONGEST_SILENCE = 300.0
-"""Seconds after which a waiting client takes the other side for gone, and asks again."""
 _ANSWER_LIMIT = 16 * 1024 * 1024
 _LISTING_LIMIT = 128 * 1024 * 1024
 """Of a list of parts: a blob may have a million."""
@@ -123,11 +122,19 @@ class Hub:
     """A hub, spoken to as one user. Threads may share it; connections are kept and used again."""
 
     def __init__(
-        self, url: str, api_token: str, *, timeout: float | None = None, tls: ssl.SSLContext | None = None
+        self,
+        url: str,
+        api_token: str,
+        *,
+        timeout: float | None = None,
+        silence: float = SILENCE_SECONDS,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        """``timeout``: seconds for each single read and write. ``tls``: where not the usual authorities are to be
-        trusted; ``SSL_CERT_FILE`` is honoured without it."""
+        """``timeout``: seconds for each single read and write. ``silence``: seconds after which whoever waits for an
+        answer takes the other side for gone. ``tls``: where not the usual authorities are to be trusted;
+        ``SSL_CERT_FILE`` is honoured without it."""
         self.url = url
+        self._silence = silence
         self._timeout = timeout or DEFAULT_TIMEOUT
         host = httpx.URL(url).host
         # A proxy has no business between this machine and itself.
@@ -250,13 +257,13 @@ class Hub:
         """Sends a sealed message; inside the block the answer's bytes arrive as they come.
 
         Args:
-            wait: whether silence is to be expected: minutes then, instead of the usual timeout.
+            wait: whether the answer may take as long as it likes, with signs of life.
             deadline: when to break off a read that is still waiting.
 
         Raises:
             Unavailable: nobody is there, or the answer broke off.
         """
-        silence = _LONGEST_SILENCE if wait else self._timeout
+        silence = self._silence if wait else self._timeout
         left = deadline.remaining()
         timeout = httpx.Timeout(self._timeout, read=silence if left is None else min(silence, left + 0.001), pool=None)
         headers = {"Accept-Encoding": "identity", **_octets(message)}

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from cloister.errors import ApiError, CloisterError
+from cloister.errors import ApiError, CloisterError, ServerError
 from cloister.formats.encoding import decode
 from cloister.formats.sealed import SealingKey, open_task, seal_report
 from cloister.logs import fields
@@ -284,4 +284,10 @@ class _Lease:
 
 
 def _sleep(cancelled: threading.Event, seconds: float) -> None:
-    cancelled.wait(seconds)
+    """A pause between attempts, while the task is wanted: its transfers must not keep the worker from the next one.
+
+    Raises:
+        ServerError: it isn't any more.
+    """
+    if cancelled.wait(seconds):
+        raise ServerError("The task was taken back.")
