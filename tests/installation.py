@@ -24,7 +24,7 @@ from cloister.sdk.dcr import AnalyticsDcr
 from cloister.sdk.device import open_device_key
 from cloister.sdk.folder import StateFolder
 from cloister.sdk.key import Key
-from cloister.sdk.nodes import PythonComputeNode, RawDataNode
+from cloister.sdk.nodes import RawDataNode, ScriptComputeNode
 from cloister.wire.hub import Hub
 from cloister.wire.patience import Patience
 from cloister.worker.sandbox.bundle import LAUNCHER
@@ -208,10 +208,10 @@ def data_node(room: AnalyticsDcr, node: str) -> RawDataNode:
     return found
 
 
-def compute_node(room: AnalyticsDcr, node: str) -> PythonComputeNode:
+def compute_node(room: AnalyticsDcr, node: str) -> ScriptComputeNode:
     """A computation of a published room."""
     found = room.get_node(node)
-    assert isinstance(found, PythonComputeNode)
+    assert isinstance(found, ScriptComputeNode)
     return found
 
 

@@ -136,6 +136,7 @@ def test_how_it_ends(machine: Machine, script: str, error: str) -> None:
     assert machine.run(script, limits=LIMITS).error == error
 
 
+@pytest.mark.slow
 def test_limits_name_themselves(machine: Machine) -> None:
     hog = "x <- list(); repeat x[[length(x) + 1]] <- numeric(1e6) + 1"
     assert "limit on memory" in (machine.run(hog, limits=LIMITS).error or "")
@@ -143,6 +144,7 @@ def test_limits_name_themselves(machine: Machine) -> None:
     assert "limit on pids" in (machine.run(forks, limits=LIMITS).error or "")
 
 
+@pytest.mark.slow
 def test_the_usual_packages_do_real_work(machine: Machine) -> None:
     script = """
 suppressPackageStartupMessages({
