@@ -49,69 +49,12 @@ from cloister.worker.sandbox.runtime import Runtime, stop_starting
 
 log = logging.getLogger("cloister.worker")
 
-LimitName = Literal["memory", "pids", "wall time", "output size", "output files", "scratch"]
-
-DEFAULT_DIRECTORY = Path("/run/cloister/sandboxes")
-
 _START_SECONDS = 60.0
 _OPEN_FILES = 65_536
 _WAITING = Limits(memory_bytes=GIB)
 """What a container may use until it is handed its task."""
 # Host numbers that nobody gives to users, services or other containers: a gap in systemd's list, uid ranges.
 _FIRST_HOST_ID, _HOST_ID_RANGES, _IDS_PER_RANGE = 0x70000000, 4094, 65536
-
-
-@dataclass(frozen=True, kw_only=True)
-class Blueprint:
-    """What has to be known of a task before its container can be made. Equal ones make equal containers."""
-
-    argv: tuple[str, ...]
-    """The program inside the container, started by tini: see runners/launcher.py for what it has to do."""
-    image_root: Path
-    """The image's root file system, a directory; never written to."""
-    launcher: str
-    """The text of the file that is seen as `bundle.LAUNCHER`."""
-    threads: int
-    """How many threads the thread pools of libraries are told to have."""
-    code_target: str = "/input/code"
-    """Where the job's code is seen; see `frame.code_target`."""
-    language: str = "python"
-    """Of the scripts that it is for."""
-    imports: tuple[str, ...] = ()
-    """Modules to import before the task comes."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """What to run in a container: trusted parameters around untrusted code."""
-
-    go: str
-    """What the launcher is told to start. One line."""
-    code: Mapping[str, bytes]
-    """Files seen read-only in the blueprint's `code_target`, by relative name; nested names allowed."""
-    limits: Limits
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """How a container ended. Only `log` and `report` were chosen by the untrusted code."""
-
-    exit_code: int
-    """0 to 255 as a shell would say it: 128 + n where signal n ended it."""
-    limit: LimitName | None
-    """The limit that ended it, or that explains its failure. `pids` is for the caller to conclude."""
-    refused_processes: bool
-    """Whether it was refused a process or thread at some time: a possible cause where `limit` is None."""
-    cancelled: bool
-    wall_seconds: float
-    peak_memory_bytes: int | None
-    """The most memory it held at once, where the kernel tells, besides what it held before it had its task."""
-    log: bytes
-    """Standard output and standard error: the head, then the tail, at most `Limits.log_bytes`."""
-    report: bytes
-    """What the launcher (or the script in its name) sent about a failure. Untrusted."""
-    output: Path
-    """The folder that was /output. Gone when the container is closed."""
 
 
 class Sandbox:
@@ -143,6 +86,11 @@ class Sandbox:
         """Of the whole machine; what is put into memory is claimed there first."""
         self.disk = disk
         """For what doesn't fit into memory; None where nothing may lie on a disk, encrypted or not."""
+
+    @property
+    def walls(self) -> bundle.Walls:
+        """What stands between containers and the machine."""
+        return self._runtime.walls
 
     @property
     def directory(self) -> Path:
@@ -244,6 +192,7 @@ class Container:
         self._places = frame.lay_out(
             folder,
             image_root=blueprint.image_root,
+            layers=blueprint.layers,
             code_target=blueprint.code_target,
             launcher=blueprint.launcher,
             on_disk=self._on_disk,
@@ -263,7 +212,7 @@ class Container:
         (folder / "bundle").mkdir(mode=0o700)
         (folder / "bundle/config.json").write_text(json.dumps(configuration))
         if self._runtime.walls == "gvisor":
-            self._make_group(limits)
+            allowance.make_group(self._name, limits, self._where, self._runtime.walls)
         go_read, self._go = pipe(held)
         os.set_blocking(go_read.fileno(), True)  # it is the container that reads
         self._log, log_write = pipe(held)
@@ -279,8 +228,8 @@ class Container:
         held.callback(self._process.close)
         for ours_no_more in (go_read, log_write, report_write):
             ours_no_more.close()
-        self._group = self._own_group()
-        self._check_limits(limits, 0, 0)
+        self._allowance = Allowance(self._name, pid, self._where, self._runtime.walls)
+        self._allowance.check(limits)
         with contextlib.suppress(BrokenPipeError):  # it has ended: `wait_ready` tells
             self._go.write(bundle.ADOPTED + " ".join(blueprint.imports).encode() + b"\n")
 
@@ -319,7 +268,7 @@ class Container:
     @property
     def members(self) -> tuple[int, ...]:
         """Its processes, as the host sees them."""
-        return self._group.members()
+        return self._allowance.group.members()
 
     @property
     def client(self) -> int:
@@ -328,7 +277,7 @@ class Container:
 
     def facts(self) -> cgroups.Facts:
         """What the kernel accounts to it."""
-        return self._group.facts()
+        return self._allowance.group.facts()
 
     def kill(self) -> None:
         """End it at once. What it held stays until `close`."""
@@ -349,9 +298,9 @@ class Container:
         if self._runtime.walls == "gvisor":
             return self.wait_ready()
         try:
-            self._group.set_background(True)
+            self._allowance.group.set_background(True)
             self.wait_ready()
-            self._group.set_background(False)
+            self._allowance.group.set_background(False)
         except OSError as error:
             raise SandboxUnavailable(f"A container's priority can't be set: {error}.") from error
 
@@ -388,7 +337,7 @@ class Container:
         """
         self.wait_ready()
         frame.fill(self._places, job.code, job.limits, self._on_disk.keys())
-        used_before = self._limit_to(job.limits)
+        used_before = self._allowance.give(job.limits)
         log = Capture(job.limits.log_bytes)
         while read_now(self._log):
             pass  # what libraries had to say when they were imported is no part of the task's log
@@ -401,17 +350,17 @@ class Container:
             self._process,
             self._log,
             log,
-            self._group,
+            self._allowance.group,
             deadline=started + job.limits.wall_seconds,
             cancelled=cancelled or threading.Event(),
         )
         exit_code = self._process.end()
-        if not self._group.empty():  # whoever else is in there may still write
+        if not self._allowance.group.empty():  # whoever else is in there may still write
             raise SandboxUnavailable("Processes of a container can't be ended. Look at the machine's kernel log.")
         wall_seconds = time.monotonic() - started
         while chunk := read_now(self._log):
             log.feed(chunk)
-        facts = self._group.facts()
+        facts = self._allowance.group.facts()
         return Outcome(
             exit_code=exit_code,
             limit=_limit(stopped, exit_code, facts, self._places),
@@ -424,121 +373,8 @@ class Container:
             output=self._places.output,
         )
 
-    def _make_group(self, limits: Limits) -> None:
-        try:
-            group = cgroups.create(self._name, self._where)
-            group.set_limits(
-                memory_bytes=limits.memory_bytes,
-                pids=bundle.host_processes(limits.pids, self._runtime.walls),
-                cpu_quota=bundle.cpu_quota(limits),
-            )
-        except OSError as error:
-            raise SandboxUnavailable(f"A container's control group can't be made: {error}.") from error
-
-    def _own_group(self) -> cgroups.ControlGroup:
-        try:
-            group = cgroups.ControlGroup.of(self._process.pid, self._where)
-        except OSError as error:
-            raise SandboxUnavailable(f"The container has no control group: {error}. Nothing was run in it.") from error
-        if not group.is_only(self._name):
-            raise SandboxUnavailable("The runtime did not set the limits it was given: the container has no own group.")
-        return group
-
-    def _limit_to(self, limits: Limits) -> int:
-        """Set the task's limits, on top of what the container needed before it had a task; the memory of that.
-
-        So a task has as much for itself wherever it runs.
-        """
-        facts = self._group.facts()
-        memory = facts.memory_used or 0
-        # tini and the launcher are counted with the task; threads that libraries have started are not.
-        threads = max(0, (facts.pids_used or 0) - bundle.PIDS_OF_OUR_OWN - 1)
-        pids = bundle.host_processes(limits.pids, self._runtime.walls) + threads
-        try:
-            self._group.set_limits(
-                memory_bytes=limits.memory_bytes + memory,
-                pids=pids,
-                cpu_quota=bundle.cpu_quota(limits),
-            )
-        except OSError as error:
-            raise SandboxUnavailable(f"A container's limits can't be set: {error}. Nothing was run in it.") from error
-        self._check_limits(limits, memory, threads)
-        return memory
-
-    def _check_limits(self, limits: Limits, more_memory: int, more_pids: int) -> None:
-        facts = self._group.facts()
-        memory = (limits.memory_bytes + more_memory) // scratch.PAGE * scratch.PAGE
-        pids = bundle.host_processes(limits.pids, self._runtime.walls) + more_pids
-        quota = bundle.cpu_quota(limits)
-        if (facts.memory_limit, facts.pids_limit, facts.cpu_quota) != (memory, pids, quota):
-            raise SandboxUnavailable(
-                f"The runtime did not set the limits it was given: memory {facts.memory_limit} instead of {memory} "
-                f"bytes, processes {facts.pids_limit} instead of {pids}, processor time {facts.cpu_quota} instead of "
-                f"{quota}. Nothing was run in it."
-            )
-
     def _clear(self) -> None:
         self._runtime.forget(self._name, self._folder / "state")
         cgroups.remove(self._name, self._where)
         self._runtime.reap(range(self._first_host_id, self._first_host_id + _IDS_PER_RANGE))
         scratch.clear(self._folder)
-
-
-def sweep(directory: Path = DEFAULT_DIRECTORY) -> list[str]:
-    """Remove what workers that no longer live have left under `directory`; their names.
-
-    Processes are killed, control groups removed, mounts unmounted (as far as they are seen from here), files removed.
-    """
-    where = cgroups.hierarchies()
-    swept = set()
-    for left in scratch.abandoned(directory):
-        stop_starting(left)
-        _remove_groups(directory, left.name, where)
-        scratch.clear(left)
-        swept.add(left.name)
-    # A runtime that was just starting something may have gone on for a moment after an earlier sweep.
-    for name in cgroups.names(f"cloister-{_tag(directory)}-", where):
-        worker = name.split("-")[2]
-        if not (directory / worker).exists():
-            cgroups.remove(name, where)
-            swept.add(worker)
-    return sorted(swept)
-
-
-def _remove_groups(directory: Path, worker: str, where: cgroups.Hierarchies) -> None:
-    for name in cgroups.names(group_name(directory, worker, ""), where):
-        cgroups.remove(name, where)
-
-
-def _tag(directory: Path) -> str:
-    return hashlib.sha256(os.fsencode(directory.absolute())).hexdigest()[:8]
-
-
-def group_name(directory: Path, worker: str, run: str) -> str:
-    """The name of a run's control group and container: it tells whose it is, so that it can be swept."""
-    return f"cloister-{_tag(directory)}-{worker}-{run}"
-
-
-def _limit(stopped: Stop | None, exit_code: int, facts: cgroups.Facts, places: bundle.Places) -> LimitName | None:
-    """Which limit ended it, or explains its failure.
-
-    A full /output is named even where the script went on as if nothing were: its result would be incomplete.
-    """
-    if stopped == "cancelled":
-        return None
-    if stopped is not None:
-        return stopped
-    if exit_code != 0 and facts.killed_for_memory:
-        return "memory"
-    output = os.statvfs(places.output)
-    own = [os.statvfs(place) for place in (places.tmp, places.shared_memory)]  # of two kinds where one lies on disk
-    if output.f_bavail == 0:
-        return "output size"
-    if output.f_favail == 0:
-        return "output files"
-    # A mapped page that had no room in its folder: shared memory, which a helper of Python's may have removed since.
-    if exit_code == 128 + signal.SIGBUS or (
-        exit_code != 0 and any(0 in (each.f_bavail, each.f_favail) for each in own)
-    ):
-        return "scratch"
-    return None

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
 
@@ -86,6 +86,7 @@ def lay_out(
     folder: Path,
     *,
     image_root: Path,
+    layers: Sequence[Path] = (),
     code_target: str,
     launcher: str,
     on_disk: Mapping[DiskPlace, Path] | None = None,
@@ -95,6 +96,7 @@ def lay_out(
     They hold nothing of a task, and have room for little: see `make_room` and `fill`.
 
     Args:
+        layers: folders seen over the image, the first on top.
         on_disk: empty folders of this container's own to be used for some places, in memory otherwise. They have
             their sizes already.
 
@@ -125,7 +127,7 @@ def lay_out(
     if code_target == "/input/code":
         _new(inputs / "code")
     return bundle.Places(
-        root=_overlay(_new(folder / "root"), skeleton, image_root),
+        root=_overlay(_new(folder / "root"), [skeleton, *layers, image_root]),
         input=inputs,
         code=_new(frame / "code"),
         code_target=code_target,
@@ -211,9 +213,9 @@ def _make_devices(folder: Path) -> None:
         (folder / name).symlink_to(f"/proc/self/fd{target}")
 
 
-def _overlay(target: Path, upper: Path, lower: Path) -> Path:
+def _overlay(target: Path, folders: Sequence[Path]) -> Path:
     # Named by descriptor, since the mount table inside shows these words.
-    descriptors = [os.open(layer, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) for layer in (upper, lower)]
+    descriptors = [os.open(layer, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) for layer in folders]
     try:
         layers = ":".join(f"/proc/self/fd/{descriptor}" for descriptor in descriptors)
         linux.mount("overlay", target, "overlay", linux.MS_RDONLY | _QUIET, f"lowerdir={layers}")

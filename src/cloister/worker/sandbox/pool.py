@@ -112,12 +112,12 @@ class Pool:
         Args:
             libraries: whether the task seems to use libraries. If not, the one that is made in its place imports
                 nothing ahead, and so is there many times sooner; either kind serves either task.
-            on_disk: see `Sandbox.make`; none that waits has any of it.
+            on_disk: see `Sandbox.make`; none that waits has any of it, or layers over its image.
 
         Raises:
             SandboxUnavailable, DiskUnusable: none could be made.
         """
-        waiting = None if on_disk else self._waiting_one(blueprint, libraries)
+        waiting = None if on_disk or blueprint.layers else self._waiting_one(blueprint, libraries)
         container = waiting or self._sandbox.make(blueprint, on_disk)
         self._not_before = time.monotonic() + SETTLE_SECONDS
         self._wake()
