@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from cloister.sdk.csv_files import read_input_csv_file
     from cloister.sdk.datasets import SecretStoreOptions
     from cloister.sdk.key import Key
-    from cloister.sdk.progress import TransferProgress
+    from cloister.sdk.progress import RunProgress, TransferProgress
     from cloister.sdk.specifications import EnclaveSpecification, EnclaveSpecifications, enclave_specifications
 
 __version__ = VERSION
@@ -48,6 +48,7 @@ _AT_FIRST_USE = {
     "EnclaveSpecification": "cloister.sdk.specifications",
     "EnclaveSpecifications": "cloister.sdk.specifications",
     "Key": "cloister.sdk.key",
+    "RunProgress": "cloister.sdk.progress",
     "SecretStoreOptions": "cloister.sdk.datasets",
     "TransferProgress": "cloister.sdk.progress",
     "create_client": "cloister.sdk.connect",
@@ -73,6 +74,7 @@ __all__ = [
     "NotFoundError",
     "ReceiptInvalid",
     "RollbackDetected",
+    "RunProgress",
     "SecretStoreOptions",
     "ServerError",
     "TimedOut",

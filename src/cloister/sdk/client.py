@@ -36,6 +36,7 @@ from cloister.sdk.folder import StateFolder
 from cloister.sdk.key import Key
 from cloister.sdk.link import Identity, RoomLink
 from cloister.sdk.nodes import RoomContext
+from cloister.sdk.pending import PendingKeys
 from cloister.sdk.progress import Reporter
 from cloister.sdk.resume import UploadRecords
 from cloister.sdk.specifications import Accepted, EnclaveSpecs, accepted
@@ -76,7 +77,8 @@ class Client:
         self._vault = Vault(
             hub, folder, self.user_email, self.device_key, self._link, self._issuer, patience=patience, named=vault
         )
-        self._datasets = Datasets(self._vault, self._transfers, self._link, self.user_email)
+        pending = PendingKeys(self._vault, folder, hub.url, self.user_email)
+        self._datasets = Datasets(self._vault, self._transfers, self._link, self.user_email, pending)
 
     @property
     def user_email(self) -> str:
@@ -189,6 +191,20 @@ class Client:
         return self._datasets.upload(
             data, key, file_name, description, parallel=parallel_uploads, options=secret_store_options
         ).digest()
+
+    def upload_file(self, path: str | Path, file_name: str | None = None, *, description: str = "") -> str:
+        """`upload_dataset` of a file of this machine with a fresh key, which your vault keeps from before the first
+        byte is sent: whatever ends the program, upload the same file again, and only the rest is sent.
+
+        Args:
+            file_name: for you alone; the file's own without it.
+
+        Raises:
+            VerificationError: this machine may not keep keys in your vault yet; the message says what to do.
+            BadRequestError, EvidenceRejected, ApiError: as `upload_dataset`.
+            OSError: the file can't be read.
+        """
+        return self._datasets.upload_file(Path(path), file_name or Path(path).name, description).digest()
 
     def get_dataset(self, manifest_hash: str) -> dict[str, Any] | None:
         """One of `get_available_datasets`, or None."""

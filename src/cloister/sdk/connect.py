@@ -57,9 +57,33 @@ def create_client(
     """
     if request_timeout is not None and not request_timeout > 0:
         raise BadRequestError("request_timeout is a number of seconds, more than 0. Leave it out for the default.")
+    return client_at(
+        settings.hub_url(os.environ, host=api_host, port=api_port, use_tls=api_use_tls),
+        user_email,
+        api_token,
+        request_timeout=request_timeout,
+        tls=ssl.create_default_context() if unsafe_disable_known_root_ca_check else None,
+        trust_software_enclave=trust_software_enclave,
+        enclave_specs=enclave_specs,
+        progress=progress,
+        check_keys=check_keys,
+    )
+
+
+def client_at(
+    url: str,
+    user_email: str,
+    api_token: str,
+    *,
+    request_timeout: float | None = None,
+    tls: ssl.SSLContext | None = None,
+    trust_software_enclave: bool | None = None,
+    enclave_specs: EnclaveSpecs | None = None,
+    progress: bool | ProgressHook | None = None,
+    check_keys: KeyCheck | None = None,
+) -> Client:
+    """`create_client` for the hub at a URL, whatever the environment names. All else is as there."""
     environ = os.environ
-    url = settings.hub_url(environ, host=api_host, port=api_port, use_tls=api_use_tls)
-    tls = ssl.create_default_context() if unsafe_disable_known_root_ca_check else None
     folder = StateFolder(settings.state_folder(environ))
     if trust_software_enclave is None:
         trust_software_enclave = settings.software_allowed(environ)

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import time
 import warnings
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 from cloister.errors import BadRequestError, NotFoundError, VerificationError
-from cloister.formats.dataset import Manifest, check_key
+from cloister.formats.dataset import PART_SIZE, Manifest, check_key
 from cloister.formats.encoding import Hex32, Record, Size, canonical, decode
 from cloister.protocol import Item, ReadStatus, RoomStatus
 from cloister.sdk.key import Key
 from cloister.sdk.link import RoomLink
+from cloister.sdk.pending import PendingKeys
 from cloister.sdk.uploads import Data, Transfers
 from cloister.sdk.vault import Vault
 from cloister.wire.transfers import PARALLEL, stream
@@ -59,7 +62,15 @@ class DatasetRecord(Record, frozen=True, kw_only=True):
 class Datasets:
     """What a user does with their datasets."""
 
-    def __init__(self, vault: Vault, transfers: Transfers, link: Callable[[str], RoomLink], email: str) -> None:
+    def __init__(
+        self,
+        vault: Vault,
+        transfers: Transfers,
+        link: Callable[[str], RoomLink],
+        email: str,
+        pending: PendingKeys,
+    ) -> None:
+        self._pending = pending
         self._vault = vault
         self._transfers = transfers
         self._link = link
@@ -103,6 +114,27 @@ class Datasets:
         # Last: what is listed is whole.
         self._vault.put(f"dataset/{digest}", canonical(record))
         return manifest
+
+    def upload_file(self, file: Path, name: str, description: str, *, parallel: int = PARALLEL) -> Manifest:
+        """`upload` of a file of this machine, with a key of its own.
+
+        Raises:
+            VerificationError: this machine may not keep keys in the vault. Nothing was sent.
+            BadRequestError, ApiError: as `upload`.
+            OSError: the file can't be read.
+        """
+        if not self._vault.trusted:
+            raise VerificationError(
+                "The dataset's key would be lost, so nothing was uploaded: this machine has not made your vault, and "
+                f"only the hub says that {self._vault.id} is yours. If it is (client.vault_id, or `cloister whoami`, "
+                f"says so on a machine that you used before), set CLOISTER_VAULT={self._vault.id} and try again."
+            )
+        with file.open("rb") as opened:
+            found = os.fstat(opened.fileno())
+            if found.st_size <= PART_SIZE:
+                return self.upload(opened, Key(), name, description, parallel=parallel)
+            with self._pending.of(found) as key:
+                return self.upload(opened, key, name, description, parallel=parallel)
 
     def note(self, digest: str, room: str, node: str) -> None:
         """Remembers that a dataset is about to be attached there."""
@@ -183,9 +215,9 @@ class Datasets:
         for where in () if force else record.attached:
             if self._is_attached(digest, where):
                 raise BadRequestError(
-                    f"The dataset is attached to the data node {where.node!r} of the room {where.room}. Remove it "
-                    "there first with remove_published_dataset(), or delete it with force=True: computations that "
-                    "read it will fail then."
+                    f"The dataset is attached to the data node {where.node!r} of the room {where.room}. Take it away "
+                    "there first (remove_published_dataset(), `cloister data detach`), or force it (force=True, "
+                    "--force): computations that read it will fail then."
                 )
         # The key first: whatever comes after may fail, and be done again.
         if key is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from cloister.errors import BadRequestError, EvidenceRejected, ReceiptInvalid
 from cloister.formats.receipt import ReceiptBody, read_receipt
 from cloister.protocol import Done, ReadStatus, RoomStatus, StopRoom, UnbindKey
@@ -111,6 +113,14 @@ class AnalyticsDcr:
             LogTampered: the events are not the ones that the enclave has signed.
         """
         return audit_text(read_log(self._context.link)[1])
+
+    def audit_events(self) -> list[dict[str, Any]]:
+        """The same, as JSON values: the records that the enclave has signed, as docs/formats.md describes them.
+
+        Raises:
+            LogTampered: the events are not the ones that the enclave has signed.
+        """
+        return [msgspec.to_builtins(event) for event in read_log(self._context.link)[1]]
 
     def verify_receipt(self, receipt: bytes) -> ReceiptBody:
         """Checks a receipt (DSSE JSON) that somebody shows, about a result of this room, and returns what it says.

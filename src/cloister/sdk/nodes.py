@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO
 
@@ -20,6 +22,7 @@ from cloister.protocol import (
     CancelJob,
     Done,
     FetchResult,
+    Progress,
     ReadStatus,
     RemoveDataset,
     Result,
@@ -33,6 +36,7 @@ from cloister.sdk.datasets import Datasets
 from cloister.sdk.definitions import NodeDefinition, definition_of
 from cloister.sdk.key import Key
 from cloister.sdk.link import RoomLink
+from cloister.sdk.progress import RunProgress
 from cloister.sdk.results import check_receipt, fetch_result
 from cloister.sdk.uploads import Data, Transfers
 from cloister.wire.patience import Deadline
@@ -235,6 +239,33 @@ class ComputeNode(_Node):
         self.run_computation()
         return self.get_results_as_bytes(interval, timeout)
 
+    def wait_for_run(self, timeout: float | None = None, told: Callable[[RunProgress], None] | None = None) -> None:
+        """Waits for the end of the run that `run_computation` has started, and fetches nothing.
+
+        Args:
+            timeout: as `get_results_as_bytes`.
+            told: is called at every change of the computation, and of those that it needs.
+
+        Raises:
+            BadRequestError, EnclaveError, TimedOut: as `get_results_as_bytes`.
+        """
+        self._wait(Deadline.after(timeout), told)
+
+    def write_results(self, into: IO[bytes], timeout: float | None = None, *, latest: bool = False) -> int:
+        """Like `get_results_as_bytes`, into an open file; the number of bytes. Memory use is bounded.
+
+        Nothing is written before all of the result was checked.
+
+        Args:
+            latest: don't wait for a run, and take the result over the data that is attached now, whoever has run it.
+        """
+        file, _ = self._fetched(None) if latest else self._result(timeout)
+        with file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            shutil.copyfileobj(file, into)
+            return size
+
     def _result(self, timeout: float | None) -> tuple[IO[bytes], str]:
         """The file and its name. What the hub has lost is computed once more."""
         deadline = Deadline.after(timeout)
@@ -247,15 +278,31 @@ class ComputeNode(_Node):
         return self._awaited(deadline)
 
     def _awaited(self, deadline: Deadline) -> tuple[IO[bytes], str]:
-        job, context = self._started(), self._context
+        self._wait(deadline)
+        return self._fetched(self._started())
+
+    def _wait(self, deadline: Deadline, told: Callable[[RunProgress], None] | None = None) -> None:
+        job = self._started()
+
+        def progressed(progress: Progress) -> None:
+            if told is not None and progress.status != "":
+                what = "" if progress.waiting_for is UNSET else progress.waiting_for
+                told(RunProgress(progress.node, progress.status, what))
+
         try:
-            context.link.ask(AwaitJob(node=self.id, job=job), Done, wait=True, deadline=deadline)
+            self._context.link.ask(
+                AwaitJob(node=self.id, job=job), Done, wait=True, deadline=deadline, progressed=progressed
+            )
         except KeyboardInterrupt as error:
             error.add_note(
                 f"The computation {self.name!r} goes on. cancel_computation() ends it, get_results_as_bytes() and its "
                 f"like wait for it again; in another program, set job_id = {job!r} of this node before."
             )
             raise
+
+    def _fetched(self, job: str | None) -> tuple[IO[bytes], str]:
+        """The checked result of a job and its name; without a job, the one over the data that is attached now."""
+        context = self._context
         told = context.link.ask(FetchResult(node=self.id, job=job), Result)
         proven = check_receipt(
             told.body, context.definition, context.link.room, self._record, told.trusted, told.checkpoint

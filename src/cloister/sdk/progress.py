@@ -32,6 +32,17 @@ class TransferProgress:
     """Bytes of plaintext; None where that is not known before the end."""
 
 
+@dataclass(frozen=True)
+class RunProgress:
+    """What has become of one computation that a run consists of."""
+
+    node: str
+    """Its id."""
+    status: Literal["queued", "running", "finished"]
+    waiting_for: str = ""
+    """What it waits for while it is queued, in words; empty where that is not known."""
+
+
 ProgressHook = Callable[[TransferProgress], None]
 """Is called after each part (8 MiB). What it raises ends the transfer."""
 
