@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import bulk, logs, one_script, whole
+from bench import bulk, images, logs, one_script, whole
 from bench.report import Report, Table, machine, now
 from cloister.worker.images.store import open_image
 from cloister.worker.linux import enter_private_mounts
@@ -28,6 +28,7 @@ class Sizes:
     """How often each thing is measured."""
 
     scripts: int = 20
+    images: int = 7
     round_trips: int = 100
     clients: int = 8
     computations_each: int = 25
@@ -42,6 +43,7 @@ class Sizes:
 
 SMOKE = Sizes(
     scripts=1,
+    images=1,
     round_trips=2,
     clients=2,
     computations_each=1,
@@ -69,6 +71,8 @@ def measure(sizes: Sizes, runtime: Runtime, image_root: Path) -> Iterator[Table]
         finally:
             if installation.process is not None:
                 installation.stop()
+    with Sandbox(runtime) as sandbox:
+        yield from images.measure(sandbox, sizes.images)
     yield from logs.lengths(sizes.logs)
     yield logs.many_rooms(sizes.rooms, 100)
 

@@ -24,10 +24,11 @@ class Bare:
 
     root: Path
     environment: Mapping[str, str]
+    interpreter: str = INTERPRETER
 
     def command(self) -> list[str]:
         """Runs the script in there."""
-        return ["chroot", str(self.root), INTERPRETER, SCRIPT]
+        return ["chroot", str(self.root), self.interpreter, SCRIPT]
 
     def run(self) -> None:
         """Runs it to its end.
@@ -45,7 +46,7 @@ class Bare:
 
 
 @contextmanager
-def bare(image_root: Path, script: str, inputs: Mapping[str, bytes]) -> Iterator[Bare]:
+def bare(image_root: Path, script: str, inputs: Mapping[str, bytes], interpreter: str = INTERPRETER) -> Iterator[Bare]:
     """Lays it out in memory, and takes it away afterwards."""
     with tempfile.TemporaryDirectory(prefix="cloister-bench-") as name:
         place = Path(name)
@@ -66,7 +67,7 @@ def bare(image_root: Path, script: str, inputs: Mapping[str, bytes]) -> Iterator
             mounted.append(root)
             linux.mount("proc", root / "proc", "proc", 0)
             mounted.append(root / "proc")
-            yield Bare(root, {"PATH": os.environ["PATH"], **_environment()})
+            yield Bare(root, {"PATH": os.environ["PATH"], **_environment()}, interpreter)
         finally:
             for point in reversed(mounted):
                 linux.unmount(point)

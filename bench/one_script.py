@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -41,16 +41,22 @@ def measure(sandbox: Sandbox, image_root: Path, repetitions: int) -> Table:
             ways["podman run --rootfs"] = lambda: _podman(files)
         else:
             notes.append(f"no row for podman: {problem}")
-        samples: dict[str, list[float]] = {name: [] for name in ways}
-        for repetition in range(repetitions + 1):
-            for name, run in ways.items():
-                if not pool.wait_full(60):
-                    raise RuntimeError("No container waits, though one should.")
-                started = time.perf_counter()
-                run()
-                if repetition:
-                    samples[name].append(time.perf_counter() - started)
-    return Table(title="Import pandas, sum a small CSV", rows=compared(list(samples.items())), notes=tuple(notes))
+        samples = in_turns(ways, pool, repetitions)
+    return Table(title="Import pandas, sum a small CSV", rows=compared(samples), notes=tuple(notes))
+
+
+def in_turns(ways: Mapping[str, Callable[[], None]], pool: Pool, repetitions: int) -> list[tuple[str, list[float]]]:
+    """How long each way takes, in seconds: in turns, `repetitions` times, after once that doesn't count."""
+    samples: dict[str, list[float]] = {name: [] for name in ways}
+    for repetition in range(repetitions + 1):
+        for name, run in ways.items():
+            if not pool.wait_full(60):
+                raise RuntimeError("No container waits, though one should.")
+            started = time.perf_counter()
+            run()
+            if repetition:
+                samples[name].append(time.perf_counter() - started)
+    return list(samples.items())
 
 
 def _contained(made: AbstractContextManager[Container]) -> None:

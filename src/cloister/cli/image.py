@@ -9,12 +9,12 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 import click
 
 from cloister.worker.images.recipe import recipe_names
-from cloister.worker.images.store import Image, build_image, current_images, list_images
+from cloister.worker.images.store import Image, build_image, current_images, list_images, remove_image
 
 
 @click.group()
 def image() -> None:
-    """The images that computations run in: small Debian systems with Python and its libraries."""
+    """The images that computations run in: small Debian systems with Python or R and their libraries."""
 
 
 @image.command(short_help="Build images, unless they are there.")
@@ -55,3 +55,16 @@ def list_() -> None:
     for name in recipe_names():
         if name not in current:
             click.echo(f"{name} not built; build it: cloister image build {name}")
+
+
+@image.command(short_help="Delete images that no room needs any more.")
+@click.argument("measurements", nargs=-1, required=True, metavar="MEASUREMENT...")
+def remove(measurements: tuple[str, ...]) -> None:
+    """Delete the images MEASUREMENT... from this machine.
+
+    Published rooms name the images that they were published for, and can't use others: delete an old image only when
+    no room needs it any more. `cloister image list` shows the measurements.
+    """
+    for measurement in measurements:
+        remove_image(measurement)
+        click.echo(f"removed {measurement}")

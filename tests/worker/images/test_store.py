@@ -24,6 +24,7 @@ from cloister.worker.images.store import (
     find_image,
     list_images,
     open_image,
+    remove_image,
 )
 
 RECIPE = """
@@ -230,6 +231,29 @@ def test_an_image_changed_after_its_first_use_is_not_opened(store: Path, recipe:
     with pytest.raises(VerificationError, match="image build --rebuild tiny"):
         open_image(image.measurement, store=store)
     assert not os.path.ismount(root)
+
+
+# Removing
+
+
+def test_a_removed_image_is_gone_with_what_led_to_it(store: Path, recipes: Path, recipe: Recipe, image: Image) -> None:
+    kept = add_tree(small_tree(store), recipe, store=store)
+    assert find_image("tiny", store=store, recipes=recipes).measurement == kept.measurement
+    remove_image(image.measurement, store=store)
+    assert [each.measurement for each in list_images(store=store)] == [kept.measurement]
+    remove_image(kept.measurement, store=store)
+    assert list_images(store=store) == []
+    with pytest.raises(ImageUnavailable, match="is not built"):
+        find_image("tiny", store=store, recipes=recipes)
+    with pytest.raises(ImageUnavailable, match="no image with the measurement"):
+        remove_image(kept.measurement, store=store)
+
+
+@pytest.mark.parametrize("measurement", ["", "..", "tiny", "../" + "a" * 61, "A" * 64])
+def test_only_a_measurement_can_be_removed(store: Path, image: Image, measurement: str) -> None:
+    with pytest.raises(ImageUnavailable, match="is not a measurement"):
+        remove_image(measurement, store=store)
+    assert list_images(store=store) == [image]
 
 
 # Building

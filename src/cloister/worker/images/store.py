@@ -178,6 +178,24 @@ def current_images(*, store: Path | None = None, recipes: Path | None = None) ->
     return {name: image.measurement for name, image in built if image}
 
 
+def remove_image(measurement: str, *, store: Path | None = None) -> None:
+    """Delete an image for good. Workers that have it open keep it until they end; rooms that name it have none then.
+
+    Raises `ImageUnavailable` where there is none of that measurement.
+    """
+    store = store or default_store()
+    if len(measurement) != 64 or not set(measurement) <= _HEX:
+        raise ImageUnavailable(f"{measurement[:80]!r} is not a measurement; `cloister image list` shows them")
+    image = find_image(measurement, store=store)
+    with holding(store / f"build-{image.name}.lock"):
+        doomed = Path(tempfile.mkdtemp(prefix=f".build-{image.name}.", dir=store))
+        (store / "measurements" / measurement).rename(doomed / "image")
+        for link in store.glob("recipes/*"):
+            if not link.exists():  # it led to this one
+                link.unlink()
+        shutil.rmtree(doomed)
+
+
 def _built(store: Path, recipe: Recipe) -> Image | None:
     return _read(_link(store, recipe))
 
