@@ -151,8 +151,7 @@ def create_app(settings: HubSettings) -> FastAPI:
         ],
     )
     app.state.services = services
-    problems.install(app)
-    for router in (
+    routers = (
         _health,
         identity.router,
         me.router,
@@ -161,6 +160,8 @@ def create_app(settings: HubSettings) -> FastAPI:
         direct.router,
         rooms.router,
         relay.router,
-    ):
+    )
+    problems.install(app, routers)
+    for router in routers:
         app.include_router(router)
     return app

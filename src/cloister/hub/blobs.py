@@ -32,7 +32,7 @@ _PIECE = 1 * MIB
 _PAGE = 5_000
 
 logger = logging.getLogger("cloister.hub")
-router = APIRouter(prefix="/v1/blobs", tags=["blobs"], responses=responses(400, 401, 403, 404))
+router = APIRouter(prefix="/v1/blobs", tags=["blobs"], responses=responses(400, 401, 403, 404, 503))
 
 BlobId = Annotated[
     str,
@@ -74,10 +74,20 @@ class CompleteAnswer(BaseModel):
 
 
 _PART_BODY: dict[str, Any] = {
+    # Required, and yet read as if it were not: the operation says better what is missing.
+    "parameters": [
+        {
+            "in": "header",
+            "name": "Content-Digest",
+            "required": True,
+            "description": "`sha-256=:BASE64:` of the body (RFC 9530).",
+            "schema": {"type": "string"},
+        }
+    ],
     "requestBody": {
         "required": True,
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-    }
+    },
 }
 _PART_ANSWER: dict[int | str, dict[str, Any]] = {
     200: {
@@ -92,7 +102,7 @@ _PART_ANSWER: dict[int | str, dict[str, Any]] = {
     summary="Upload one part",
     status_code=HTTPStatus.CREATED,
     response_model=PartInfo,
-    responses=responses(408, 409, 413, 429, 503) | {200: {"model": PartInfo, "description": "The same part was there"}},
+    responses=responses(408, 409, 413, 429, 507) | {200: {"model": PartInfo, "description": "The same part was there"}},
     openapi_extra=_PART_BODY,
 )
 async def put_part(
@@ -101,9 +111,7 @@ async def put_part(
     request: Request,
     principal: AnyPrincipal,
     hub: Hub,
-    content_digest: Annotated[
-        str | None, Header(description="`sha-256=:BASE64:` of the body (RFC 9530); required.")
-    ] = None,
+    content_digest: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Response:
     """The part exists, on disk, when this has answered 201 or 200, and not in part before. Until the blob is
     complete, sending other bytes replaces it. Whoever sends a blob's first part is its uploader."""
@@ -141,7 +149,7 @@ async def put_part(
         return _part_answer(HTTPStatus.CREATED if recorded.new else HTTPStatus.OK, part)
 
 
-@router.get("/{blob_id}", summary="What has arrived of a blob?", response_model=BlobInfo, responses=responses(503))
+@router.get("/{blob_id}", summary="What has arrived of a blob?", response_model=BlobInfo)
 async def get_blob(blob_id: BlobId, principal: AnyPrincipal, hub: Hub) -> Response:
     """What an interrupted upload asks before it goes on. Until the blob is complete, only its uploader gets an
     answer; others get 404."""
@@ -149,7 +157,7 @@ async def get_blob(blob_id: BlobId, principal: AnyPrincipal, hub: Hub) -> Respon
     return StreamingResponse(_listing(hub, blob_id, complete), media_type="application/json")
 
 
-@router.post("/{blob_id}/complete", summary="Close a blob", responses=responses(409))
+@router.post("/{blob_id}/complete", summary="Close a blob", responses=responses(408, 409, 413, 507))
 async def complete_blob(blob_id: BlobId, body: CompleteRequest, principal: AnyPrincipal, hub: Hub) -> CompleteAnswer:
     """From now on the blob can be read by whoever names it, and nothing in it changes. Doing it again does
     no harm."""
@@ -164,7 +172,7 @@ async def complete_blob(blob_id: BlobId, body: CompleteRequest, principal: AnyPr
     "/{blob_id}/parts/{index}",
     summary="Fetch one part",
     response_class=Response,
-    responses=responses(429, 503) | _PART_ANSWER,
+    responses=responses(429) | _PART_ANSWER,
 )
 async def get_part(blob_id: BlobId, index: Index, principal: AnyPrincipal, hub: Hub) -> Response:
     """The bytes as they were uploaded, with their `Content-Digest`."""
@@ -172,7 +180,7 @@ async def get_part(blob_id: BlobId, index: Index, principal: AnyPrincipal, hub: 
     return _PartResponse(hub.objects, part, hub.transfers, principal.id, hub.settings.idle_seconds)
 
 
-@router.delete("/{blob_id}", summary="Delete a blob", status_code=HTTPStatus.NO_CONTENT)
+@router.delete("/{blob_id}", summary="Delete a blob", status_code=HTTPStatus.NO_CONTENT, responses=responses(507))
 async def delete_blob(blob_id: BlobId, principal: AnyPrincipal, hub: Hub) -> None:
     """Its uploader may do so at any time, whether or not it is complete."""
     folder = await hub.database.writing(lambda db: shelf.remove(db, principal, blob_id))

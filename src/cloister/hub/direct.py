@@ -61,7 +61,7 @@ class DownloadPlace(BaseModel):
 @router.post(
     "/{blob_id}/parts/{index}/place",
     summary="Where to send one part",
-    responses=responses(409, 413, 507),
+    responses=responses(408, 409, 413, 507),
 )
 async def place_part(
     blob_id: BlobId, index: Index, body: PlaceRequest, principal: AnyPrincipal, hub: Hub
@@ -100,7 +100,7 @@ async def place_part(
     return UploadPlace(there=False, url=place.url, headers=place.headers, ticket=ticket)
 
 
-@router.post("/{blob_id}/parts/{index}/placed", summary="One part was sent", responses=responses(409, 507))
+@router.post("/{blob_id}/parts/{index}/placed", summary="One part was sent", responses=responses(408, 409, 413, 507))
 async def placed_part(blob_id: BlobId, index: Index, body: Ticket, principal: AnyPrincipal, hub: Hub) -> PartInfo:
     """The part exists when this has answered. Doing it again does no harm."""
     part = await hub.database.reading(lambda db: placing.permitted(db, principal, blob_id, index, body.ticket))

@@ -42,13 +42,13 @@ class KeySet(BaseModel):
     issuer: str = Field(description="Who signs with these keys: the tokens' `iss`, and the name that rooms pin.")
 
 
-@router.get("/.well-known/jwks.json", summary="The keys that verify identity tokens")
+@router.get("/.well-known/jwks.json", summary="The keys that verify identity tokens", responses=responses(503))
 async def get_jwks(hub: Hub) -> KeySet:
     """The key that signs now, then the one that will next: new rooms pin both."""
     return KeySet(keys=await hub.database.reading(hub.signing.shown), issuer=hub.signing.name)
 
 
-@router.post("/v1/identity", summary="Get an identity token", responses=responses(400, 401, 403, 409))
+@router.post("/v1/identity", summary="Get an identity token", responses=responses(400, 401, 403, 408, 409, 413, 503))
 async def make_identity(body: IdentityRequest, account: Account, hub: Hub) -> IdentityAnswer:
     """The client hands it to an enclave inside a sealed request that the device key has signed. 409 where the hub
     has destroyed every key that the room trusts."""

@@ -15,7 +15,7 @@ from cloister.hub.access import Account
 from cloister.hub.problems import conflict, not_found, responses
 from cloister.hub.services import Hub
 
-router = APIRouter(prefix="/v1", tags=["account"], responses=responses(400, 401, 403))
+router = APIRouter(prefix="/v1", tags=["account"], responses=responses(400, 401, 403, 503))
 
 TokenId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="As the list of tokens names it.")]
 
@@ -69,7 +69,7 @@ async def list_tokens(account: Account, hub: Hub) -> list[TokenInfo]:
     "/tokens",
     summary="Make another API token",
     status_code=HTTPStatus.CREATED,
-    responses=responses(409),
+    responses=responses(408, 409, 413, 507),
 )
 async def make_token(account: Account, hub: Hub, body: NewTokenRequest | None = None) -> NewTokenAnswer:
     """It can do whatever the account can. Keep it: the hub keeps only its hash."""
@@ -90,7 +90,7 @@ async def make_token(account: Account, hub: Hub, body: NewTokenRequest | None = 
     "/tokens/{token_id}",
     summary="Revoke an API token",
     status_code=HTTPStatus.NO_CONTENT,
-    responses=responses(404),
+    responses=responses(404, 507),
 )
 async def revoke_token(token_id: TokenId, account: Account, hub: Hub) -> None:
     """It stops working at once, also if it is the one that this request was made with."""

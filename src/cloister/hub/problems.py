@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from cloister.hub.database import DatabaseFailed
 
@@ -134,9 +136,28 @@ async def _answer_invalid(_request: Request, error: Exception) -> JSONResponse:
     return bad_request(f"The request does not fit the interface. {faults}").response()
 
 
-def install(app: FastAPI) -> None:
-    """Make ``app`` answer every error in the one shape."""
+def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:
+    """Make ``app`` answer every error in the one shape. ``routers`` are all that it includes."""
+
+    async def answer_http(request: Request, error: Exception) -> JSONResponse:
+        answer = await _answer_http(request, error)
+        if answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            # Each method is a route of its own, which knows nothing of the others.
+            answer.headers["Allow"] = ", ".join(_methods(routers, request))
+        return answer
+
     app.add_exception_handler(Problem, _answer_problem)
     app.add_exception_handler(DatabaseFailed, _answer_database)
-    app.add_exception_handler(HTTPException, _answer_http)
+    app.add_exception_handler(HTTPException, answer_http)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
+
+
+def _methods(routers: Sequence[APIRouter], request: Request) -> list[str]:
+    """What may be done at the path that was asked for."""
+    routes = (route for router in routers for route in router.routes if isinstance(route, Route))
+    return sorted(
+        method
+        for route in routes
+        if route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods or ()
+    )

@@ -18,7 +18,7 @@ from cloister.hub.schema import InvitationRow, PrincipalRow, RoomRow
 from cloister.hub.services import Hub
 from cloister.hub.tokens import Principal
 
-router = APIRouter(prefix="/v1/rooms", tags=["rooms"], responses=responses(400, 401, 403))
+router = APIRouter(prefix="/v1/rooms", tags=["rooms"], responses=responses(400, 401, 403, 503))
 
 RoomId = Annotated[
     str, Path(pattern="^[0-9a-f]{64}$", description="SHA-256 of the room's canonical definition, in hex.")
@@ -39,7 +39,7 @@ class RoomInfo(BaseModel):
     owner: str = Field(description="The email of whoever entered it here.")
 
 
-@router.put("/{room_id}", summary="Enter a room, or change whom it invites", responses=responses(429))
+@router.put("/{room_id}", summary="Enter a room, or change whom it invites", responses=responses(408, 413, 429, 507))
 async def put_room(room_id: RoomId, body: RoomRequest, account: Account, hub: Hub) -> RoomInfo:
     """Saying the same again does no harm. Only whoever entered a room may change its entry."""
     emails = _checked(body.participants, account, hub.settings.participants_per_room)

@@ -18,7 +18,7 @@ from cloister.hub.services import Hub
 
 _MAX_DEFINITION = 64 * 1024
 
-router = APIRouter(prefix="/v1/vault", tags=["account"], responses=responses(400, 401, 403))
+router = APIRouter(prefix="/v1/vault", tags=["account"], responses=responses(400, 401, 403, 503))
 
 
 class Vault(BaseModel, extra="forbid"):
@@ -41,7 +41,12 @@ async def get_vault(account: Account, hub: Hub) -> Vault:
     return Vault(definition=row.definition)
 
 
-@router.put("", summary="Say which vault is the account's", status_code=HTTPStatus.CREATED, responses=responses(409))
+@router.put(
+    "",
+    summary="Say which vault is the account's",
+    status_code=HTTPStatus.CREATED,
+    responses=responses(408, 409, 413, 507) | {200: {"model": Vault, "description": "It was said before"}},
+)
 async def put_vault(body: Vault, account: Account, hub: Hub, response: Response) -> Vault:
     """Once: an account has one vault for good. Saying the same again does no harm (200)."""
     vault_id = hashlib.sha256(body.definition.encode()).hexdigest()
