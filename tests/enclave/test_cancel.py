@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from cloister.enclave.execution import MAX_ASKED, MAX_JOBS, Executor
+from cloister.enclave.limits import Allowances, Meter
+from cloister.enclave.room import Room
 from cloister.errors import Refused
 from cloister.protocol import CancelJob, Done, Refusal, RunComputation
 from cloister.rooms.definition import Participant
 from cloister.rooms.events import Body, RunFinished, RunStarted, RunVoided
-from tests.enclave.peers import Enclave, Meeting, finished, pull, python, work
+from tests.enclave.peers import ENCLAVE, Enclave, Meeting, finished, pull, python, work
 
 pytestmark = pytest.mark.anyio
 
@@ -190,3 +193,53 @@ async def test_it_is_said_after_a_restart_too(room: Meeting) -> None:
     with pytest.raises(Refused, match=r"'left' was cancelled"):
         await room.wait(ANN, "left", job)
     room.enclave.close()
+
+
+# --- jobs by the thousand ---
+
+
+@pytest.fixture
+def inside(room: Meeting) -> tuple[Executor, Room]:
+    """What lies behind the enclave's door: a flood of requests takes long to be sealed and opened."""
+    enclave = room.enclave
+    meter = Meter(Allowances())
+    opened = Room(room.id, enclave.store, enclave.sealing, enclave.signing)
+    opened.load()
+    return Executor(enclave.workers, ENCLAVE, enclave.signing, enclave.clock, meter), opened
+
+
+async def told(executor: Executor, room: Room, who: str, node: str, job: str) -> list[str]:
+    return [progress.status async for progress in executor.watch(room, node, who, job)]
+
+
+async def test_a_flood_of_others_jobs_makes_nobodys_forgotten(room: Meeting, inside: tuple[Executor, Room]) -> None:
+    executor, opened = inside
+    answered, job = os.urandom(32).hex(), os.urandom(32).hex()
+    executor.start(opened, "right", BEN, answered)
+    await work(room.enclave)
+    assert (await told(executor, opened, BEN, "right", answered))[-1] == "finished"
+    executor.start(opened, "left", ANN, job)
+    lease = await pull(room.enclave)
+    await lease.given()
+    for _ in range(MAX_JOBS + 100):
+        executor.start(opened, "right", BEN, os.urandom(32).hex())
+    waiting = asyncio.create_task(told(executor, opened, ANN, "left", job))
+    with pytest.raises(Refused, match="Only who has started"):
+        executor.cancel(opened, BEN, job)
+    executor.cancel(opened, ANN, job)
+    assert isinstance(await lease.over(), Refusal)
+    with pytest.raises(Refused, match="was cancelled"):
+        await waiting
+
+
+async def test_one_account_waits_for_so_many_and_leaves_others_their_place(inside: tuple[Executor, Room]) -> None:
+    executor, opened = inside
+    jobs = [os.urandom(32).hex() for _ in range(MAX_ASKED)]
+    for job in jobs:
+        executor.start(opened, "left", ANN, job, "ann's account")
+    with pytest.raises(Refused, match=r"wait for 1000 computations already.*Try again in 30 seconds") as caught:
+        executor.start(opened, "right", ANN, os.urandom(32).hex(), "ann's account")
+    assert caught.value.code == "busy"
+    executor.start(opened, "right", BEN, os.urandom(32).hex(), "ben's account")
+    executor.cancel(opened, ANN, jobs[0])
+    executor.start(opened, "right", ANN, os.urandom(32).hex(), "ann's account")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cloister.buckets import MAX_KEYS, Buckets
 from cloister.enclave.limits import Allowances
 from cloister.errors import Refused
-from cloister.protocol import FetchResult, ReadLog, RetrieveRoom, StopRoom, UnbindKey
+from cloister.protocol import CancelJob, FetchResult, ReadLog, RetrieveRoom, StopRoom, UnbindKey
 from cloister.rooms.definition import Participant
 from cloister.rooms.events import LogRead
 from tests.enclave.peers import Enclave, Meeting, Person, data, pull, python, token_issuer, work
@@ -210,6 +210,30 @@ async def test_running_computations_of_an_account(hand: Hand, closing: list[Encl
     await leases[2].finish()
     await waiting
     await leases[1].finish()
+
+
+async def test_what_goes_on_for_others_counts_against_them(hand: Hand, closing: list[Enclave]) -> None:
+    enclave = make(hand, running_per_user=1, waiting_per_user=1)
+    closing.append(enclave)
+    room = await Meeting.publish(enclave, NODES, ROLES)
+    await room.attach(OWNER, "patients")
+    job = await room.start(OWNER, "alone")
+    await room.start(OTHER, "alone")
+    with pytest.raises(Refused, match="1 of your computations are waiting"):
+        await room.start(OWNER, "third")
+    await room.ask(OWNER, CancelJob(node="alone", job=job))
+    # While it waits ...
+    job = await room.start(OWNER, "third")
+    with pytest.raises(Refused, match="1 of your computations are waiting"):
+        await room.start(OTHER, "mean")
+    leases = [await pull(enclave) for _ in range(2)]
+    assert {(await lease.given()).name for lease in leases} == {"alone", "third"}
+    # ... and while it is run: of both, one is run for each.
+    await room.start(OTHER, "third")
+    await room.ask(OWNER, CancelJob(node="third", job=job))
+    lease = await pull(enclave)
+    await room.start(OWNER, "mean")
+    assert (await lease.given()).name == "mean"
 
 
 async def test_rooms_of_an_account(hand: Hand, closing: list[Enclave]) -> None:

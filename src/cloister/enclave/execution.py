@@ -5,135 +5,33 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
-from weakref import WeakValueDictionary
+from itertools import islice
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import UNSET
 
-from cloister.enclave.limits import Meter
+from cloister.enclave.limits import RUN_SECONDS, Meter, busy
 from cloister.enclave.logs import log, place
-from cloister.enclave.offers import Demand
 from cloister.enclave.room import Room
 from cloister.enclave.store import StoreFailed
+from cloister.enclave.tasks import StoredResult, demanded, inputs_of, make_task
+from cloister.enclave.under_way import Changes, Execution, Job, Status, Turns, VoidReason
 from cloister.enclave.workers import Attempt, Delivery, Order, WorkerLost, Workers
 from cloister.errors import LogTampered, Refused
-from cloister.formats.dataset import Manifest
-from cloister.formats.encoding import Record
 from cloister.formats.receipt import Attested, Input, ReceiptBody, sign_receipt
-from cloister.protocol import Failed, Progress, Task, TaskInput
+from cloister.protocol import Failed, Progress, Task
 from cloister.rooms.decisions import open_room, published, release, voided
 from cloister.rooms.definition import Definition, Reference
 from cloister.rooms.events import RunFailed, RunFinished, RunStarted, RunVoided
-from cloister.rooms.nodes import ComputeNode, RawDataNode, RNode
+from cloister.rooms.nodes import ComputeNode
 from cloister.rooms.permissions import Role, roles
-from cloister.rooms.planning import Step, derived, leaves, node_digest, plan, run_id
+from cloister.rooms.planning import derived, leaves, node_digest, plan, run_id
 from cloister.rooms.state import Run, RunStatus
 
 MAX_JOBS = 10_000
 """Jobs whose course is remembered beside the log; what became of older ones is read from the log."""
-
-Status = Literal["", "queued", "running", "finished"]
-VoidReason = Literal["input removed", "room stopped", "interrupted", "worker lost", "cancelled"]
-
-
-class StoredDataset(Record, frozen=True, kw_only=True):
-    """Secret ``dataset/<node>``: what it takes to read a data node's dataset."""
-
-    manifest: Manifest
-    key: bytes
-
-
-class StoredResult(Record, frozen=True, kw_only=True):
-    """Secret ``result/<run>``: what it takes to read a result, and its receipt."""
-
-    manifest: Manifest
-    key: bytes
-    commitment: bytes
-    receipt: bytes
-
-
-class Changes:
-    """Something that can be waited for, over and over, by many."""
-
-    def __init__(self) -> None:
-        self._event = asyncio.Event()
-
-    def notify(self) -> None:
-        """Wakes everybody who waits now."""
-        event, self._event = self._event, asyncio.Event()
-        event.set()
-
-    async def wait(self) -> None:
-        """Until the next `notify`."""
-        await self._event.wait()
-
-
-@dataclass(eq=False)
-class Execution:
-    """One computation under way, or just ended. Several jobs may wait for it."""
-
-    room: Room
-    step: Step
-    run: str
-    user: str
-    account: str
-    """Whose turn it takes."""
-    changes: Changes
-    status: Status = ""
-    over: bool = False
-    error: Refused | None = None
-    void_reason: VoidReason = "interrupted"
-    task: asyncio.Task[None] | None = None
-    after: list[Execution] = field(default_factory=list)
-    inputs: tuple[Input, ...] = ()
-    """What it was given, for the receipt."""
-    waiting_for: str = ""
-    """What it waits for while it is queued, in words."""
-    wanted_by: set[str] = field(default_factory=set)
-    """Jobs that wait for it; without any it is cancelled."""
-
-    @property
-    def node(self) -> str:
-        return self.step.node.id
-
-    @property
-    def under_way(self) -> bool:
-        """Whether there is something to be ended: not what has ended, or is being ended already."""
-        return self.task is not None and not self.over and self.error is None and self.void_reason == "interrupted"
-
-    def end(self, reason: VoidReason) -> None:
-        """Ends it, at its worker too. It is recorded as soon as the room's lock is free."""
-        assert self.task is not None
-        self.void_reason = reason
-        self.task.cancel()
-
-    def move(self, status: Status) -> None:
-        """Takes a step and tells those who wait."""
-        self.status = status
-        self.waiting_for = ""
-        self.changes.notify()
-
-    def waits(self, what: str) -> None:
-        """Tells those who wait what for, while it does."""
-        if self.status == "queued" and self.waiting_for != what:
-            self.waiting_for = what
-            self.changes.notify()
-
-    async def ended(self) -> None:
-        """Until it is over."""
-        while not self.over:
-            await self.changes.wait()
-
-
-@dataclass(eq=False)
-class Job:
-    """One request to run something, and all that is computed for it; what was asked for is the last."""
-
-    user: str
-    executions: tuple[Execution, ...]
-    cancelled: bool = False
+MAX_ASKED = 1_000
+"""Jobs of one account that may be under way. One that waits for what others have started costs little, not nothing."""
 
 
 class Executor:
@@ -152,8 +50,7 @@ class Executor:
         self._signing = signing
         self._clock = clock
         self._meter = meter
-        self._gates: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
-        """By account: what lets only so many of its computations be run at once."""
+        self._turns = Turns(meter.allowed.running_per_user)
         self._executions: dict[tuple[str, str], Execution] = {}
         self._jobs: OrderedDict[tuple[str, str], Job] = OrderedDict()
         self._changes: dict[str, Changes] = {}
@@ -172,13 +69,15 @@ class Executor:
         if (room.id, job) in self._jobs or run_id(job, node) in room.state.runs:
             return
         open_room(room.state)
+        account = account or user
         definition = published(room.state)
         steps = plan(definition, room.id, node, room.state.attached)
         results = room.state.results
         answered = steps[-1].cache_key in results
         wanted = [] if answered else [step for step in steps if step.cache_key not in results]
         new = [step for step in wanted if (room.id, step.cache_key) not in self._executions]
-        self._check_room_for(room, account or user, len(new))
+        if wanted:
+            self._check_room_for(room, account, len(new))
         if new and self._workers.references.isdisjoint(definition.workers):
             raise Refused("failed", "The room names a worker that this installation doesn't have. Publish it anew.")
         for step in new:
@@ -188,16 +87,15 @@ class Executor:
         for step in wanted:
             execution = self._executions.get((room.id, step.cache_key))
             if execution is None:
-                execution = Execution(room, step, run_id(job, step.node.id), user, account or user, changes)
+                execution = Execution(room, step, run_id(job, step.node.id), user, changes)
                 execution.after = [by_node[each] for each in step.node.dependencies if each in by_node]
                 self._executions[room.id, step.cache_key] = execution
                 room.users += 1
                 execution.task = asyncio.create_task(self._execute(execution))
-            execution.wanted_by.add(job)
+            execution.wanted_by[job] = account
             by_node[step.node.id] = execution
-        self._jobs[room.id, job] = Job(user, tuple(by_node.values()))
-        while len(self._jobs) > MAX_JOBS:
-            self._jobs.popitem(last=False)
+        self._jobs[room.id, job] = Job(user, account, tuple(by_node.values()))
+        self._forget_old_jobs()
 
     def check_fits(self, definition: Definition, node: ComputeNode) -> None:
         """Where workers are there that could carry out a computation, but for what it may use.
@@ -216,6 +114,8 @@ class Executor:
         waiting = [each for each in self._executions.values() if each.status in ("", "queued")]
         of_account = sum(each.account == account for each in waiting)
         self._meter.waiting(of_account, sum(each.room is room for each in waiting), more)
+        if sum(job.account == account and job.under_way for job in self._jobs.values()) >= MAX_ASKED:
+            raise busy(f"You wait for {MAX_ASKED} computations already. Let some of them end.", RUN_SECONDS)
 
     async def watch(self, room: Room, node: str, user: str, job: str) -> AsyncGenerator[Progress]:
         """Tells each change of a job, and ends once the result of ``node`` can be fetched.
@@ -278,13 +178,24 @@ class Executor:
             raise Refused("forbidden", "Only who has started a computation may cancel it.")
         known.cancelled = True
         for execution in known.executions:
-            execution.wanted_by.discard(job)
+            before = execution.account
+            execution.wanted_by.pop(job, None)
+            if execution.wanted_by and execution.account != before:
+                self._turns.pass_on(execution, before)
             if execution.under_way and not execution.wanted_by:
                 execution.end("cancelled")
                 # Whoever asks for the same from now on gets a run of their own, not the end of this one.
                 self._forget(execution)
         if known.executions:
             known.executions[-1].changes.notify()
+
+    def _forget_old_jobs(self) -> None:
+        """Those that are under way stay: to be waited for, and to be cancelled."""
+        for key in list(islice(self._jobs, max(0, len(self._jobs) - MAX_JOBS))):
+            if self._jobs[key].under_way:
+                self._jobs.move_to_end(key)
+            else:
+                del self._jobs[key]
 
     def _forget(self, execution: Execution) -> None:
         key = (execution.room.id, execution.step.cache_key)
@@ -308,10 +219,7 @@ class Executor:
                     raise Refused(needed.error.code, needed.error.message)
             order = await self._begin(execution)
             execution.move("queued")
-            gate = self._gates.setdefault(execution.account, asyncio.Semaphore(self._meter.allowed.running_per_user))
-            if gate.locked():
-                execution.waits("others of yours to end")
-            async with gate:
+            async with self._turns.of(execution):
                 delivery = await self._workers.run(order)
             async with room.lock:
                 await self._finish(execution, delivery)
@@ -341,7 +249,7 @@ class Executor:
         async with room.lock:
             open_room(room.state)
             definition = published(room.state)
-            inputs = self._inputs(room, definition, execution.step)
+            inputs = inputs_of(room, definition, execution.step)
             execution.inputs = tuple(
                 Input(node=each, manifest=inputs[each].manifest.digest() if each in inputs else None)
                 for each in execution.step.node.dependencies
@@ -357,48 +265,9 @@ class Executor:
         demand = demanded(definition, node)
 
         def make(attempt: Attempt) -> Task:
-            return Task(
-                id=attempt.id,
-                room=room.id,
-                kind="r" if isinstance(node, RNode) else "python",
-                name=node.name,
-                script=node.script,
-                files=node.files,
-                inputs=tuple(inputs.values()),
-                image=demand.image,
-                limits=node.limits,
-                logs_on_error=node.logs_on_error,
-                logs_on_success=node.logs_on_success,
-                result=attempt.result,
-                result_key=attempt.result_key,
-                report_key=attempt.report_key,
-            )
+            return make_task(room.id, node, demand.image, inputs.values(), attempt)
 
         return Order(make, room.id, demand, execution.account, lambda: execution.move("running"), execution.waits)
-
-    def _inputs(self, room: Room, definition: Definition, step: Step) -> dict[str, TaskInput]:
-        """Manifests and keys of the step's dependencies by node; absent optional ones are left out."""
-        steps = {each.node.id: each for each in plan(definition, room.id, step.node.id, room.state.attached)}
-        if steps[step.node.id].cache_key != step.cache_key:
-            raise Refused("conflict", f"The data that {step.node.id!r} reads was changed meanwhile. Run it again.")
-        inputs = {}
-        for each in step.node.dependencies:
-            node = definition.node(each)
-            if node is None or (isinstance(node, RawDataNode) and each not in room.state.attached):
-                continue
-            stored: StoredDataset | StoredResult | None
-            if isinstance(node, RawDataNode):
-                stored = room.secret(f"dataset/{each}", StoredDataset)
-            else:
-                run = room.state.results.get(steps[each].cache_key)
-                if run is None:
-                    raise Refused("conflict", f"The result of {node.name!r} was lost meanwhile. Run it again.")
-                stored = room.secret(f"result/{run}", StoredResult)
-            if stored is None:
-                raise Refused("failed", f"The key of {node.name!r} is gone. Remove its data and attach it again.")
-            kind: Literal["file", "zip"] = "file" if isinstance(node, RawDataNode) else "zip"
-            inputs[each] = TaskInput(mount=node.name, kind=kind, manifest=stored.manifest, key=stored.key)
-        return inputs
 
     async def _finish(self, execution: Execution, delivery: Delivery) -> None:
         """Appends how a run ended. The decision to release is taken here and now. The room's lock is held."""
@@ -507,15 +376,3 @@ def _ended(execution: Execution, reason: VoidReason) -> Run:
 def failed(node: str, failure: Failed) -> Refused:
     """The safe error of a failed computation, naming it."""
     return Refused("failed", f"The computation {node!r} failed. {failure.message}")
-
-
-def demanded(definition: Definition, node: ComputeNode) -> Demand:
-    """What a computation needs of a worker.
-
-    Raises:
-        Refused: its image is unknown.
-    """
-    image = definition.image(node.image)
-    if image is None:
-        raise Refused("failed", f"The room lists no image {node.image!r}.")
-    return Demand(image, frozenset(definition.workers), node.limits)

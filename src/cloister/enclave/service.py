@@ -13,13 +13,14 @@ from msgspec import UNSET
 
 from cloister.enclave.admission import Asker, admit, identify
 from cloister.enclave.declaration import read_declaration
-from cloister.enclave.execution import Executor, StoredDataset, StoredResult
+from cloister.enclave.execution import Executor
 from cloister.enclave.limits import Allowances, Meter
 from cloister.enclave.metrics import REQUESTS
 from cloister.enclave.open_rooms import MEMORY_BYTES, OpenRooms
 from cloister.enclave.room import LogClosed, Room
 from cloister.enclave.sealing import blob_label
 from cloister.enclave.store import SealedStore, StoreFailed
+from cloister.enclave.tasks import StoredDataset, StoredResult
 from cloister.enclave.vault import Vaults
 from cloister.enclave.workers import Workers
 from cloister.errors import DefinitionInvalid, LogTampered, Refused, VerificationError
