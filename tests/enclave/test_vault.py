@@ -21,6 +21,7 @@ from cloister.protocol import (
     ListItems,
     OpenVault,
     PutItem,
+    PutItems,
     ReadItem,
     Refusal,
     RemoveItem,
@@ -135,6 +136,34 @@ async def test_overwriting_appends_nothing(owner: Owner) -> None:
     item = await owner.put(device, b"x" * 4097, item.item, replaces=item.revision)
     assert owner.size() == size + 1
     assert await owner.read(device, item.item) == item
+
+
+async def test_several_items_are_put_together_or_not_at_all(tmp_path: Path) -> None:
+    owner = Owner(Enclave(tmp_path / "rooms.db"))
+    device = await owner.device()
+    old = await owner.put(device, b"old")
+    items = tuple(
+        PutItem(item=f"{kind}/{new_id()}", value=kind.encode(), request=new_id(), blob=new_id())
+        for kind in ("manifest", "key", "dataset")
+    )
+    changed = PutItem(item=old.item, value=b"new", request=new_id(), replaces=old.revision)
+    size = owner.size()
+    stale = PutItem(item=old.item, value=b"new", request=new_id(), replaces=new_id())
+    for bad, why in (((*items, stale), "changed from somewhere else"), ((*items, items[0]), "names an item twice")):
+        with pytest.raises(Refused, match=why):
+            await owner.ask(device, PutItems(items=bad))
+    assert owner.size() == size
+    assert await owner.enclave.service.held(tuple(each.blob or "" for each in items)) == ()
+    # A second delivery, ever so late, changes nothing.
+    for _ in range(2):
+        await owner.ask(device, PutItems(items=(*items, changed)))
+        assert owner.size() == size + len(items)
+    assert len(await owner.enclave.service.held(tuple(each.blob or "" for each in items))) == len(items)
+    owner.enclave.close()
+    again = owner.again(Enclave(tmp_path / "rooms.db"))
+    for each in (*items, changed):
+        assert await again.read(device, each.item) == Item(item=each.item, revision=each.request, value=each.value)
+    again.enclave.close()
 
 
 async def test_late_and_repeated_requests_change_nothing(owner: Owner) -> None:
@@ -264,6 +293,7 @@ def bodies(owner: Owner, item: str) -> list[VaultBody]:
     found: list[VaultBody] = [
         owner.open(),
         PutItem(item=f"dataset/{key}", value=b"", request=key),
+        PutItems(items=(PutItem(item=f"dataset/{key}", value=b"", request=key),)),
         ReadItem(item=item),
         ListItems(kind="dataset"),
         RemoveItem(item=item, revision=key),

@@ -137,6 +137,13 @@ def test_roots_and_proofs_are_those_of_the_definition() -> None:
             assert tree.consistency_proof(m, size) == subproof(m, ENTRIES[:size], True)
 
 
+def test_roots_on_the_way_to_several_entries() -> None:
+    for size in range(len(ENTRIES)):
+        tree = tree_of(ENTRIES[:size])
+        assert list(tree.roots_before(ENTRIES[size:])) == [mth(ENTRIES[:end]) for end in range(size, len(ENTRIES))]
+        assert len(tree) == size
+
+
 def test_every_proof_verifies_and_only_where_it_belongs() -> None:
     size = 13
     tree = tree_of(ENTRIES[:size])

@@ -84,7 +84,7 @@ def test_what_the_rules_allow_keeps_a_vault_in_order(course: list[tuple[tuple[st
                 case "dismiss" if who in state.devices:
                     decided = vault.dismiss(state, who, target, now)
                 case "put" if who in state.devices:
-                    decided = vault.put(state, target, size, f"{number:064x}")
+                    decided = [*vault.put(state, target, size, f"{number:064x}")]
                 case "remove" if target in state.items:
                     decided = [ItemRemoved(item=target)]
         for body in decided:
@@ -107,7 +107,6 @@ def test_what_the_rules_allow_keeps_a_vault_in_order(course: list[tuple[tuple[st
 @given(st.integers(0, MAX_ITEM))
 def test_a_value_fits_into_what_is_reserved_for_it(size: int) -> None:
     (event,) = vault.put(VaultState(), ITEMS[0], size, "00" * 32)
-    assert isinstance(event, ItemPut)
     assert size <= event.reserved <= max(4096, 2 * size)
     assert event.reserved & (event.reserved - 1) == 0
 
@@ -119,6 +118,14 @@ def test_a_full_vault_says_so() -> None:
             state.apply(VaultEvent(time=0, device=KEYS[0], body=body))
     with pytest.raises(Refused, match="Your vault is full: it holds 256 MiB"):
         vault.put(state, ITEMS[0], 1, "ff" * 32)
+    # What is put together counts together.
+    state.apply(VaultEvent(time=0, device=KEYS[0], body=ItemRemoved(item=f"dataset/{0:064x}")))
+    half = vault.put(state, ITEMS[0], MAX_ITEM // 2, "ff" * 32)
+    (other,) = vault.put(state, ITEMS[1], MAX_ITEM // 2, "fe" * 32, beside=half)
+    with pytest.raises(Refused, match="Your vault is full"):
+        vault.put(state, ITEMS[2], 1, "fd" * 32, beside=[*half, other])
+    (again,) = vault.put(state, f"dataset/{0:064x}", MAX_ITEM, "fc" * 32)
+    state.apply(VaultEvent(time=0, device=KEYS[0], body=again))
     # What is there can be overwritten all the same.
     assert vault.put(state, f"dataset/{0:064x}", 1, "ff" * 32) == []
 

@@ -18,6 +18,7 @@ from cloister.protocol import (
     ListItems,
     OpenVault,
     PutItem,
+    PutItems,
     ReadItem,
     RemoveItem,
     Request,
@@ -81,9 +82,12 @@ class PeerVault:
                 there = self.items.get(name)
                 if body.replaces != (there.revision if there else None):
                     raise Refused("conflict", "The item was changed from somewhere else meanwhile.")
-                for event in rules.put(state, name, len(value), wish):
-                    self.append(device, event)
+                for put in rules.put(state, name, len(value), wish):
+                    self.append(device, put)
                 self.items[name] = Item(item=name, revision=wish, value=value)
+            case PutItems(items=items):
+                for each in items:
+                    self._decide(device, each, page)
             case ReadItem(item=name):
                 rules.check_readable(state, name, device, self.now)
                 return Items(items=(self.items[name],))

@@ -49,6 +49,7 @@ from cloister.protocol import (
     PublishRoom,
     PullTask,
     PutItem,
+    PutItems,
     ReadItem,
     ReadLog,
     ReadStatus,
@@ -172,7 +173,14 @@ class Service:
                     async for frame in frames:
                         yield frame
             case (
-                OpenVault() | PutItem() | ReadItem() | ListItems() | RemoveItem() | AdmitDevice() | DismissDevice()
+                OpenVault()
+                | PutItem()
+                | PutItems()
+                | ReadItem()
+                | ListItems()
+                | RemoveItem()
+                | AdmitDevice()
+                | DismissDevice()
             ) as body:
                 yield await self._vaults.answer(request, device, body)
             case PublishRoom(definition=definition):

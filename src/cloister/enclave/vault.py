@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from weakref import WeakValueDictionary
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -28,6 +28,7 @@ from cloister.protocol import (
     ListItems,
     OpenVault,
     PutItem,
+    PutItems,
     ReadItem,
     RemoveItem,
     Request,
@@ -85,28 +86,28 @@ class Vault:
 
     async def append(
         self,
-        event: VaultEvent | None,
-        *,
-        put: tuple[str, StoredItem] | None = None,
-        blob: str | None = None,
+        *events: VaultEvent,
+        put: Mapping[str, StoredItem] | None = None,
+        holds: Mapping[str, str] | None = None,
         delete: str | None = None,
     ) -> None:
-        """Writes an event, and changes an item with it, both or nothing; on disk when it returns.
+        """Writes events, and changes items with them, all or nothing; on disk when it returns.
 
         Args:
-            event: None where only a value changes.
-            blob: what the hub is to keep for as long as the item that is put is there.
+            put: items by name; there may be no event where only values change.
+            holds: for names in ``put``, the blob that the hub is to keep for as long as the item is there.
         """
-        entry = None if event is None else canonical(event)
-        rows = [] if entry is None else [seal_row(self._key, self.place, len(self._tree), self._tree.root(), entry)]
-        name = None if put is None else self._label(put[0])
-        sealed = None if put is None or name is None else {name: self._seal(*put)}
-        holds = None if name is None or blob is None else {name: blob_label(self._key, blob)}
+        entries = [canonical(event) for event in events]
+        size = len(self._tree)
+        rows = [
+            seal_row(self._key, self.place, size + offset, root, entry)
+            for offset, (root, entry) in enumerate(zip(self._tree.roots_before(entries), entries, strict=True))
+        ]
+        sealed = {self._label(name): self._seal(name, value) for name, value in (put or {}).items()}
+        held = {self._label(name): blob_label(self._key, blob) for name, blob in (holds or {}).items()}
         gone = () if delete is None else (self._label(delete),)
         write = asyncio.ensure_future(
-            asyncio.to_thread(
-                self._store.append, self.place, len(self._tree), rows, put=sealed, holds=holds, delete=gone
-            )
+            asyncio.to_thread(self._store.append, self.place, size, rows, put=sealed, holds=held, delete=gone)
         )
         try:
             await asyncio.shield(write)
@@ -114,12 +115,12 @@ class Vault:
             # Whoever asked has gone, but the write goes on: what is on disk must be what is in memory.
             await asyncio.wait([write])
             if write.exception() is None:
-                self._take(event, entry)
+                self._take(events, entries)
             raise
-        self._take(event, entry)
+        self._take(events, entries)
 
-    def _take(self, event: VaultEvent | None, entry: bytes | None) -> None:
-        if event is not None and entry is not None:
+    def _take(self, events: Sequence[VaultEvent], entries: Sequence[bytes]) -> None:
+        for event, entry in zip(events, entries, strict=True):
             self._tree.append(entry)
             self.state.apply(event)
 
@@ -249,7 +250,9 @@ class Vaults:
             case OpenVault():
                 return self._status(vault)
             case PutItem():
-                await self._put(vault, key, body)
+                await self._put(vault, key, (body,))
+            case PutItems(items=items):
+                await self._put(vault, key, items)
             case ReadItem(item=name):
                 rules.check_readable(state, name, key, now)
                 return Items(items=(await self._shown(vault, name),))
@@ -268,23 +271,31 @@ class Vaults:
                     await vault.append(self._event(vault, key, event))
         return Done()
 
-    async def _put(self, vault: Vault, key: str, body: PutItem) -> None:
-        # 1. It was not answered before.
-        stored = await vault.item(body.item)
-        if body.request in vault.state.answered or (stored is not None and stored.revision == body.request):
-            return
-        # 2. It says what is there now.
-        if body.replaces != (None if stored is None else stored.revision):
-            raise Refused(
-                "conflict", "The item was changed from somewhere else meanwhile. Read it again, then change it."
-            )
-        if stored is not None:
-            rules.check_readable(vault.state, body.item, key, self._clock())
-        # 3. There is room for it.
-        events = rules.put(vault.state, body.item, len(body.value), body.request)
-        value = StoredItem(revision=body.request, value=body.value)
-        event = self._event(vault, key, events[0]) if events else None
-        await vault.append(event, put=(body.item, value), blob=body.blob)
+    async def _put(self, vault: Vault, key: str, wanted: tuple[PutItem, ...]) -> None:
+        if len({each.item for each in wanted}) < len(wanted):
+            raise Refused("bad_request", "The request names an item twice. Update the client.")
+        puts: list[rules.ItemPut] = []
+        values: dict[str, StoredItem] = {}
+        holds: dict[str, str] = {}
+        for each in wanted:
+            # 1. It was not answered before.
+            stored = await vault.item(each.item)
+            if each.request in vault.state.answered or (stored is not None and stored.revision == each.request):
+                continue
+            # 2. It says what is there now.
+            if each.replaces != (None if stored is None else stored.revision):
+                raise Refused(
+                    "conflict", "The item was changed from somewhere else meanwhile. Read it again, then change it."
+                )
+            if stored is not None:
+                rules.check_readable(vault.state, each.item, key, self._clock())
+            # 3. There is room for it.
+            puts += rules.put(vault.state, each.item, len(each.value), each.request, beside=puts)
+            values[each.item] = StoredItem(revision=each.request, value=each.value)
+            if each.blob is not None:
+                holds[each.item] = each.blob
+        if values:
+            await vault.append(*(self._event(vault, key, event) for event in puts), put=values, holds=holds)
 
     async def _list(self, vault: Vault, key: str, body: ListItems) -> Items:
         """Whole items, one at least, and then as many as fit. Those that the device may not see are left out."""

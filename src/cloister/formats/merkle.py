@@ -5,9 +5,10 @@ Verification follows RFC 9162 sections 2.1.3.2 and 2.1.4.2 (the same tree, the a
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from cloister.errors import LogTampered
 
@@ -65,6 +66,20 @@ class MerkleTree:
     def root_with(self, entry: bytes) -> bytes:
         """The root that the tree would have after `append`, without changing it."""
         return self._joined(len(self), leaf_hash(entry))
+
+    def roots_before(self, entries: Iterable[bytes]) -> Iterator[bytes]:
+        """For each entry the root that the tree would have before it, were they appended one after the other; without
+        changing it."""
+        size = len(self)
+        peaks = [self._node(level, (size >> level) - 1) for level in range(size.bit_length()) if size >> level & 1]
+        peaks.reverse()
+        for entry in entries:
+            yield functools.reduce(lambda right, left: node_hash(left, right), reversed(peaks)) if peaks else EMPTY_ROOT
+            node, index = leaf_hash(entry), size
+            while index & 1:
+                node, index = node_hash(peaks.pop(), node), index >> 1
+            peaks.append(node)
+            size += 1
 
     def _joined(self, size: int, right: bytes) -> bytes:
         """The root of the first ``size`` entries with a subtree behind them that is as large as their smallest complete

@@ -34,6 +34,13 @@ class PutItem(Record, frozen=True, kw_only=True, tag_field="type", tag="put_item
     """What the hub is to keep for as long as the item is there."""
 
 
+class PutItems(Record, frozen=True, kw_only=True, tag_field="type", tag="put_items"):
+    """Puts items into the vault that belong together, all of them or none. Answered with `Done`."""
+
+    items: Annotated[tuple[PutItem, ...], msgspec.Meta(min_length=1, max_length=16)]
+    """Of different names."""
+
+
 class ReadItem(Record, frozen=True, kw_only=True, tag_field="type", tag="read_item"):
     """Answered with `Items`: the one item."""
 
@@ -68,7 +75,7 @@ class DismissDevice(Record, frozen=True, kw_only=True, tag_field="type", tag="di
     key: Hex32
 
 
-VaultBody = OpenVault | PutItem | ReadItem | ListItems | RemoveItem | AdmitDevice | DismissDevice
+VaultBody = OpenVault | PutItem | PutItems | ReadItem | ListItems | RemoveItem | AdmitDevice | DismissDevice
 
 
 class VaultDevice(Record, frozen=True, kw_only=True):

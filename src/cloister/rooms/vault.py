@@ -11,6 +11,7 @@ room that was reserved for it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -281,8 +282,11 @@ def restored(state: VaultState, declared: Restored) -> list[VaultBody]:
     return [declared]
 
 
-def put(state: VaultState, item: str, size: int, request: str) -> list[VaultBody]:
+def put(state: VaultState, item: str, size: int, request: str, *, beside: Sequence[ItemPut] = ()) -> list[ItemPut]:
     """An item gets a value of ``size`` bytes. Empty where that fits into what is reserved for it.
+
+    Args:
+        beside: what was decided of others that are put together with it.
 
     Raises:
         Refused: it is too large, or there are too many.
@@ -292,13 +296,18 @@ def put(state: VaultState, item: str, size: int, request: str) -> list[VaultBody
     there = state.items.get(item)
     if there is not None and size <= there.reserved:
         return []
-    if there is None and len(state.items) >= MAX_ITEMS:
+    if there is None and len(state.items) + sum(each.item not in state.items for each in beside) >= MAX_ITEMS:
         raise Refused("conflict", f"Your vault holds {MAX_ITEMS} items, the most that it can. Delete old datasets.")
-    reserved = max(_LEAST, 1 << (size - 1).bit_length()) if size else _LEAST
-    if state.reserved - (there.reserved if there else 0) + reserved > MAX_RESERVED:
+    event = ItemPut(item=item, reserved=max(_LEAST, 1 << (size - 1).bit_length()) if size else _LEAST, request=request)
+    if state.reserved + sum(_growth(state, each) for each in (*beside, event)) > MAX_RESERVED:
         limit = MAX_RESERVED // KIB // KIB
         raise Refused("conflict", f"Your vault is full: it holds {limit} MiB. Delete old datasets, then try again.")
-    return [ItemPut(item=item, reserved=reserved, request=request)]
+    return [event]
+
+
+def _growth(state: VaultState, event: ItemPut) -> int:
+    there = state.items.get(event.item)
+    return event.reserved - (there.reserved if there else 0)
 
 
 def check_readable(state: VaultState, item: str, key: str, now: int) -> None:

@@ -87,8 +87,12 @@ class Datasets:
         *,
         parallel: int = PARALLEL,
         options: object | None = None,
+        attaching: tuple[Attachment, ...] = (),
     ) -> Manifest:
         """Encrypts and stores a dataset, and keeps it in mind.
+
+        Args:
+            attaching: where it is about to be attached, as `note` would remember it.
 
         Raises:
             BadRequestError: the arguments can't be used, or the vault is full.
@@ -105,14 +109,18 @@ class Datasets:
         self._vault.open()
         manifest = self._transfers.upload(data, key, name, parallel=parallel)
         record = DatasetRecord(
-            name=name, description=description, size=manifest.size, created=time.time_ns() // 1_000_000
+            name=name,
+            description=description,
+            size=manifest.size,
+            created=time.time_ns() // 1_000_000,
+            attached=attaching,
         )
         digest = manifest.digest()
-        self._vault.put(f"manifest/{digest}", canonical(manifest), blob=manifest.dataset)
+        values = {f"manifest/{digest}": canonical(manifest), f"dataset/{digest}": canonical(record)}
         if keep_key and self._may_keep_keys():
-            self._vault.put(f"key/{digest}", key.material)
-        # Last: what is listed is whole.
-        self._vault.put(f"dataset/{digest}", canonical(record))
+            values[f"key/{digest}"] = key.material
+        # Together: what is listed is whole.
+        self._vault.put_new(values, blobs={f"manifest/{digest}": manifest.dataset})
         return manifest
 
     def upload_file(self, file: Path, name: str, description: str, *, parallel: int = PARALLEL) -> Manifest:

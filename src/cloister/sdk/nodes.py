@@ -32,7 +32,7 @@ from cloister.protocol import (
 from cloister.rooms import nodes as records
 from cloister.rooms.definition import Definition
 from cloister.sdk.bound_keys import KeyCheck, bound_keys, check_keys
-from cloister.sdk.datasets import Datasets
+from cloister.sdk.datasets import Attachment, Datasets
 from cloister.sdk.definitions import NodeDefinition, definition_of
 from cloister.sdk.key import Key
 from cloister.sdk.link import RoomLink
@@ -116,7 +116,11 @@ class DataNode(_Node):
             RollbackDetected: the room's log is not the one that this machine has seen. The key was not sent.
         """
         shown = self._shown()
-        manifest = self._context.datasets.upload(data, key, name, description, options=secret_store_options)
+        # Noted first: what was noted and isn't attached does no harm, the other way round it might be deleted unasked.
+        here = Attachment(room=self._context.link.room, node=self.id)
+        manifest = self._context.datasets.upload(
+            data, key, name, description, options=secret_store_options, attaching=(here,)
+        )
         self._attach(manifest, key, shown)
 
     def publish_dataset(self, manifest_hash: str, key: Key) -> None:
@@ -136,6 +140,8 @@ class DataNode(_Node):
         shown = self._shown()
         manifest = self._context.datasets.manifest(manifest_hash)
         check_key(key.material, manifest)
+        # Noted first, as there.
+        self._context.datasets.note(manifest_hash, self._context.link.room, self.id)
         self._attach(manifest, key, shown)
 
     def _shown(self) -> bytes:
@@ -148,8 +154,6 @@ class DataNode(_Node):
         return told.trusted.keys.signing
 
     def _attach(self, manifest: Manifest, key: Key, shown: bytes) -> None:
-        # Noted first: what was noted and isn't attached does no harm, the other way round it might be deleted unasked.
-        self._context.datasets.note(manifest.digest(), self._context.link.room, self.id)
         attach = AttachDataset(node=self.id, manifest=manifest, key=key.material, request=os.urandom(32).hex())
         self._context.link.ask(attach, Done, signing=shown)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Literal, TypeVar
 
@@ -20,6 +20,7 @@ from cloister.protocol import (
     ListItems,
     OpenVault,
     PutItem,
+    PutItems,
     ReadItem,
     RemoveItem,
     VaultBody,
@@ -127,19 +128,34 @@ class Vault:
         """Puts a device out for good."""
         self._ask(DismissDevice(key=_hex_key(key)), Done)
 
-    def put(self, item: str, value: bytes, *, replaces: str | None = None, blob: str | None = None) -> str:
+    def put(self, item: str, value: bytes, *, replaces: str | None = None) -> str:
         """Puts an item there; its revision.
 
         Args:
             replaces: the revision that it takes the place of; None for an item that isn't there.
-            blob: what the hub is to keep for as long.
 
         Raises:
             BadRequestError: there is another revision by now, or the vault is full.
         """
         request = os.urandom(32).hex()
-        self._ask(PutItem(item=item, value=value, request=request, replaces=replaces, blob=blob), Done)
+        self._ask(PutItem(item=item, value=value, request=request, replaces=replaces), Done)
         return request
+
+    def put_new(self, values: Mapping[str, bytes], *, blobs: Mapping[str, str] | None = None) -> None:
+        """Puts items there that belong together, none of which is there yet: all of them or none, in one request.
+
+        Args:
+            blobs: for names in ``values``, what the hub is to keep for as long.
+
+        Raises:
+            BadRequestError: the vault is full.
+        """
+        held = blobs or {}
+        items = tuple(
+            PutItem(item=item, value=value, request=os.urandom(32).hex(), blob=held.get(item))
+            for item, value in values.items()
+        )
+        self._ask(PutItems(items=items), Done)
 
     def read(self, item: str) -> Item | None:
         """An item, or None.
