@@ -22,7 +22,9 @@ from cloister.worker.images import store as images
 from cloister.worker.runners.python import PYTHON
 from cloister.worker.runners.script import Language, ScriptRun, ScriptTask, blueprint, run_script
 from cloister.worker.sandbox import cgroups, probe
-from cloister.worker.sandbox.container import Blueprint, Container, Outcome, Sandbox, group_name
+from cloister.worker.sandbox.container import Container, Sandbox
+from cloister.worker.sandbox.job import Blueprint, Outcome
+from cloister.worker.sandbox.leftovers import group_name
 from cloister.worker.sandbox.pool import Pool
 from cloister.worker.sandbox.runtime import Runtime
 

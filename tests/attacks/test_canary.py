@@ -32,7 +32,7 @@ from cloister.sdk.key import Key
 from cloister.sdk.link import Identity, RoomLink
 from cloister.wire.channel import Channel
 from cloister.wire.hub import Hub
-from cloister.worker.sandbox.container import DEFAULT_DIRECTORY
+from cloister.worker.sandbox.leftovers import DEFAULT_DIRECTORY
 from tests.attacks.recorder import Recorder, files, spellings, traces
 from tests.installation import START_SECONDS, STOP_SECONDS, Installation, compute_node, data_node
 

@@ -28,7 +28,7 @@ from cloister.sdk.dcr import AnalyticsDcr
 from cloister.sdk.key import Key
 from cloister.wire.patience import Patience
 from cloister.worker.sandbox import cgroups
-from cloister.worker.sandbox.container import DEFAULT_DIRECTORY
+from cloister.worker.sandbox.leftovers import DEFAULT_DIRECTORY
 from tests.installation import Installation, attach, compute_node, data_node, run
 
 OWNER = "owner@restart.example"

@@ -29,11 +29,12 @@ from cloister.worker import task as tasks
 from cloister.worker.images.offer import Offer
 from cloister.worker.runners.python import PYTHON
 from cloister.worker.runners.script import ScriptTask, blueprint, run_script
-from cloister.worker.sandbox import cgroups, container, probe
+from cloister.worker.sandbox import cgroups, leftovers, probe
 from cloister.worker.sandbox.budget import MemoryBudget
-from cloister.worker.sandbox.container import Sandbox, group_name
+from cloister.worker.sandbox.container import Sandbox
 from cloister.worker.sandbox.encrypted import Disk
 from cloister.worker.sandbox.frame import DiskPlace, Room
+from cloister.worker.sandbox.leftovers import group_name
 from cloister.worker.sandbox.pool import CONTAINER_BYTES, Pool
 from tests.containers import SMALL
 from tests.sdk.hub_peer import PeerHub, Served
@@ -231,7 +232,7 @@ def test_killed_with_plaintext_on_disk(image_root: Path, tmp_path: Path, victim:
         worker.wait(30)
     assert (worker.returncode == -signal.SIGKILL) is (victim == "worker")
     if victim == "worker":
-        assert own.name in container.sweep(directory)
+        assert own.name in leftovers.sweep(directory)
     assert not tini.is_running() or tini.status() == psutil.STATUS_ZOMBIE
     assert list(directory.iterdir()) == []
     assert str(directory) not in Path("/proc/self/mountinfo").read_text()

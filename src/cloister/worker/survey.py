@@ -20,7 +20,7 @@ from cloister.errors import ImageUnavailable, SandboxUnavailable, VerificationEr
 from cloister.worker import linux
 from cloister.worker.images.store import current_images, open_image
 from cloister.worker.sandbox import cgroups, probe
-from cloister.worker.sandbox.container import DEFAULT_DIRECTORY
+from cloister.worker.sandbox.leftovers import DEFAULT_DIRECTORY
 from cloister.worker.sandbox.runtime import Runtime, program
 
 RUNTIMES = (*probe.CANDIDATES, "runsc", "kata-runtime")

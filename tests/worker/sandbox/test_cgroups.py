@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,26 +59,29 @@ def test_facts_of_version_2(tmp_path: Path) -> None:
         cpu_quota=150_000,
         peak_memory=4096,
         killed_for_memory=2,
+        reached_memory_limit=True,
         refused_processes=5,
     )
 
 
-def test_facts_of_version_1(tmp_path: Path) -> None:
-    (tmp_path / "memory.limit_in_bytes").write_text("1048576\n")
-    (tmp_path / "memory.max_usage_in_bytes").write_text("4096\n")
+@pytest.mark.parametrize(("peak", "reached"), [(4096, False), (8 << 20, True), ((8 << 20) - 4096, True)])
+def test_facts_of_version_1(tmp_path: Path, peak: int, reached: bool) -> None:
+    (tmp_path / "memory.limit_in_bytes").write_text(f"{8 << 20}\n")
+    (tmp_path / "memory.max_usage_in_bytes").write_text(f"{peak}\n")
     (tmp_path / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 1\n")
     (tmp_path / "pids.max").write_text("11\n")
     (tmp_path / "memory.usage_in_bytes").write_text("8192\n")
     (tmp_path / "cpu.cfs_quota_us").write_text("-1\n")
     facts = cgroups.ControlGroup(tmp_path, tmp_path, tmp_path, unified=False).facts()
     assert facts == cgroups.Facts(
-        memory_limit=1048576,
+        memory_limit=8 << 20,
         memory_used=8192,
         pids_limit=11,
         pids_used=None,
         cpu_quota=None,
-        peak_memory=4096,
+        peak_memory=peak,
         killed_for_memory=1,
+        reached_memory_limit=reached,
         refused_processes=0,
     )
 
@@ -91,7 +96,7 @@ def test_limits_of_version_1(tmp_path: Path, limit: int) -> None:
     assert (facts.memory_limit, facts.pids_limit, facts.cpu_quota) == (limit, 7, 50_000)
     assert (tmp_path / "memory.memsw.limit_in_bytes").read_text() == str(limit)
     group.set_background(True)
-    assert (tmp_path / "cpu.shares").read_text() == "2"
+    assert (tmp_path / "cpu.shares").read_text() == "102"
 
 
 def test_limits_of_version_2(tmp_path: Path) -> None:
@@ -102,6 +107,29 @@ def test_limits_of_version_2(tmp_path: Path) -> None:
     assert (tmp_path / "cpu.max").read_text() == "50000 100000"
     group.set_background(False)
     assert (tmp_path / "cpu.weight").read_text() == "100"
+
+
+@pytest.mark.parametrize(("above", "reached"), [(1 << 30, True), (48 << 20, False)])
+def test_whose_memory_has_run_out(above: int, reached: bool) -> None:
+    """A process that wants more than its group may have, or than a group above has left."""
+    where = cgroups.hierarchies()
+    name = f"cloister-test-{secrets.token_hex(8)}"
+    outer = cgroups.create(name, where)
+    try:
+        if outer.unified:
+            (outer.memory / "cgroup.subtree_control").write_text("+memory +pids +cpu")
+        outer.set_limits(memory_bytes=above, pids=100, cpu_quota=100_000)
+        group = cgroups.create(f"{name}/inner", where)
+        group.set_limits(memory_bytes=96 << 20, pids=100, cpu_quota=100_000)
+        hog = [sys.executable, "-c", "input(); bytearray(256 << 20)"]
+        with subprocess.Popen(hog, stdin=subprocess.PIPE) as process:
+            cgroups.join(f"{name}/inner", process.pid, where)
+            process.communicate(b"\n")
+        assert process.returncode == -signal.SIGKILL
+        facts = group.facts()
+        assert (facts.killed_for_memory, facts.reached_memory_limit) == (1, reached)
+    finally:
+        assert cgroups.remove(name, where)
 
 
 def test_removing_a_group_kills_what_lives_in_it() -> None:

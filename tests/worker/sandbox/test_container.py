@@ -20,10 +20,11 @@ import pytest
 
 from cloister.errors import SandboxUnavailable
 from cloister.rooms.limits import MIB
-from cloister.worker.sandbox import cgroups, container
+from cloister.worker.sandbox import cgroups, leftovers, probe
 from cloister.worker.sandbox.container import Sandbox
 from cloister.worker.sandbox.runtime import Runtime
 from tests.containers import SMALL, Machine
+from tests.worker.sandbox.test_probe import RUNTIME, write_runtime
 
 WORKER = """
 import pathlib, sys
@@ -48,7 +49,7 @@ def directory() -> Iterator[Path]:
     """A place for sandboxes of its own; whatever happened in it, it is left empty and removed."""
     made = Path("/run") / f"cloister-test-{secrets.token_hex(8)}"
     yield made
-    container.sweep(made)
+    leftovers.sweep(made)
     made.rmdir()
     # This process adopts orphans, so those of the workers that a test killed are its own to wait for.
     for child in psutil.Process().children():
@@ -93,10 +94,10 @@ def test_a_killed_worker_takes_its_container_along(machine: Machine, directory: 
         worker.kill()
     _, alive = psutil.wait_procs(processes, timeout=10)
     assert alive == []
-    prefix = container.group_name(directory, left.name, "")
+    prefix = leftovers.group_name(directory, left.name, "")
     assert left.exists()
     assert cgroups.names(prefix, cgroups.hierarchies())
-    assert container.sweep(directory) == [left.name]
+    assert leftovers.sweep(directory) == [left.name]
     assert not left.exists()
     assert not cgroups.names(prefix, cgroups.hierarchies())
     assert str(left) not in Path("/proc/self/mountinfo").read_text()
@@ -113,9 +114,9 @@ def test_a_worker_killed_at_any_moment(machine: Machine, directory: Path) -> Non
             worker.stdout.readline()
             threading.Event().wait(milliseconds / 1000)
             worker.kill()
-        container.sweep(directory)
-    container.sweep(directory)
-    assert not cgroups.names(container.group_name(directory, "", "")[:-2], cgroups.hierarchies())
+        leftovers.sweep(directory)
+    leftovers.sweep(directory)
+    assert not cgroups.names(leftovers.group_name(directory, "", "")[:-2], cgroups.hierarchies())
     assert str(directory) not in Path("/proc/self/mountinfo").read_text()
     assert list(directory.iterdir()) == []
 
@@ -183,6 +184,27 @@ def test_a_memory_limit_below_what_a_runtime_needs(machine: Machine, memory_byte
     assert ran.error.startswith(f"The computation exceeded its limit on memory ({memory_bytes} bytes")
     assert machine.run("1", limits=limits).run.limit in (None, "memory")
     assert no_zombies()
+
+
+def test_a_machine_without_memory_is_not_the_limit_of_the_script(machine: Machine, tmp_path: Path) -> None:
+    """The kernel kills a computation within its own limit: it is not told that it asked for too much, but is given to
+    another worker. Here a group above stands for the machine."""
+    above, where = f"cloister-test-{secrets.token_hex(8)}", cgroups.hierarchies()
+    weakening = f"linux['cgroupsPath'] = '/{above}' + linux['cgroupsPath']"
+    good = str(probe.detect(machine.image_root).path)
+    text = RUNTIME.format(python=sys.executable, weakening=weakening, runtime=good)
+    runtime = Runtime.named(str(write_runtime(tmp_path / "runtime", text)))
+    outer = cgroups.create(above, where)
+    try:
+        outer.set_limits(memory_bytes=96 * MIB, pids=1000, cpu_quota=200_000)
+        with Sandbox(runtime) as sandbox:
+            cold = Machine(sandbox, machine.image_root)
+            assert cold.run("print('fits')").log == "fits\n"
+            with pytest.raises(SandboxUnavailable, match="within its own limit"):
+                cold.run(f"bytearray({150 * MIB})")
+            assert cold.left() == []
+    finally:
+        assert cgroups.remove(above, where)
 
 
 def test_descriptors_do_not_pile_up(machine: Machine) -> None:

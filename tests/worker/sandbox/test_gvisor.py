@@ -21,7 +21,7 @@ from cloister.errors import SandboxUnavailable
 from cloister.rooms.limits import MIB
 from cloister.worker.runners.python import PYTHON
 from cloister.worker.runners.script import blueprint
-from cloister.worker.sandbox import cgroups, container, probe
+from cloister.worker.sandbox import cgroups, leftovers, probe
 from cloister.worker.sandbox.container import Sandbox
 from cloister.worker.sandbox.pool import Pool
 from cloister.worker.sandbox.runtime import Runtime
@@ -61,7 +61,7 @@ def directory() -> Iterator[Path]:
     """A place for sandboxes of its own, left empty."""
     made = Path("/run") / f"cloister-test-{secrets.token_hex(8)}"
     yield made
-    container.sweep(made)
+    leftovers.sweep(made)
     assert list(made.iterdir()) == []
     made.rmdir()
     for child in psutil.Process().children():
@@ -125,8 +125,8 @@ def test_a_killed_worker_takes_its_container_along(image_root: Path, directory: 
     assert {"runsc", "exe"} <= {process.name() for process in processes}
     _, alive = psutil.wait_procs(processes, timeout=10)
     assert alive == []
-    assert container.sweep(directory) == [left.name]
-    assert not cgroups.names(container.group_name(directory, left.name, ""), cgroups.hierarchies())
+    assert leftovers.sweep(directory) == [left.name]
+    assert not cgroups.names(leftovers.group_name(directory, left.name, ""), cgroups.hierarchies())
     assert str(left) not in Path("/proc/self/mountinfo").read_text()
 
 

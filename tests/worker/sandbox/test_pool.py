@@ -20,9 +20,11 @@ import pytest
 from cloister.rooms.limits import MIB, Limits
 from cloister.worker.runners.python import PYTHON
 from cloister.worker.runners.script import ScriptTask, blueprint, run_script
-from cloister.worker.sandbox import cgroups, container, probe
+from cloister.worker.sandbox import cgroups, leftovers, probe
 from cloister.worker.sandbox.budget import MemoryBudget
-from cloister.worker.sandbox.container import Blueprint, Container, Sandbox, group_name
+from cloister.worker.sandbox.container import Container, Sandbox
+from cloister.worker.sandbox.job import Blueprint
+from cloister.worker.sandbox.leftovers import group_name
 from cloister.worker.sandbox.pool import CONTAINER_BYTES, LEFT_BYTES, Pool
 from tests.containers import SMALL
 
@@ -259,7 +261,7 @@ def test_a_killed_worker_takes_those_that_wait_along(image_root: Path) -> None:
         worker.kill()
     _, alive = psutil.wait_procs(processes, timeout=10)
     assert alive == []
-    assert container.sweep(directory) == [left.name]
+    assert leftovers.sweep(directory) == [left.name]
     directory.rmdir()
     for child in psutil.Process().children():
         with contextlib.suppress(psutil.NoSuchProcess):

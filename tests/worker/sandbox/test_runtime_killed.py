@@ -13,7 +13,7 @@ import pytest
 from cloister.errors import SandboxUnavailable
 from cloister.worker.runners.python import PYTHON
 from cloister.worker.runners.script import blueprint
-from cloister.worker.sandbox import container, probe
+from cloister.worker.sandbox import leftovers, probe
 from cloister.worker.sandbox.container import Sandbox
 from cloister.worker.sandbox.encrypted import Disk
 from cloister.worker.sandbox.frame import DiskPlace, Room
@@ -34,7 +34,7 @@ esac
 def directory() -> Iterator[Path]:
     made = Path("/run") / f"cloister-test-{secrets.token_hex(8)}"
     yield made
-    container.sweep(made)
+    leftovers.sweep(made)
     assert list(made.iterdir()) == []
     made.rmdir()
 

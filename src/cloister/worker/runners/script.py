@@ -24,8 +24,9 @@ from pathlib import Path
 from cloister.rooms.limits import Limits
 from cloister.worker.sandbox import bundle, frame
 from cloister.worker.sandbox.collector import collect
-from cloister.worker.sandbox.container import Blueprint, Container, Job, LimitName, Outcome
+from cloister.worker.sandbox.container import Container
 from cloister.worker.sandbox.failure import Known, safe_traceback
+from cloister.worker.sandbox.job import Blueprint, Job, LimitName, Outcome
 
 LOG_NAME = "container.log"
 
@@ -84,15 +85,23 @@ class ScriptRun:
         return collect(self.outcome.output, self.task.limits, extra)
 
 
-def blueprint(language: Language, image_root: Path, limits: Limits, inputs: Collection[str]) -> Blueprint:
+def blueprint(
+    language: Language,
+    image_root: Path,
+    limits: Limits,
+    inputs: Collection[str],
+    layers: tuple[Path, ...] = (),
+) -> Blueprint:
     """The container that a computation needs.
 
     Args:
         inputs: what will lie in its input folder, by name.
+        layers: folders seen over the image.
     """
     return Blueprint(
         argv=language.argv,
         image_root=image_root,
+        layers=layers,
         launcher=language.launcher.read_text(),
         language=language.name,
         threads=bundle.threads(limits),

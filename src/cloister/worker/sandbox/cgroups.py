@@ -16,6 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+_STEP_BYTES = 1024 * 1024
+# The kernel takes memory for a group in steps, none larger than this; the last one may not have fitted any more.
 CPU_PERIOD = 100_000
 """Microseconds over which processor time is shared out."""
 
@@ -90,7 +92,10 @@ class Facts:
     """Microseconds of processor time in each `CPU_PERIOD`."""
     peak_memory: int | None
     killed_for_memory: int
-    """How many of its processes the kernel has killed because the limit was reached."""
+    """How many of its processes the kernel has killed for want of memory: its own limit's, or all others' too."""
+    reached_memory_limit: bool
+    """Whether it has wanted more than its own limit since that was set. Where it hasn't, and processes were killed, the
+    machine or a group above had no more."""
     refused_processes: int
     """How often it was refused a process or thread."""
 
@@ -159,7 +164,7 @@ class ControlGroup:
         except FileNotFoundError:
             return ()
 
-    def empty(self, patience_seconds: float = 5.0) -> bool:
+    def empty(self, patience_seconds: float = 30.0) -> bool:
         """Kill whatever still lives in it, and wait until nothing does. True where nothing is left."""
         deadline = time.monotonic() + patience_seconds
         while members := self.members():
@@ -171,15 +176,15 @@ class ControlGroup:
         return True
 
     def set_background(self, background: bool) -> None:
-        """Whether it gets processor time only where nobody else wants it.
+        """Whether others that want processor time get ten times as much.
 
         Raises:
             OSError: it can't be set.
         """
         if self.unified:
-            (self.cpu / "cpu.weight").write_text("1" if background else "100")
+            (self.cpu / "cpu.weight").write_text("10" if background else "100")
         else:
-            (self.cpu / "cpu.shares").write_text("2" if background else "1024")
+            (self.cpu / "cpu.shares").write_text("102" if background else "1024")
 
     def facts(self) -> Facts:
         """What the kernel says now."""
@@ -197,8 +202,15 @@ class ControlGroup:
             cpu_quota=_number(quota),
             peak_memory=_number(self.memory / peak),
             killed_for_memory=self.killed_for_memory(events),
+            reached_memory_limit=_count(events, "oom") > 0 if self.unified else self._is_full(),
             refused_processes=_count(self.pids / "pids.events", "max"),
         )
+
+    def _is_full(self) -> bool:
+        """Whether it has held as much as it may, on version 1: some kernels don't count there what they refuse."""
+        limit = _number(self.memory / "memory.limit_in_bytes")
+        peak = _number(self.memory / "memory.max_usage_in_bytes")
+        return limit is not None and peak is not None and peak > limit - _STEP_BYTES
 
     def killed_for_memory(self, events: Path | None = None) -> int:
         """How many of its processes were killed for memory so far."""
@@ -278,7 +290,7 @@ def _folders(name: str, where: Hierarchies) -> Iterator[Path]:
             yield folder
 
 
-def remove(name: str, where: Hierarchies, patience_seconds: float = 5.0) -> bool:
+def remove(name: str, where: Hierarchies, patience_seconds: float = 30.0) -> bool:
     """Kill whatever lives in the group `name` of every hierarchy, and remove it. True where nothing is left."""
     deadline = time.monotonic() + patience_seconds
     while True:

@@ -4,8 +4,7 @@ It is made before its task is known, however little before. Until the hand-over 
 imported libraries already, and holds nothing of any task. So there is one path for containers that were made ahead
 (pool.py) and those that were not.
 
-Threat: a runtime that says "done" although it left a limit out. The limits of its very process are read back from the
-kernel once it is made, and again when the task's own were set; only then does the launcher inside get its task.
+Only when the kernel has said that it holds it to its task's limits (allowance.py) does the launcher get that task.
 
 Threat: a worker that dies (`kill -9`) and leaves a container running without a wall-time limit. Before it has a task
 the launcher notices that its worker is gone; always, the kernel kills tini, and with it the container, when its parent
@@ -20,32 +19,32 @@ There is no way to run a job without a container, and no container runs two.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import logging
 import os
 import resource
 import secrets
-import signal
+import select
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
 from cloister.errors import SandboxUnavailable
 from cloister.rooms.limits import GIB, Limits
 from cloister.worker import linux
-from cloister.worker.sandbox import bundle, cgroups, frame, scratch
+from cloister.worker.sandbox import allowance, bundle, cgroups, frame, scratch
+from cloister.worker.sandbox.allowance import Allowance
 from cloister.worker.sandbox.budget import Claim, MemoryBudget
 from cloister.worker.sandbox.capture import Capture
 from cloister.worker.sandbox.encrypted import Disk, DiskFull, DiskUnusable
-from cloister.worker.sandbox.process import Process, Stop, follow, pipe, read_now, wait_ready
-from cloister.worker.sandbox.runtime import Runtime, stop_starting
+from cloister.worker.sandbox.job import Blueprint, Job, Left, Outcome, limit_reached
+from cloister.worker.sandbox.leftovers import DEFAULT_DIRECTORY, group_name, sweep
+from cloister.worker.sandbox.process import Process, follow, pipe, read_now, wait_ready
+from cloister.worker.sandbox.runtime import Runtime
 
 log = logging.getLogger("cloister.worker")
 
@@ -172,7 +171,8 @@ class Container:
         on_disk: Mapping[frame.DiskPlace, frame.Room],
     ) -> None:
         self.blueprint = blueprint
-        self.made = time.monotonic()
+        self.ready_since = 0.0
+        """On the monotonic clock; nothing before it is."""
         self._runtime = runtime
         self._directory = directory
         self._where = cgroups.hierarchies()
@@ -287,22 +287,21 @@ class Container:
         """End it; nothing is left: processes, mounts, control groups, files."""
         self._held.close()
 
-    def wait_in_background(self) -> None:
-        """Wait until it could be handed a task, while whatever else the machine has to do goes first.
+    def wait_in_background(self, yielding_seconds: float) -> None:
+        """Wait until it could be handed a task, while almost everything else that the machine has to do goes first.
 
-        But not before gVisor: its parts wait for each other, and on a busy machine would never be done.
+        But for no longer than that: others may come to wait for what it holds meanwhile (a page of the image that it is
+        reading), and on a machine that is always busy it would never be done. Not at all under gVisor, whose parts
+        wait for each other.
 
         Raises:
             SandboxUnavailable: it has ended, or hangs.
         """
-        if self._runtime.walls == "gvisor":
-            return self.wait_ready()
-        try:
-            self._allowance.group.set_background(True)
-            self.wait_ready()
-            self._allowance.group.set_background(False)
-        except OSError as error:
-            raise SandboxUnavailable(f"A container's priority can't be set: {error}.") from error
+        if self._runtime.walls == "kernel":
+            self._allowance.set_background(True)
+            select.select([self._report.fileno(), self._process.pidfd], [], [], yielding_seconds)
+            self._allowance.set_background(False)
+        self.wait_ready()
 
     def wait_ready(self) -> None:
         """Wait until it could be handed a task.
@@ -313,6 +312,7 @@ class Container:
         if not self._ready:
             wait_ready(self._process, self._report, _START_SECONDS)
             self._ready = True
+            self.ready_since = time.monotonic()
 
     def input_folder(self, size_bytes: int, files: int) -> Path:
         """The folder that is seen read-only at /input, for inputs in plaintext: files and folders only.
@@ -333,7 +333,8 @@ class Container:
 
         Raises:
             DefinitionInvalid: a code file's name isn't allowed.
-            SandboxUnavailable: the container is gone, or not every limit can be enforced. The job's code has not run.
+            SandboxUnavailable: the container is gone, or not every limit can be enforced: the job's code has not run.
+                Or it was ended although it was within its limits.
         """
         self.wait_ready()
         frame.fill(self._places, job.code, job.limits, self._on_disk.keys())
@@ -361,9 +362,22 @@ class Container:
         while chunk := read_now(self._log):
             log.feed(chunk)
         facts = self._allowance.group.facts()
+        if facts.killed_for_memory and not facts.reached_memory_limit and (stopped == "memory" or exit_code != 0):
+            raise SandboxUnavailable(
+                "The kernel ended a computation for want of memory that was within its own limit: this machine, or the "
+                "group that the worker was put into, has no more. Give it more memory, run fewer workers, or allow "
+                "computations less (--max-memory)."
+            )
         return Outcome(
             exit_code=exit_code,
-            limit=_limit(stopped, exit_code, facts, self._places),
+            limit=limit_reached(
+                stopped,
+                exit_code,
+                facts.killed_for_memory,
+                _left(self._places.output),
+                # Of two kinds where one lies on disk.
+                [_left(self._places.tmp), _left(self._places.shared_memory)],
+            ),
             refused_processes=facts.refused_processes > 0,
             cancelled=stopped == "cancelled",
             wall_seconds=wall_seconds,
@@ -378,3 +392,8 @@ class Container:
         cgroups.remove(self._name, self._where)
         self._runtime.reap(range(self._first_host_id, self._first_host_id + _IDS_PER_RANGE))
         scratch.clear(self._folder)
+
+
+def _left(folder: Path) -> Left:
+    facts = os.statvfs(folder)
+    return Left(facts.f_bavail, facts.f_favail)

@@ -3,9 +3,9 @@
 Threat: something of one task that reaches the next. A container is handed one task and closed; here are only ones that
 have had none.
 
-Threat: a pool that takes what computations need. It makes containers in a thread of its own, which gets processor time
-that nobody else wants; none while memory is short; and those that wait are the first that the kernel ends where it runs
-out all the same.
+Threat: a pool that takes what computations need. It makes containers in a thread of its own, one after the other, which
+get little processor time at first where others want it; none while memory is short; and those that wait are the first
+that the kernel ends where it runs out all the same.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from contextlib import contextmanager
 
 from cloister.errors import SandboxUnavailable
 from cloister.rooms.limits import MIB
-from cloister.worker.sandbox.container import Blueprint, Container, Sandbox
+from cloister.worker.sandbox.container import Container, Sandbox
 from cloister.worker.sandbox.frame import DiskPlace, Room
+from cloister.worker.sandbox.job import Blueprint
 
 log = logging.getLogger("cloister.worker")
 
@@ -36,6 +37,8 @@ LEFT_BYTES = 512 * MIB
 MAX_AGE_SECONDS = 600.0
 """A waiting container is replaced when it is older: what it has drawn from the machine's clock and random numbers is
 never far from its task."""
+YIELDING_SECONDS = 5.0
+"""How long one that is made lets others go first. After that it has its share, so that it is done some time."""
 SETTLE_SECONDS = 1.0
 RETRY_SECONDS = 10.0
 """How long to wait where one could not be made, or memory is short."""
@@ -52,6 +55,7 @@ class Pool:
         imports: modules that they have imported, of Python, or of another language with its name before: ``r:dplyr``.
             One that the image lacks is left out.
         first: the kind of container to begin with.
+        max_age_seconds, yielding_seconds: see `MAX_AGE_SECONDS`, `YIELDING_SECONDS`.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class Pool:
         imports: Sequence[str] = DEFAULT_IMPORTS,
         *,
         max_age_seconds: float = MAX_AGE_SECONDS,
+        yielding_seconds: float = YIELDING_SECONDS,
     ) -> None:
         self._sandbox = sandbox
         self._size = size
@@ -70,6 +75,7 @@ class Pool:
             language, _, module = each.rpartition(":")
             self._imports[language or "python"] = (*self._imports.get(language or "python", ()), module)
         self._max_age = max_age_seconds
+        self._yielding = yielding_seconds
         self._lock = threading.Condition()
         self._wanted = self._warm(first)
         self._waiting: list[Container] = []
@@ -147,7 +153,7 @@ class Pool:
         return len(fit) >= self._size
 
     def _is_good(self, container: Container) -> bool:
-        return container.alive and time.monotonic() < container.made + self._max_age
+        return container.alive and time.monotonic() < container.ready_since + self._max_age
 
     def _waiting_one(self, blueprint: Blueprint, libraries: bool) -> Container | None:
         with self._lock:
@@ -194,7 +200,7 @@ class Pool:
         try:
             if self._making is None:
                 raise SandboxUnavailable("The worker ends.")
-            container.wait_in_background()
+            container.wait_in_background(self._yielding)
             claim.arrived()
         except SandboxUnavailable as error:
             container.close()
@@ -225,7 +231,7 @@ class Pool:
         with self._lock:
             for container in self._waiting:
                 poll.register(container.descriptor, select.POLLIN)
-            ends = [container.made + self._max_age - time.monotonic() for container in self._waiting]
+            ends = [container.ready_since + self._max_age - time.monotonic() for container in self._waiting]
         if seconds:
             ends.append(seconds)
         poll.poll(max(0.0, min(ends)) * 1000 + 1 if ends else None)

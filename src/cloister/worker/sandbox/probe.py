@@ -19,7 +19,9 @@ import msgspec
 from cloister.errors import SandboxUnavailable
 from cloister.rooms.limits import MIB, Limits
 from cloister.worker.sandbox import bundle
-from cloister.worker.sandbox.container import DEFAULT_DIRECTORY, Blueprint, Container, Job, Outcome, Sandbox
+from cloister.worker.sandbox.container import Container, Sandbox
+from cloister.worker.sandbox.job import Blueprint, Job, Outcome
+from cloister.worker.sandbox.leftovers import DEFAULT_DIRECTORY
 from cloister.worker.sandbox.runtime import Runtime
 
 CHOICE = "CLOISTER_RUNTIME"

@@ -9,13 +9,11 @@ import select
 import signal
 import threading
 import time
-from typing import Literal
 
 from cloister.errors import SandboxUnavailable
 from cloister.worker.sandbox import bundle, cgroups
 from cloister.worker.sandbox.capture import Capture
-
-Stop = Literal["memory", "wall time", "cancelled"]
+from cloister.worker.sandbox.job import Stop
 
 _TICK_SECONDS = 0.1
 _CHUNK = 256 * 1024
