@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import os
 import secrets
 import select
@@ -150,10 +151,19 @@ def test_none_is_made_while_memory_is_short(image_root: Path, usual: Blueprint, 
 
 def test_those_that_wait_count_in_the_machines_budget(image_root: Path, usual: Blueprint, tmp_path: Path) -> None:
     """Also for other workers; and whoever takes one is counted on, until it is closed."""
-    memory = MemoryBudget(tmp_path, most_bytes=CONTAINER_BYTES * 3 // 2)
+    second = threading.Event()
+    asked = itertools.count(1)
+
+    def free() -> int:
+        if next(asked) == 2:
+            second.set()
+        return 1 << 40
+
+    memory = MemoryBudget(tmp_path, most_bytes=CONTAINER_BYTES * 3 // 2, free=free)
     other = MemoryBudget(tmp_path, most_bytes=CONTAINER_BYTES * 3 // 2)
     with Sandbox(probe.detect(image_root), memory=memory) as sandbox, Pool(sandbox, 2, usual, ()) as pool:
-        assert not pool.wait_full(3), "there is memory for one"
+        assert second.wait(WAIT)
+        assert not pool.wait_full(0.2), "there is memory for one"
         assert len(pool.waiting) == 1
         assert other.claim(CONTAINER_BYTES) is None
         with pool.take(usual):
@@ -176,13 +186,37 @@ def test_one_that_has_died_is_replaced(sandbox: Sandbox, usual: Blueprint) -> No
 
 
 def test_one_that_has_waited_too_long_is_replaced(sandbox: Sandbox, usual: Blueprint) -> None:
-    with Pool(sandbox, 1, usual, (), max_age_seconds=0.5) as pool:
+    with Pool(sandbox, 1, usual, (), max_age_seconds=1.0) as pool:
         assert pool.wait_full(WAIT)
         (old,) = pool.waiting
         with ended(old):
             pass
         assert pool.wait_full(WAIT)
         assert old not in pool.waiting
+
+
+@pytest.fixture
+def busy_core() -> Iterator[None]:
+    """What starts now is on one core, for which others run, too."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4)]
+    yield
+    os.sched_setaffinity(0, before)
+    for each in busy:
+        each.kill()
+        each.wait()
+
+
+@pytest.mark.usefixtures("busy_core")
+def test_one_is_made_on_a_machine_that_is_always_busy(sandbox: Sandbox, usual: Blueprint) -> None:
+    """It yields to others for a time, not for ever; whoever takes it has its share at once."""
+    with Pool(sandbox, 1, usual, (), yielding_seconds=0.1) as pool:
+        assert pool.wait_full(10)
+        (waiting,) = pool.waiting
+        group = cgroups.ControlGroup.of(waiting.members[0], cgroups.hierarchies())
+        shares = group.cpu / ("cpu.weight" if group.unified else "cpu.shares")
+        assert shares.read_text().strip() == ("100" if group.unified else "1024")
 
 
 def test_a_module_that_the_image_lacks_is_left_out(sandbox: Sandbox, usual: Blueprint) -> None:
