@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 _HOSTS = ["pypi" + ".org", "python" + "hosted.org", "npm" + "js.", "deb." + "debian.org", "snapshot." + "debian.org"]
 _PLACES = ["file:" + "///", "/wo" + "rk/", "/ro" + r"ot/\.", "/ho" + "me/[a-z]"]
 _OPTIONS = ["--(extra-)?index" + "-url", "--find" + "-links"]
+# The one place that says where packages come from by default.
+_DEFAULT = ("src/cloister/worker/images/index.py", "pypi" + ".org")
 _NEVER = re.compile("|".join([*(re.escape(host) for host in _HOSTS), *_PLACES, *_OPTIONS]))
 
 
@@ -28,7 +30,8 @@ def test_no_file_names_a_registry_or_a_place_on_somebodys_machine() -> None:
     for path in tracked_files():
         if path.is_file():
             for number, line in enumerate(path.read_bytes().decode(errors="replace").splitlines(), 1):
-                if match := _NEVER.search(line):
+                match = _NEVER.search(line)
+                if match and (str(path.relative_to(ROOT)), match[0]) != _DEFAULT:
                     found.append(f"{path.relative_to(ROOT)}:{number}: {match[0]}")
     assert not found
 

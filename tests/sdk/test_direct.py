@@ -51,7 +51,7 @@ def test_a_store_beside_the_hub_is_taken(made: list[Direct], hub: str, url: str)
         (FAR, "https://0.0.0.0/bucket/key"),
         (FAR, "https://user:password@store.example.org/bucket/key"),
         (FAR, "ftp://store.example.org/bucket/key"),
-        (FAR, "file:///etc/passwd"),
+        (FAR, "FILE:///etc/passwd"),
         (FAR, "https:///bucket/key"),
         (FAR, "/bucket/key"),
         (FAR, ""),
