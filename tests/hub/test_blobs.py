@@ -31,9 +31,12 @@ def digest_of(body: bytes) -> str:
     return f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"
 
 
-def put(asker: httpx.Client, blob: str, index: int, body: bytes, digest: str | None = None) -> httpx.Response:
+def put(
+    asker: httpx.Client, blob: str, index: int, body: bytes, digest: str | None = None, parts: int | None = None
+) -> httpx.Response:
     headers = {"Content-Digest": digest or digest_of(body), "Content-Type": "application/octet-stream"}
-    return asker.put(f"/v1/blobs/{blob}/parts/{index}", content=body, headers=headers)
+    asked = {} if parts is None else {"parts": parts}
+    return asker.put(f"/v1/blobs/{blob}/parts/{index}", content=body, headers=headers, params=asked)
 
 
 def complete(asker: httpx.Client, blob: str, parts: int) -> httpx.Response:
@@ -136,6 +139,29 @@ def test_a_complete_blob_never_changes(world: World) -> None:
         "parts": [info(0, b"zero"), info(1, b"one")],
     }
     assert world.alice.get(f"/v1/blobs/{blob}/parts/1").content == b"one"
+
+
+def test_the_last_part_can_close_the_blob(lone_hub: HubSettings) -> None:
+    token = add_user(lone_hub, "alice@example.com")
+    with RunningHub(lone_hub) as hub, hub.client(token) as alice:
+        before = len(objects_in(lone_hub.data))
+        blob = fresh_id()
+        assert put(alice, blob, 1, b"one", parts=2).status_code == 409
+        assert alice.get(f"/v1/blobs/{blob}").json()["parts"] == [], "it was not the last, and is not there"
+        assert put(alice, blob, 1, b"one").status_code == 201
+        assert put(alice, blob, 0, b"replaced").status_code == 201
+        assert put(alice, blob, 0, b"zero", parts=1).status_code == 409, "there are more"
+        assert put(alice, blob, 0, b"zero", parts=2).status_code == 201
+        # Again, as after a broken connection; and by a part that was there before.
+        assert put(alice, blob, 0, b"zero", parts=2).status_code == 200
+        other = fresh_id()
+        assert put(alice, other, 0, b"alone").status_code == 201
+        assert put(alice, other, 0, b"alone", parts=1).status_code == 200
+        for each, parts in ((blob, [info(0, b"zero"), info(1, b"one")]), (other, [info(0, b"alone")])):
+            assert alice.get(f"/v1/blobs/{each}").json() == {"id": each, "complete": True, "parts": parts}
+        assert put(alice, blob, 0, b"other", parts=2).status_code == 409
+        assert put(alice, fresh_id(), 0, b"none", parts=0).status_code == 400
+        assert len(objects_in(lone_hub.data)) == before + 3, "nothing else stays on the disk"
 
 
 def test_a_part_that_is_not_what_its_digest_says_is_refused(lone_hub: HubSettings) -> None:

@@ -140,7 +140,10 @@ class PeerHub:
         digest = base64.b64encode(sha256(data)).decode()
         if request.headers.get("content-digest") != f"sha-256=:{digest}:":
             return problem(400, "bad_request", "The digest is another.")
-        self.blobs.setdefault(request.path_params["blob"], {})[request.path_params["index"]] = data
+        blob = request.path_params["blob"]
+        self.blobs.setdefault(blob, {})[request.path_params["index"]] = data
+        if "parts" in request.query_params:
+            return self._close(blob, int(request.query_params["parts"]))
         return _json({})
 
     async def _get_part(self, request: Request) -> Response:
@@ -161,8 +164,10 @@ class PeerHub:
         return _json({"id": blob, "complete": blob in self.complete, "parts": parts})
 
     async def _complete(self, request: Request) -> Response:
-        blob = request.path_params["blob"]
-        if sorted(self.blobs[blob]) != list(range((await request.json())["parts"])):
+        return self._close(request.path_params["blob"], (await request.json())["parts"])
+
+    def _close(self, blob: str, parts: int) -> Response:
+        if sorted(self.blobs[blob]) != list(range(parts)):
             return problem(409, "conflict", "Parts are missing.")
         self.complete.add(blob)
         return _json({})

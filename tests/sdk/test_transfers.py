@@ -109,7 +109,14 @@ def test_an_upload_that_fails_leaves_nothing(hub: Hub, world: World) -> None:
 def test_an_upload_that_breaks_off_is_given_up_in_the_end(hub: Hub, world: World) -> None:
     _failing(world, "/complete", 99, lambda: problem(503, "unavailable", "Later."))
     with pytest.raises(ServerError, match="Later"):
-        upload(hub, b"x", Key(), patience=AT_ONCE)
+        upload(hub, bytes(PART_SIZE + 1), Key(), patience=AT_ONCE)
+
+
+def test_one_part_is_one_request(hub: Hub, world: World) -> None:
+    hub.direct.give_up()
+    manifest = upload(hub, b"x", Key(), patience=AT_ONCE)
+    assert world.hub.complete == {manifest.dataset}
+    assert world.hub.seen == [("PUT", f"/v1/blobs/{manifest.dataset}/parts/0")]
 
 
 def test_data_that_can_not_be_read_ends_the_upload(hub: Hub, world: World) -> None:

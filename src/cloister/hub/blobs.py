@@ -12,9 +12,10 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
 from starlette.types import Receive, Scope, Send
 
 from cloister.hub import shelf
@@ -25,7 +26,8 @@ from cloister.hub.objects import Objects, Writer
 from cloister.hub.problems import Problem, bad_request, responses
 from cloister.hub.services import Hub, Services
 from cloister.hub.settings import MIB
-from cloister.hub.shelf import Part
+from cloister.hub.shelf import Part, Recorded
+from cloister.hub.tokens import Principal
 
 MAX_INDEX = 2**20
 _PIECE = 1 * MIB
@@ -42,6 +44,16 @@ BlobId = Annotated[
     ),
 ]
 Index = Annotated[int, Path(ge=0, le=MAX_INDEX, description="The part's place in the blob, from 0.")]
+
+Closing = Annotated[
+    int | None,
+    Query(
+        ge=1,
+        le=MAX_INDEX + 1,
+        description="Closes the blob with this part, which is the last that was missing of so many. If it isn't, "
+        "the part is not taken either.",
+    ),
+]
 
 
 class PartInfo(BaseModel):
@@ -111,6 +123,7 @@ async def put_part(
     request: Request,
     principal: AnyPrincipal,
     hub: Hub,
+    parts: Closing = None,
     content_digest: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Response:
     """The part exists, on disk, when this has answered 201 or 200, and not in part before. Until the blob is
@@ -122,29 +135,33 @@ async def put_part(
         claim = await hub.database.writing(lambda db: shelf.claim(db, principal, blob_id, index, now))
         if claim.part is not None and claim.part.sha256 == sha256:
             await _receive(request.receive, sha256, None)
+            if parts is not None:
+                await _close(hub, principal, blob_id, parts)
             return _part_answer(HTTPStatus.OK, claim.part)
         if claim.complete:
             raise shelf.immutable()
         key = f"{prefix(claim.folder)}/{index}-{secrets.token_hex(8)}"
         async with hub.objects.writing(key) as writer:
             size = await _receive(request.receive, sha256, writer)
-        part = Part(index, size, sha256, key)
-        try:
-            recorded = await hub.database.writing(
-                lambda db: shelf.record(
-                    db,
-                    principal,
-                    blob_id,
-                    claim.folder,
-                    part,
-                    datetime.now(UTC),
-                    quota_bytes=hub.settings.stored_bytes,
-                )
+        part, quota_bytes = Part(index, size, sha256, key), hub.settings.stored_bytes
+
+        def record(db: Session) -> tuple[Recorded, frozenset[str]]:
+            recorded = shelf.record(
+                db, principal, blob_id, claim.folder, part, datetime.now(UTC), quota_bytes=quota_bytes
             )
+            if parts is None:
+                return recorded, frozenset()
+            shelf.complete(db, principal, blob_id, parts)
+            return recorded, shelf.all_keys(db, blob_id)
+
+        try:
+            recorded, wanted = await hub.database.writing(record)
         except Problem:
             await hub.objects.delete(key)
             raise
-        if recorded.stray is not None:
+        if wanted:
+            await hub.objects.tidy_folder(prefix(claim.folder), wanted)
+        elif recorded.stray is not None:
             await hub.objects.delete(recorded.stray)
         return _part_answer(HTTPStatus.CREATED if recorded.new else HTTPStatus.OK, part)
 
@@ -161,10 +178,7 @@ async def get_blob(blob_id: BlobId, principal: AnyPrincipal, hub: Hub) -> Respon
 async def complete_blob(blob_id: BlobId, body: CompleteRequest, principal: AnyPrincipal, hub: Hub) -> CompleteAnswer:
     """From now on the blob can be read by whoever names it, and nothing in it changes. Doing it again does
     no harm."""
-    folder = await hub.database.writing(lambda db: shelf.complete(db, principal, blob_id, body.parts))
-    wanted = await hub.database.reading(lambda db: shelf.all_keys(db, blob_id))
-    if wanted:
-        await hub.objects.tidy_folder(prefix(folder), wanted)
+    await _close(hub, principal, blob_id, body.parts)
     return CompleteAnswer(id=blob_id, complete=True)
 
 
@@ -196,6 +210,13 @@ async def throw_away_abandoned(hub: Services, now: datetime) -> int:
             await hub.objects.delete_folder(prefix(folder))
         count += len(folders)
     return count
+
+
+async def _close(hub: Services, principal: Principal, blob_id: str, parts: int) -> None:
+    folder = await hub.database.writing(lambda db: shelf.complete(db, principal, blob_id, parts))
+    wanted = await hub.database.reading(lambda db: shelf.all_keys(db, blob_id))
+    if wanted:
+        await hub.objects.tidy_folder(prefix(folder), wanted)
 
 
 class _PartResponse(Response):

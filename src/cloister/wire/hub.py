@@ -208,10 +208,15 @@ class Hub:
 
     # --- blobs ------------------------------------------------------------------------------------------------------
 
-    def put_part(self, blob: str, index: int, ciphertext: Bytes, digest: bytes) -> None:
-        """Stores one part, whose SHA-256 is ``digest``; storing the same again is no error."""
+    def put_part(self, blob: str, index: int, ciphertext: Bytes, digest: bytes, *, closing: int | None = None) -> None:
+        """Stores one part, whose SHA-256 is ``digest``; storing the same again is no error.
+
+        Args:
+            closing: how many parts there are, where the others have arrived: the blob is complete with this one.
+        """
         headers = {"Content-Digest": f"sha-256=:{base64.b64encode(digest).decode()}:", **_octets(ciphertext)}
-        self._read("PUT", f"/v1/blobs/{blob}/parts/{index}", content=_pieces(ciphertext), headers=headers)
+        asked = None if closing is None else {"parts": closing}
+        self._read("PUT", f"/v1/blobs/{blob}/parts/{index}", content=_pieces(ciphertext), headers=headers, params=asked)
 
     def place_part(self, blob: str, index: int, size: int, digest: bytes) -> Place:
         """Where to send a part of that many bytes, with that SHA-256."""

@@ -15,14 +15,22 @@ _NONE_SECONDS = 600.0
 """How long a hub that has no direct way is not asked for it again."""
 
 
-def send_part(hub: Hub, blob: str, index: int, ciphertext: Bytes, digest: bytes) -> None:
+def send_part(hub: Hub, blob: str, index: int, ciphertext: Bytes, digest: bytes, *, closing: int | None = None) -> bool:
     """Stores one part, whose SHA-256 is ``digest``; storing the same again is no error.
+
+    Args:
+        closing: as `Hub.put_part`.
+
+    Returns:
+        Whether the blob is complete now, as ``closing`` wanted.
 
     Raises:
         ApiError: the hub refused, or stayed away.
     """
-    if not (hub.direct.of_use and _sent_directly(hub, blob, index, ciphertext, digest)):
-        hub.put_part(blob, index, ciphertext, digest)
+    if hub.direct.of_use and _sent_directly(hub, blob, index, ciphertext, digest):
+        return False
+    hub.put_part(blob, index, ciphertext, digest, closing=closing)
+    return closing is not None
 
 
 def _sent_directly(hub: Hub, blob: str, index: int, ciphertext: Bytes, digest: bytes) -> bool:
