@@ -25,6 +25,7 @@ class Part:
     process: subprocess.Popen[str]
     log: list[str] = field(default_factory=list)
     """What it wrote to standard error."""
+    _news: threading.Condition = field(default_factory=threading.Condition)
     _reader: threading.Thread | None = None
 
     def signal(self, number: int = signal.SIGTERM) -> None:
@@ -45,6 +46,16 @@ class Part:
 
     def said(self, words: str) -> bool:
         return any(words in line for line in self.log)
+
+    def until_said(self, words: str, since: int = 0) -> int:
+        """Waits until a line has these words; how many lines there were then.
+
+        Args:
+            since: lines at the beginning that don't count.
+        """
+        with self._news:
+            assert self._news.wait_for(lambda: any(words in line for line in self.log[since:]), START_SECONDS), words
+            return len(self.log)
 
 
 @contextlib.contextmanager
@@ -81,6 +92,8 @@ def _drain(running: Part, ready: str) -> None:
     assert stream is not None
     with stream:
         for line in stream:
-            running.log.append(line)
+            with running._news:
+                running.log.append(line)
+                running._news.notify_all()
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
         told.sendto(b"ENDED", ready)

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own: a real one, in a folder of its own, on loopback."""
+"""A PostgreSQL server of the tests' own: a real one, in a folder of its own."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ _READY = "database system is ready to accept connections"
 class PostgresServer:
     """Runs from the start of the block to its end, and can be stopped and started in between."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
+        self._address = address
         self._programs = _programs()
         # The server refuses to run as root, and another user can't look into the folders that pytest makes.
         self._user = "postgres" if os.geteuid() == 0 else None
@@ -62,6 +63,8 @@ class PostgresServer:
             user=self._user,
             cwd=self._folder,
         )
+        with (self._folder / "data/pg_hba.conf").open("a") as rules:
+            rules.write("host all all samenet scram-sha-256\n")
         self.start()
         return self
 
@@ -76,7 +79,7 @@ class PostgresServer:
         assert self._process is None
         settings = {
             "port": str(self.port),
-            "listen_addresses": "127.0.0.1",
+            "listen_addresses": self._address,
             "unix_socket_directories": "",
             "lc_messages": "C",
             # The machine doesn't lose power during tests; the server may be killed all the same.
@@ -125,7 +128,7 @@ class PostgresServer:
         return self.url(name)
 
     def url(self, database: str) -> str:
-        return f"postgresql://owner:{self.password}@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://owner:{self.password}@{self._address}:{self.port}/{database}"
 
     def connect(self, database: str) -> psycopg.Connection[tuple[object, ...]]:
         """A connection as whoever runs the database has it."""

@@ -1,4 +1,4 @@
-"""An S3 server as tests use it: a process on loopback, with a bucket, that can be stopped and started."""
+"""An S3 server as tests use it: a process with a bucket, that can be stopped and started."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -28,18 +29,25 @@ BUCKET = "blobs"
 class S3Server:
     """Runs from the start of the block to its end."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1", tls: tuple[Path, Path] | None = None) -> None:
+        """``tls``: a certificate and its key; HTTP without them."""
+        self._address = address
+        self._tls = tls or ()
         # Objects have their facts in extended attributes, which not every temporary folder's file system keeps.
         self._folder = Path(tempfile.mkdtemp(prefix="cloister-s3-"))
         self.access_key = "tests:cloister"
         self.secret_key = secrets.token_hex(16)
         self.port = _free_port()
-        self.endpoint = f"http://127.0.0.1:{self.port}"
+        self.endpoint = f"{'https' if tls else 'http'}://{address}:{self.port}"
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
         self.start()
-        made = httpx.put(obstore.sign(self.store(), "PUT", "", timedelta(minutes=1)), trust_env=False)
+        # Nobody else has its key yet.
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        signed = obstore.sign(self.store(), "PUT", "", timedelta(minutes=1))
+        made = httpx.put(signed, verify=context, trust_env=False)
         assert made.status_code == 200, made.text
         return self
 
@@ -58,9 +66,11 @@ class S3Server:
                     sys.executable,
                     Path(__file__).with_name("server.py"),
                     self._folder,
+                    self._address,
                     str(self.port),
                     self.access_key,
                     self.secret_key,
+                    *self._tls,
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

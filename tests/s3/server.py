@@ -1,8 +1,8 @@
-"""An S3 server for tests: OpenStack Swift with its S3 interface, all its parts in one process, on loopback.
+"""An S3 server for tests: OpenStack Swift with its S3 interface, all its parts in one process.
 
 It checks signatures (also of presigned URLs, with their signed headers), their age, and checksums, as S3 does.
 
-    python tests/s3/server.py FOLDER PORT ACCESS_KEY SECRET_KEY
+    python tests/s3/server.py FOLDER ADDRESS PORT ACCESS_KEY SECRET_KEY [CERTIFICATE KEY]
 
 It prints a line when it listens, and ends with its parent process or by a signal.
 """
@@ -59,7 +59,7 @@ user_{account}_{user} = {secret} .admin
 """
 
 
-def main(folder: Path, port: int, access_key: str, secret_key: str) -> None:
+def main(folder: Path, address: str, port: int, access_key: str, secret_key: str, *tls: str) -> None:
     """Serves until a signal comes."""
     account, _, user = access_key.partition(":")
     (folder / "devices" / "disk").mkdir(parents=True, exist_ok=True)
@@ -85,7 +85,9 @@ def main(folder: Path, port: int, access_key: str, secret_key: str) -> None:
         RingData([[0] * 2**_POWER], [device], 32 - _POWER).save(str(folder / f"{name}.ring.gz"))
         _serve(listening, _application(folder, name, f"{name}-server"))
     more = _PROXY.format(account=account, user=user, secret=secret_key)
-    front = eventlet.listen(("127.0.0.1", port))
+    front = eventlet.listen((address, port))
+    if tls:
+        front = eventlet.wrap_ssl(front, certfile=tls[0], keyfile=tls[1], server_side=True)
     proxy = _application(folder, "proxy", "catch_errors s3api tempauth bulk slo proxy-server", more)
     running = _serve(front, proxy)
     print("listening", flush=True)
@@ -102,4 +104,4 @@ def _serve(listening: object, application: object) -> eventlet.greenthread.Green
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4])
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), *sys.argv[4:])
