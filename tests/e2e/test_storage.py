@@ -135,3 +135,23 @@ def test_everything_lies_there_and_outlives_what_happens_to_it(
     assert run(room, "one").read("r") == first
     for each in (stored.hub, stored.enclave):
         assert not [line for line in each.log if postgres.password in line or s3.secret_key in line]
+
+
+@pytest.mark.slow
+def test_an_installation_of_one_machine_makes_its_accounts_where_its_hub_looks(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    """It is ready once a worker was let in: by a token that its hub knows."""
+    (tmp_path / "database").write_text(postgres.fresh())
+    config = tmp_path / "cloister.toml"
+    config.write_text('[hub]\ndatabase_url_file = "database"\n[worker]\nwarm = 0\n')
+    options = ("--workers", "1", "--config", str(config))
+    installation = Installation(tmp_path / "data", tmp_path / "homes", options).start()
+    try:
+        token = cloister("user", "add", ME, "--data", tmp_path / "data", "--config", config).strip()
+        assert installation.client(ME, token=token).get_data_room_descriptions() == []
+        assert not (tmp_path / "data" / "hub" / "hub.sqlite3").exists()
+    finally:
+        assert installation.stop() == 0
+    with pytest.raises(AssertionError, match="holds a password"):
+        Installation(tmp_path / "other", tmp_path / "homes", ("--database-url", postgres.fresh())).start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from cloister.hub.accounts import add_user, revoke_user_tokens
 from cloister.hub.database import DatabaseFailed, open_database
 from cloister.hub.schema import ACCOUNT, Base, PrincipalRow
 from cloister.hub.settings import HubSettings
+from cloister.hub.signing import open_signing_keys
 from tests.hub.peers import RunningHub, fresh_id
 from tests.hub.test_blobs import complete, info, put
 from tests.hub.test_database import principal
@@ -133,6 +135,15 @@ def test_two_hubs_on_one_database_are_one(settings: HubSettings) -> None:
         assert put(again, blob, 1, b"second").status_code == 201
         assert complete(alice, blob, 2).status_code == 200
         assert again.get(f"/v1/blobs/{blob}").json()["parts"] == [info(0, b"first"), info(1, b"second")]
+
+
+def test_a_hub_without_the_keys_of_the_others_does_not_start(settings: HubSettings, tmp_path: Path) -> None:
+    with open_database(settings) as database:
+        open_signing_keys(settings, database)
+        open_signing_keys(settings, database).check()
+        alone = replace(settings, data=tmp_path / "other")
+        with pytest.raises(CloisterError, match=r"name the folder that the other hubs of this database have\."):
+            open_signing_keys(alone, database)
 
 
 def test_while_the_database_is_away_the_hub_says_when_to_try_again(settings: HubSettings, away: PostgresServer) -> None:

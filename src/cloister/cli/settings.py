@@ -331,4 +331,6 @@ def up_settings() -> tuple[Setting, ...]:
     """What `cloister up` takes, of its own and of its parts'."""
     data, workers, grace = _UP
     inner = dataclasses.replace(WORKER_METRICS, option="worker-metrics", shown=False)
-    return (data, *DOOR, workers, WARM, IMAGE, *ROOM, grace, inner)
+    # Accounts are made where its hub looks for them.
+    database = [each for each in hub_settings() if each.name in ("database_url", "database_url_file")]
+    return (data, *DOOR, workers, WARM, IMAGE, *ROOM, grace, inner, *database)

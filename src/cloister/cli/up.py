@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import fcntl
 import functools
 import os
@@ -22,6 +23,7 @@ from cloister.cli.ceilings import ROOM
 from cloister.cli.config import configured, set_up_logs
 from cloister.cli.layout import Layout
 from cloister.cli.metrics import split
+from cloister.cli.options import secret_url
 from cloister.cli.process import end_with_parent
 from cloister.cli.settings import up_settings
 from cloister.engines.local import LocalEngine, stop
@@ -108,7 +110,10 @@ class Supervisor:
 
     async def _parts(self) -> None:
         ready = Readiness()
-        settings = self.layout.hub_settings()
+        url = secret_url(
+            self.given["database_url"], self.given["database_url_file"], "database_url", "database_url_file"
+        )
+        settings = dataclasses.replace(self.layout.hub_settings(), database_url=url)
         with contextlib.suppress(CloisterError):
             accounts.revoke_worker_tokens(settings, "local")
         token = accounts.add_worker(settings, "local")

@@ -182,7 +182,8 @@ class SigningKeys:
             return OKPKey.import_key(file.read_bytes())
         except (OSError, ValueError) as error:
             raise CloisterError(
-                f"{file} is not an Ed25519 key that can be read. Restore it from a backup of the folder."
+                f"{file} is not an Ed25519 key that can be read. Restore it from a backup of the folder, or name the "
+                "folder that the other hubs of this database have."
             ) from error
 
     def check(self) -> None:
