@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from cloister.cli.doctor import lines
+from cloister.worker.images.store import current_images
 from cloister.worker.sandbox import probe
 from cloister.worker.survey import Survey
 from tests.containers import image_root
@@ -45,7 +46,11 @@ def test_it_says_what_a_worker_would_find(image_root: Path) -> None:
     assert tried[used.path.name].enforces
     assert tried[used.path.name].version == used.version
     assert all(each.verdict == "not installed" for each in found.runtimes if each.path is None)
-    assert [(each.name, each.problem) for each in found.images] == [("python", None)]
+    images = {each.name: each.problem for each in found.images}
+    assert images["python"] is None
+    assert images.keys() == current_images().keys()
+    assert found.scratch.folder == "/var/lib/cloister/scratch"
+    assert found.scratch.encrypts, found.scratch.problem
     assert found.memory.total_bytes > found.memory.available_bytes > 0
     assert found.control_groups.missing == ()
 
@@ -54,6 +59,16 @@ def test_the_last_line_is_the_verdict() -> None:
     told = doctor()
     assert told.returncode == 0
     assert told.stdout.splitlines()[-1].startswith("Computations can be run safely here")
+
+
+def test_workers_that_may_use_more_memory_than_there_is(tmp_path: Path) -> None:
+    """Said, for the kernel would end some; but no reason to run none."""
+    settings = tmp_path / "cloister.toml"
+    settings.write_text(f"[up]\nworkers = 2\n[worker]\nmax_memory = '64TiB'\nscratch = '{tmp_path}'\n")
+    told = doctor("--config", str(settings))
+    assert told.returncode == 0
+    assert "The computations of 2 workers may use 65536.0 GiB of memory each" in told.stdout
+    assert f"scratch on disk:  {tmp_path}; " in told.stdout
 
 
 def test_a_runtime_that_was_chosen_and_is_not_there(tmp_path: Path) -> None:
@@ -98,6 +113,7 @@ def test_a_machine_without_anything(noswap: bool | None) -> None:
             "seccomp": False,
             "erofs": False,
             "loop_devices": False,
+            "scratch": {"folder": "/s", "free_bytes": 1, "encrypts": False, "problem": "No mkfs.ext4."},
             "images": [],
             "runtimes": [],
             "tee": {"devices": ["AMD SEV-SNP"], "reports": True},
@@ -107,5 +123,6 @@ def test_a_machine_without_anything(noswap: bool | None) -> None:
     text = "\n".join(lines(bare))
     assert "1.0 GiB of swap" in text
     assert "AMD SEV-SNP; evidence by configfs-tsm" in text
+    assert "/s; 0.0 GiB free; No mkfs.ext4." in text
     assert "switched off" in text
     assert text.endswith("- Do this.\nNo.")

@@ -106,6 +106,23 @@ def ceilings(given: Mapping[str, Any]) -> Limits:
     return Limits(**{field: machine[field] if value is None else value for field, value in chosen.items()})
 
 
+def overcommitted(workers: int, max_memory: int | None) -> str | None:
+    """What there is to say where that many workers' computations may want more memory than this machine has.
+
+    Args:
+        max_memory: the most that each may have, if that is set; else those are counted that ask for no more than usual.
+    """
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    each = Limits().memory_bytes if max_memory is None else max_memory
+    if workers * each <= total:
+        return None
+    return (
+        f"The computations of {workers} workers may use {each / GIB:.1f} GiB of memory each, and this machine has "
+        f"{total / GIB:.1f} GiB. Where it runs out, the kernel ends some of them, which are then run once more. Let "
+        f"--max-memory be {total // workers // MIB}MiB or less, start fewer workers (--workers), or add memory."
+    )
+
+
 def memory_budget(given: Mapping[str, Any]) -> MemoryBudget:
     """The machine's, as this worker keeps it."""
     return MemoryBudget(most_bytes=given["memory_budget"])

@@ -6,14 +6,19 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
 
+from cloister.cli.ceilings import overcommitted
 from cloister.cli.config import CONFIG_VARIABLE
+from cloister.cli.config_command import found as settings_found
 from cloister.cli.reach import Configuration, configuration
+from cloister.cli.settings import sections
+from cloister.rooms.limits import Limits
 from cloister.worker.linux import enter_private_mounts
-from cloister.worker.survey import MemoryFacts, RuntimeFacts, Survey, survey
+from cloister.worker.survey import MemoryFacts, RuntimeFacts, ScratchFacts, Survey, survey
 
 _COLUMN = 18
 _GIB = 1024**3
@@ -39,7 +44,12 @@ def doctor(as_json: bool, file: Path | None) -> None:
     if os.geteuid() == 0:
         enter_private_mounts()
     configured = configuration(file)
-    found = survey()
+    given: dict[str, Any] = {
+        setting.name: value for part in ("up", "worker") for setting, value, _ in settings_found(sections()[part], file)
+    }
+    found = survey(scratch=given["scratch"])
+    if warning := overcommitted(given["workers"] or found.cores, given["max_memory"]):
+        found = msgspec.structs.replace(found, advice=(*found.advice, warning))
     if as_json:
         everything = {**msgspec.to_builtins(found), "configuration": configured}
         click.echo(msgspec.json.format(msgspec.json.encode(everything)))
@@ -80,6 +90,7 @@ def lines(found: Survey) -> Iterator[str]:
         "loop devices" if found.loop_devices else "no loop devices",
     )
     yield _line("memory", *_memory(found.memory))
+    yield _line("scratch on disk", *_scratch(found.scratch))
     yield _line("processor cores", str(found.cores))
     for image in found.images:
         yield _line("image", image.name, image.measurement[:16] + "...", image.problem or "opened, and as measured")
@@ -109,8 +120,19 @@ def _runtime(runtime: RuntimeFacts) -> str:
     return "; ".join(facts)
 
 
+def _scratch(scratch: ScratchFacts) -> Iterator[str]:
+    yield scratch.folder
+    yield f"{scratch.free_bytes / _GIB:.1f} GiB free"
+    if scratch.encrypts:
+        yield "encrypted by the kernel"
+    else:
+        yield scratch.problem or "not tried: that needs root"
+
+
 def _memory(memory: MemoryFacts) -> Iterator[str]:
     yield f"{memory.available_bytes / _GIB:.1f} of {memory.total_bytes / _GIB:.1f} GiB available"
+    usual = Limits().memory_bytes
+    yield f"as much as {memory.total_bytes // usual} computations with the usual {usual / _GIB:.0f} GiB may use at once"
     yield f"{memory.swap_bytes / _GIB:.1f} GiB of swap" if memory.swap_bytes else "no swap"
     if memory.noswap is not None:
         yield "tmpfs can be kept out of swap" if memory.noswap else "tmpfs can't be kept out of swap"

@@ -17,9 +17,11 @@ from pathlib import Path
 import msgspec
 
 from cloister.errors import ImageUnavailable, SandboxUnavailable, VerificationError
+from cloister.rooms.limits import MIB
 from cloister.worker import linux
 from cloister.worker.images.store import current_images, open_image
 from cloister.worker.sandbox import cgroups, probe
+from cloister.worker.sandbox.encrypted import DEFAULT_FOLDER, Disk, DiskFull, DiskUnusable
 from cloister.worker.sandbox.leftovers import DEFAULT_DIRECTORY
 from cloister.worker.sandbox.runtime import Runtime, program
 
@@ -71,6 +73,18 @@ class MemoryFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a tmpfs can be kept out of swap; None where it could not be tried (it needs root)."""
 
 
+class ScratchFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """Encrypted scratch on a disk, for what doesn't fit into memory."""
+
+    folder: str
+    free_bytes: int
+    """Of its disk, or of the one that it would be made on."""
+    encrypts: bool | None
+    """Whether a volume could be made there; None where that could not be tried."""
+    problem: str | None
+    """Why none could be made."""
+
+
 class ImageFacts(msgspec.Struct, frozen=True, kw_only=True):
     """The image of one of today's recipes."""
 
@@ -111,25 +125,30 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     erofs: bool
     """Whether the kernel has loaded erofs; it may still load it when asked."""
     loop_devices: bool
+    scratch: ScratchFacts
     images: tuple[ImageFacts, ...]
     runtimes: tuple[RuntimeFacts, ...]
     tee: TeeFacts
 
 
-def survey(directory: Path = DEFAULT_DIRECTORY) -> Survey:
+def survey(directory: Path = DEFAULT_DIRECTORY, scratch: Path = DEFAULT_FOLDER) -> Survey:
     """Looks at this machine, some seconds long where slow runtimes are installed.
+
+    Args:
+        scratch: the folder that workers would put encrypted volumes into.
 
     Call `linux.enter_private_mounts` before, as a worker does, for nothing to be left should it be killed.
     """
     root = probe.has_rights(os.geteuid(), Path("/proc/self/uid_map").read_text())
     images, runtimes = _tried(directory, root)
     memory = _memory(root)
+    disk = scratch_facts(scratch, root)
     groups = control_groups(cgroups.hierarchies(), Path("/proc/self/cgroup").read_text())
     safe, verdict = conclude(root, images, runtimes)
     return Survey(
         safe=safe,
         verdict=verdict,
-        advice=tuple(advise(root, images, runtimes, memory, groups)),
+        advice=tuple(advise(root, images, runtimes, memory, groups, disk)),
         root=root,
         kernel=platform.release(),
         architecture=platform.machine(),
@@ -140,6 +159,7 @@ def survey(directory: Path = DEFAULT_DIRECTORY) -> Survey:
         seccomp=Path("/proc/sys/kernel/seccomp/actions_avail").exists(),
         erofs=any(line.split()[-1] == "erofs" for line in _lines(Path("/proc/filesystems"))),
         loop_devices=Path("/dev/loop-control").exists(),
+        scratch=disk,
         images=images,
         runtimes=runtimes,
         tee=TeeFacts(
@@ -172,6 +192,7 @@ def advise(
     runtimes: Sequence[RuntimeFacts],
     memory: MemoryFacts,
     groups: ControlGroupFacts,
+    scratch: ScratchFacts,
 ) -> list[str]:
     """What to do about what was found; nothing where all is well."""
     advice = []
@@ -198,6 +219,11 @@ def advise(
         advice.append(f"Make these control groups available to this process: {', '.join(groups.missing)}.")
     if memory.swap_bytes and memory.noswap is False:
         advice.append("Turn swap off (swapoff -a), or use Linux 6.4 or later: data in memory would be swapped out.")
+    if scratch.encrypts is False:
+        advice.append(
+            "For inputs larger than memory: install e2fsprogs (mkfs.ext4), use a kernel with loop devices and ext4's "
+            f"encryption, and a --scratch folder on a file system such as ext4. {scratch.problem}"
+        )
     return advice
 
 
@@ -267,6 +293,28 @@ def _runtime(name: str, image_root: Path | None, directory: Path, *, eligible: b
         except SandboxUnavailable as error:
             enforces, verdict = False, f"refused: {error}"
     return RuntimeFacts(name=name, path=path, version=version, enforces=enforces, verdict=verdict, eligible=eligible)
+
+
+def scratch_facts(folder: Path, root: bool) -> ScratchFacts:
+    """Makes a small encrypted volume where workers would make theirs, and lets go of it. The folder is not made."""
+    there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.is_dir())
+    facts = os.statvfs(there)
+    encrypts, problem = None, None
+    if root:
+        with tempfile.TemporaryDirectory() as mounted:
+            target = Path(mounted)
+            try:
+                with Disk(there).volume(target, size_bytes=MIB, files=1, mode=0o700, flags=linux.MS_NOEXEC):
+                    encrypts = True
+            except DiskFull as error:
+                problem = f"{error}."
+            except DiskUnusable as error:
+                encrypts, problem = False, str(error)
+            if target.is_mount():
+                linux.unmount(target)
+    return ScratchFacts(
+        folder=str(folder), free_bytes=facts.f_bavail * facts.f_frsize, encrypts=encrypts, problem=problem
+    )
 
 
 def _memory(root: bool) -> MemoryFacts:
