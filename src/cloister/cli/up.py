@@ -129,7 +129,8 @@ class Supervisor:
                 notify=ready.expect("enclave"),
             )
             running.push_async_callback(stop, enclave)
-            door = {name: self.given[name] for name in ("tls_cert", "tls_key", "insecure_http")}
+            same = ("tls_cert", "tls_key", "insecure_http", "database_url", "database_url_file")
+            door = {name: self.given[name] for name in same}
             hub = await self._start(
                 "hub",
                 {
