@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import fcntl
 import functools
+import logging
 import os
 import secrets
 import signal
@@ -19,7 +20,7 @@ from typing import Any
 
 import click
 
-from cloister.cli.ceilings import ROOM
+from cloister.cli.ceilings import ROOM, overcommitted
 from cloister.cli.config import configured, set_up_logs
 from cloister.cli.layout import Layout
 from cloister.cli.metrics import split
@@ -32,6 +33,7 @@ from cloister.hub import accounts
 from cloister.hub.server import bind
 from cloister.kept import kept
 
+log = logging.getLogger("cloister.up")
 LOCK_SECONDS = 15.0
 """How long to wait for the parts of an installation on the same folder that is just ending."""
 RUNNING_SECONDS = 1.0
@@ -152,11 +154,14 @@ class Supervisor:
             grace = self.given["grace"]
             options = {"hub": self.url, "hub_cert": self.given["tls_cert"], "grace": grace}
             options |= {name: self.given[name] for name in ("warm", "image", *(each.parameter for each in ROOM))}
+            workers = self.given["workers"] or os.cpu_count() or 1
+            if warning := overcommitted(workers, self.given["max_memory"]):
+                log.warning("%s", warning)
             engine = LocalEngine(
                 lambda place: self._start(
                     "worker", options | {"metrics": self._metrics(place)}, notify=notify, token=token
                 ),
-                self.given["workers"] or os.cpu_count() or 1,
+                workers,
                 served=lambda: ready.heard("worker"),
                 grace=grace,
             )
