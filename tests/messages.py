@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from cloister.formats.dataset import Manifest, Part
 from cloister.formats.sealed import EnclaveKeys, SignedKeys
 from cloister.protocol import (
@@ -44,6 +46,9 @@ from cloister.protocol import (
     Report,
     Request,
     RequestBody,
+    Resolved,
+    ResolvedEnvironment,
+    ResolveEnvironment,
     Result,
     RetrieveRoom,
     RoomContent,
@@ -52,6 +57,7 @@ from cloister.protocol import (
     SealedTask,
     StopRoom,
     Task,
+    TaskEnvironment,
     TaskInput,
     Unable,
     UnbindKey,
@@ -59,6 +65,7 @@ from cloister.protocol import (
     VaultStatus,
 )
 from cloister.rooms.definition import ImageReference, Reference
+from cloister.rooms.environments import LockedPackage
 from cloister.rooms.events import Restored
 from cloister.rooms.limits import Limits
 from cloister.rooms.nodes import TextFile
@@ -69,10 +76,12 @@ KEY = bytes(range(32))
 MANIFEST = Manifest(dataset=A, size=20, parts=(Part(size=92, sha256=B),), commitment=C)
 REFERENCE = Reference(evidence="insecure-software", measurement=A)
 IMAGE = ImageReference(name="python", measurement=B)
+LOCK = (LockedPackage(name="pandas", version="2.1.1", sha256=(A,)),)
 EVIDENCE = Evidence(type="insecure-software", document=b"{}")
 
 BODIES: tuple[RequestBody, ...] = (
     Describe(),
+    ResolveEnvironment(image=IMAGE, requirements="pandas>=2\n"),
     PublishRoom(definition=b"{}"),
     RetrieveRoom(),
     ReadStatus(),
@@ -110,6 +119,7 @@ FRAMES: tuple[Frame, ...] = (
         for body in (
             Done(),
             Description(enclaves=(REFERENCE,), workers=(REFERENCE,), images=(IMAGE,)),
+            ResolvedEnvironment(lock=LOCK),
             RoomContent(definition=b"{}"),
             RoomStatus(
                 stopped=True,
@@ -144,11 +154,15 @@ TASK = Task(
     result_key=KEY,
     report_key=KEY,
 )
+SCRIPT_WITH_PACKAGES = msgspec.structs.replace(
+    TASK, environment=TaskEnvironment(requirements="pandas>=2\n", lock=LOCK, limits=Limits())
+)
 REPORTS = tuple(
     Report(outcome=outcome)
     for outcome in (
         Finished(manifest=MANIFEST, commitment=KEY),
         Failed(message="The script failed.", log="Traceback"),
+        Resolved(lock=LOCK),
         Unable(message="The image is missing."),
         HandedBack(),
     )

@@ -38,13 +38,14 @@ from cloister.protocol import (
 )
 from cloister.rooms.definition import ImageReference
 from cloister.rooms.limits import Limits
-from tests.messages import BODIES, FRAMES, KEY, REPORTS, REQUESTS, SHOWN, TASK
+from tests.messages import BODIES, FRAMES, KEY, REPORTS, REQUESTS, SCRIPT_WITH_PACKAGES, SHOWN, TASK
 
 MESSAGES: list[tuple[Any, Any]] = [
     *((Request, message) for message in REQUESTS),
     *((Frame, message) for message in FRAMES),
     *((Report, message) for message in REPORTS),
     (Task, TASK),
+    (Task, SCRIPT_WITH_PACKAGES),
     (EnclaveEvidence, SHOWN),
 ]
 

@@ -7,10 +7,11 @@ from cloister.sdk.definitions import (
     FileContent,
     NodeDefinition,
     PythonComputeNodeDefinition,
+    PythonEnvironmentComputeNodeDefinition,
     RawDataNodeDefinition,
     RComputeNodeDefinition,
 )
-from cloister.sdk.nodes import PythonComputeNode, RawDataNode, RComputeNode
+from cloister.sdk.nodes import PythonComputeNode, PythonEnvironmentComputeNode, RawDataNode, RComputeNode
 
 __all__ = [
     "AnalyticsDcr",
@@ -21,6 +22,8 @@ __all__ = [
     "NodeDefinition",
     "PythonComputeNode",
     "PythonComputeNodeDefinition",
+    "PythonEnvironmentComputeNode",
+    "PythonEnvironmentComputeNodeDefinition",
     "RComputeNode",
     "RComputeNodeDefinition",
     "RawDataNode",

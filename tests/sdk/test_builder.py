@@ -16,6 +16,7 @@ from cloister.analytics import (
     Limits,
     NodeDefinition,
     PythonComputeNodeDefinition,
+    PythonEnvironmentComputeNodeDefinition,
     RawDataNodeDefinition,
 )
 from cloister.errors import DefinitionInvalid
@@ -135,7 +136,18 @@ BROKEN: dict[str, tuple[Callable[[], object], str]] = {
     "an empty script": (lambda: _complete().add_node_definition(_node(script="")).build(), "empty"),
     "a file that isn't text": (lambda: FileContent("a", b"\xff"), "UTF-8"),
     "output elsewhere": (lambda: _node(output="/elsewhere"), "/output"),
-    "an environment": (lambda: _node(custom_environment="env"), "This version"),
+    "an environment that isn't there": (
+        lambda: _complete().add_node_definition(_node(custom_environment="env")).build(),
+        "depends on 'env', which is not in the room",
+    ),
+    "an environment that is none": (
+        lambda: _complete().add_node_definition(_node(custom_environment="in-1")).build(),
+        "which is no environment",
+    ),
+    "requirements with an address": (
+        lambda: PythonEnvironmentComputeNodeDefinition("env", "six\nsix @ https://example.org/six.whl"),
+        "Line 2 of the requirements",
+    ),
     "a proxy": (lambda: _node(proxy_configuration=object()), "no network|have none"),
     "something else": (lambda: _builder().add_node_definition(cast(Any, "node")), "str"),
 }

@@ -355,7 +355,7 @@ def protocol() -> dict[str, Any]:
     return {
         "requests": shown(messages.REQUESTS),
         "frames": shown(messages.FRAMES),
-        "tasks": shown([messages.TASK]),
+        "tasks": shown([messages.TASK, messages.SCRIPT_WITH_PACKAGES]),
         "reports": shown(messages.REPORTS),
         "evidence": shown([messages.SHOWN]),
     }

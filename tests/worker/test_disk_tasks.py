@@ -26,6 +26,7 @@ from cloister.wire.hub import Hub
 from cloister.wire.patience import Patience
 from cloister.wire.transfers import download, upload
 from cloister.worker import task as tasks
+from cloister.worker.environments.store import Environments
 from cloister.worker.images.offer import Offer
 from cloister.worker.runners.python import PYTHON
 from cloister.worker.runners.script import ScriptTask, blueprint, run_script
@@ -111,7 +112,10 @@ class Worker:
         )
 
     def perform(self, task: Task) -> Finished | Failed:
-        done = tasks.perform(task, self.hub, self.sandbox, self.pool, self.offer, IMPATIENT, threading.Event())
+        environments = Environments(self.sandbox)
+        done = tasks.perform(
+            task, self.hub, self.sandbox, self.pool, self.offer, environments, IMPATIENT, threading.Event()
+        )
         assert isinstance(done, Finished | Failed), done
         gone(self.disk)
         return done

@@ -19,11 +19,11 @@ from cloister.enclave.under_way import Changes, Execution, Job, Status, Turns, V
 from cloister.enclave.workers import Attempt, Delivery, Order, WorkerLost, Workers
 from cloister.errors import LogTampered, Refused
 from cloister.formats.receipt import Attested, Input, ReceiptBody, sign_receipt
-from cloister.protocol import Failed, Progress, Task
+from cloister.protocol import Failed, Finished, Progress, Task
 from cloister.rooms.decisions import open_room, published, release, voided
 from cloister.rooms.definition import Definition, Reference
 from cloister.rooms.events import RunFailed, RunFinished, RunStarted, RunVoided
-from cloister.rooms.nodes import ComputeNode
+from cloister.rooms.nodes import ComputeNode, dependencies
 from cloister.rooms.permissions import Role, roles
 from cloister.rooms.planning import derived, leaves, node_digest, plan, run_id
 from cloister.rooms.state import Run, RunStatus
@@ -88,7 +88,7 @@ class Executor:
             execution = self._executions.get((room.id, step.cache_key))
             if execution is None:
                 execution = Execution(room, step, run_id(job, step.node.id), user, changes)
-                execution.after = [by_node[each] for each in step.node.dependencies if each in by_node]
+                execution.after = [by_node[each] for each in dependencies(step.node) if each in by_node]
                 self._executions[room.id, step.cache_key] = execution
                 room.users += 1
                 execution.task = asyncio.create_task(self._execute(execution))
@@ -252,7 +252,7 @@ class Executor:
             inputs = inputs_of(room, definition, execution.step)
             execution.inputs = tuple(
                 Input(node=each, manifest=inputs[each].manifest.digest() if each in inputs else None)
-                for each in execution.step.node.dependencies
+                for each in dependencies(execution.step.node)
             )
             body = RunStarted(
                 run=execution.run,
@@ -265,7 +265,7 @@ class Executor:
         demand = demanded(definition, node)
 
         def make(attempt: Attempt) -> Task:
-            return make_task(room.id, node, demand.image, inputs.values(), attempt)
+            return make_task(room.id, definition, node, inputs, attempt)
 
         return Order(make, room.id, demand, execution.account, lambda: execution.move("running"), execution.waits)
 
@@ -277,6 +277,7 @@ class Executor:
             event = room.prepare(execution.user, RunFailed(run=execution.run, node=execution.node), self._clock())
             await room.append(event, put={f"failure/{execution.run}": outcome})
             return
+        assert isinstance(outcome, Finished)  # the only one that is taken for such an order
         run = room.state.runs[execution.run]
         finished = RunFinished(run=run.id, node=run.node, manifest=outcome.manifest.digest(), worker=delivery.worker)
         decision = release(room.state, run, finished)

@@ -45,6 +45,10 @@ class Allowances:
     """Rooms that one account may publish, as a rate over time."""
     rooms_burst: int = 2_000
     """How many of these may come at once."""
+    environments_per_hour: float = 120.0
+    """Requirements of Python packages that one account may have resolved, as a rate over time."""
+    environments_burst: int = 100
+    """How many of these may come at once."""
     evidence_per_second: float = 100.0
     """Proofs of what it is that the enclave makes for whoever asks, all together, as a rate over time."""
     evidence_burst: int = 1_000
@@ -59,6 +63,7 @@ class Meter:
         self._users: Buckets[tuple[str, str]] = Buckets(allowed.user_events_per_second, allowed.user_events_burst)
         self._rooms: Buckets[str] = Buckets(allowed.room_events_per_second, allowed.room_events_burst)
         self._published: Buckets[str] = Buckets(allowed.rooms_per_hour / 3600, allowed.rooms_burst)
+        self._resolved: Buckets[str] = Buckets(allowed.environments_per_hour / 3600, allowed.environments_burst)
         self._evidence: Buckets[None] = Buckets(allowed.evidence_per_second, allowed.evidence_burst)
 
     def event(self, room: str, user: str, size: int, now: float) -> None:
@@ -87,6 +92,15 @@ class Meter:
         """
         if seconds := self._published.take(account, now):
             raise busy("You have published too many rooms.", seconds)
+
+    def resolution(self, account: str, now: float) -> None:
+        """Requirements once more, by that account.
+
+        Raises:
+            Refused: ``busy``.
+        """
+        if seconds := self._resolved.take(account, now):
+            raise busy("You have had too many requirements resolved.", seconds)
 
     def evidence(self, now: float) -> None:
         """One more proof of what the enclave is.

@@ -17,6 +17,7 @@ from cloister.enclave.execution import Executor
 from cloister.enclave.limits import Allowances, Meter
 from cloister.enclave.metrics import REQUESTS
 from cloister.enclave.open_rooms import MEMORY_BYTES, OpenRooms
+from cloister.enclave.resolving import resolve
 from cloister.enclave.room import LogClosed, Room
 from cloister.enclave.sealing import blob_label
 from cloister.enclave.store import SealedStore, StoreFailed
@@ -56,6 +57,7 @@ from cloister.protocol import (
     RemoveDataset,
     RemoveItem,
     Request,
+    ResolveEnvironment,
     Result,
     RetrieveRoom,
     RoomBody,
@@ -70,7 +72,7 @@ from cloister.rooms import decisions
 from cloister.rooms.decisions import published
 from cloister.rooms.definition import Reference, read_definition
 from cloister.rooms.events import ENCLAVE, KeyBound, LogRead, Published, ResultFetched, RunVoided
-from cloister.rooms.nodes import ScriptNode
+from cloister.rooms.nodes import RawDataNode
 from cloister.rooms.permissions import NO_SUCH_ROOM, Action, authorise
 from cloister.rooms.planning import derived
 
@@ -166,6 +168,9 @@ class Service:
         match request.body:
             case Describe():
                 yield Answer(body=self._describe())
+            case ResolveEnvironment() as body:
+                self._meter.resolution(account, self._monotonic())
+                yield Answer(body=await resolve(self._workers, body, account))
             case GetNonce():
                 yield Answer(body=Nonce(nonce=self._workers.nonce()))
             case PullTask() as body:
@@ -291,7 +296,7 @@ class Service:
             )
         # 3. Its computations ask for no more than workers allow, as far as workers are there to tell.
         for node in definition.nodes:
-            if isinstance(node, ScriptNode):
+            if not isinstance(node, RawDataNode):
                 self._executor.check_fits(definition, node)
         self._meter.publication(account or user, self._monotonic())
         # 4. It becomes the first event of its own log.

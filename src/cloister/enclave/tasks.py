@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from msgspec import UNSET
 
 from cloister.enclave.offers import Demand
 from cloister.enclave.room import Room
@@ -11,9 +13,17 @@ from cloister.enclave.workers import Attempt
 from cloister.errors import Refused
 from cloister.formats.dataset import Manifest
 from cloister.formats.encoding import Record
-from cloister.protocol import Task, TaskInput
-from cloister.rooms.definition import Definition, ImageReference
-from cloister.rooms.nodes import ComputeNode, RawDataNode, RNode
+from cloister.protocol import Task, TaskEnvironment, TaskInput
+from cloister.rooms.definition import Definition
+from cloister.rooms.limits import most
+from cloister.rooms.nodes import (
+    ComputeNode,
+    PythonEnvironmentNode,
+    RawDataNode,
+    RNode,
+    dependencies,
+    environment_of,
+)
 from cloister.rooms.planning import Step, plan
 
 
@@ -42,7 +52,10 @@ def demanded(definition: Definition, node: ComputeNode) -> Demand:
     image = definition.image(node.image)
     if image is None:
         raise Refused("failed", f"The room lists no image {node.image!r}.")
-    return Demand(image, frozenset(definition.workers), node.limits)
+    environment = _environment(definition, node)
+    # Whoever runs a script may have to install what it brings along first.
+    limits = node.limits if environment is None else most(node.limits, environment.limits)
+    return Demand(image, frozenset(definition.workers), limits)
 
 
 def inputs_of(room: Room, definition: Definition, step: Step) -> dict[str, TaskInput]:
@@ -51,7 +64,7 @@ def inputs_of(room: Room, definition: Definition, step: Step) -> dict[str, TaskI
     if steps[step.node.id].cache_key != step.cache_key:
         raise Refused("conflict", f"The data that {step.node.id!r} reads was changed meanwhile. Run it again.")
     inputs = {}
-    for each in step.node.dependencies:
+    for each in dependencies(step.node):
         node = definition.node(each)
         if node is None or (isinstance(node, RawDataNode) and each not in room.state.attached):
             continue
@@ -71,22 +84,50 @@ def inputs_of(room: Room, definition: Definition, step: Step) -> dict[str, TaskI
 
 
 def make_task(
-    room: str, node: ComputeNode, image: ImageReference, inputs: Iterable[TaskInput], attempt: Attempt
+    room: str, definition: Definition, node: ComputeNode, inputs: Mapping[str, TaskInput], attempt: Attempt
 ) -> Task:
-    """All that a worker learns."""
+    """All that a worker learns.
+
+    Args:
+        inputs: by node; see `inputs_of`. What a computation needs and doesn't read is no part of the task.
+    """
+    common: dict[str, Any] = {
+        "id": attempt.id,
+        "room": room,
+        "name": node.name,
+        "image": demanded(definition, node).image,
+        "limits": node.limits,
+        "result": attempt.result,
+        "result_key": attempt.result_key,
+        "report_key": attempt.report_key,
+    }
+    if isinstance(node, PythonEnvironmentNode):
+        nothing: dict[str, Any] = {
+            "script": "",
+            "files": (),
+            "inputs": (),
+            "logs_on_error": False,
+            "logs_on_success": False,
+        }
+        return Task(**common, **nothing, kind="python_environment", environment=_packages(node))
+    environment = _environment(definition, node)
     return Task(
-        id=attempt.id,
-        room=room,
+        **common,
         kind="r" if isinstance(node, RNode) else "python",
-        name=node.name,
         script=node.script,
         files=node.files,
-        inputs=tuple(inputs),
-        image=image,
-        limits=node.limits,
+        inputs=tuple(inputs[each] for each in node.dependencies if each in inputs),
         logs_on_error=node.logs_on_error,
         logs_on_success=node.logs_on_success,
-        result=attempt.result,
-        result_key=attempt.result_key,
-        report_key=attempt.report_key,
+        environment=UNSET if environment is None else _packages(environment),
     )
+
+
+def _environment(definition: Definition, node: ComputeNode) -> PythonEnvironmentNode | None:
+    wanted = environment_of(node)
+    found = None if wanted is None else definition.node(wanted)
+    return found if isinstance(found, PythonEnvironmentNode) else None
+
+
+def _packages(node: PythonEnvironmentNode) -> TaskEnvironment:
+    return TaskEnvironment(requirements=node.requirements, lock=node.lock, limits=node.limits)

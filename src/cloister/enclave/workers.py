@@ -35,6 +35,7 @@ from cloister.protocol import (
     Progress,
     PullTask,
     Report,
+    Resolved,
     SealedTask,
     Task,
     Unable,
@@ -83,6 +84,8 @@ class Order:
     """Called when a worker takes it."""
     waits: Callable[[str], None]
     """Called with what it waits for, in words, when that changes."""
+    answer: type[Finished | Resolved] = Finished
+    """What a worker reports that has done it."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ class Delivery:
 
     worker: Attested
     attempt: Attempt
-    outcome: Finished | Failed
+    outcome: Finished | Resolved | Failed
 
 
 @dataclass(eq=False)
@@ -370,7 +373,7 @@ class Workers:
             raise Refused("not_found", "There is no such task any more.")
         payload = open_report(message, task_id, lease.sealed, lease.attempt.report_key)
         outcome = decode(payload, Report, what="a report").outcome
-        if isinstance(outcome, Finished) and not _fits_attempt(outcome, lease.attempt):
+        if isinstance(outcome, Finished | Resolved) and not _answers(outcome, lease.entry.order, lease.attempt):
             outcome = Unable(message="The worker reported a result that isn't the task's.")
         lease.over.set_result(None)
         how = type(outcome).__name__.lower()
@@ -403,8 +406,12 @@ def _stopping() -> Refused:
     return Refused("busy", "The enclave is stopping. Ask again in a few seconds.")
 
 
-def _fits_attempt(finished: Finished, attempt: Attempt) -> bool:
-    """Whether a result is stored where, and encrypted as, this attempt was told."""
+def _answers(outcome: Finished | Resolved, order: Order, attempt: Attempt) -> bool:
+    """Whether it is what was asked for, and a result is stored where, and encrypted as, this attempt was told."""
+    return isinstance(outcome, order.answer) and (isinstance(outcome, Resolved) or _is_stored(outcome, attempt))
+
+
+def _is_stored(finished: Finished, attempt: Attempt) -> bool:
     try:
         check_manifest(finished.manifest)
         check_key(attempt.result_key, finished.manifest)

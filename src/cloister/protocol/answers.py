@@ -13,6 +13,7 @@ from cloister.formats.encoding import Bytes32, Email, Hex32, Record, Size
 from cloister.protocol.vaults import Items, VaultStatus
 from cloister.protocol.workers import Accepted, Nonce, SealedTask
 from cloister.rooms.definition import ImageReference, Reference
+from cloister.rooms.environments import Lock
 from cloister.rooms.events import Restored
 
 
@@ -26,6 +27,11 @@ class Description(Record, frozen=True, kw_only=True, tag_field="type", tag="desc
     enclaves: tuple[Reference, ...]
     workers: tuple[Reference, ...]
     images: tuple[ImageReference, ...]
+
+
+class ResolvedEnvironment(Record, frozen=True, kw_only=True, tag_field="type", tag="resolved_environment"):
+    lock: Lock
+    """To stand in the room's definition."""
 
 
 class RoomContent(Record, frozen=True, kw_only=True, tag_field="type", tag="room_content"):
@@ -81,7 +87,9 @@ class Progress(Record, frozen=True, kw_only=True, tag_field="frame", tag="progre
 class Answer(Record, frozen=True, kw_only=True, tag_field="frame", tag="answer"):
     """The last frame, where all went well."""
 
-    body: Done | Description | RoomContent | RoomStatus | Result | Log | VaultStatus | Items | Nonce
+    body: (
+        Done | Description | ResolvedEnvironment | RoomContent | RoomStatus | Result | Log | VaultStatus | Items | Nonce
+    )
     checkpoint: str | None = None
     """The signed checkpoint of the room or vault after the request; None where it was about neither."""
     consistency: tuple[bytes, ...] = ()

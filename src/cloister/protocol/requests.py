@@ -10,10 +10,20 @@ from cloister.formats.dataset import Manifest
 from cloister.formats.encoding import Bytes32, Email, Hex32, Record, Size
 from cloister.protocol.vaults import VaultBody
 from cloister.protocol.workers import WorkerBody
+from cloister.rooms.definition import ImageReference
 
 
 class Describe(Record, frozen=True, kw_only=True, tag_field="type", tag="describe"):
     """What this enclave is and which images its workers offer. Answered with `Description`."""
+
+
+class ResolveEnvironment(Record, frozen=True, kw_only=True, tag_field="type", tag="resolve_environment"):
+    """Asks which Python packages fit, for a room that is to be published. Answered with `ResolvedEnvironment`."""
+
+    image: ImageReference
+    """One of the `Description`."""
+    requirements: str
+    """As a ``requirements.txt``; plain requirements only."""
 
 
 class PublishRoom(Record, frozen=True, kw_only=True, tag_field="type", tag="publish_room"):
@@ -116,11 +126,11 @@ RoomBody = (
     | StopRoom
     | UnbindKey
 )
-RequestBody = Describe | PublishRoom | RoomBody | VaultBody | WorkerBody
+RequestBody = Describe | ResolveEnvironment | PublishRoom | RoomBody | VaultBody | WorkerBody
 
 
 class Request(Record, frozen=True, kw_only=True):
-    """What is sealed and, but for workers and `Describe`, signed by a device key."""
+    """What is sealed and, but for workers, `Describe` and `ResolveEnvironment`, signed by a device key."""
 
     version: Literal[1] = 1
     body: RequestBody

@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 from cloister.formats.dataset import Manifest
 from cloister.formats.encoding import Bytes32, Hex32, Record, canonical, pack, sha256
 from cloister.rooms.definition import ImageReference
+from cloister.rooms.environments import Lock
 from cloister.rooms.limits import Limits
 from cloister.rooms.nodes import TextFile
 from cloister.trust.evidence import Evidence
@@ -78,13 +79,27 @@ class TaskInput(Record, frozen=True, kw_only=True):
     key: Bytes32
 
 
+NO_ROOM = "00" * 32
+"""The room of tasks that belong to none."""
+
+
+class TaskEnvironment(Record, frozen=True, kw_only=True):
+    """Python packages: to be installed, or found by a script."""
+
+    requirements: str
+    lock: Lock
+    limits: Limits
+    """Of installing them."""
+
+
 class Task(Record, frozen=True, kw_only=True):
     """All that a worker learns: one computation, its inputs and keys, and the key for its result."""
 
     version: Literal[1] = 1
     id: Hex32
     room: Hex32
-    kind: Literal["python", "r"]
+    kind: Literal["python", "r", "python_environment", "resolve"]
+    """``python_environment``: install packages and tell which; ``resolve``: lock requirements, for no room."""
     name: str
     """Of the computation."""
     script: str
@@ -99,6 +114,8 @@ class Task(Record, frozen=True, kw_only=True):
     result_key: Bytes32
     report_key: Bytes32
     """The report is sealed with it."""
+    environment: TaskEnvironment | UnsetType = UNSET
+    """What to install or to resolve, or what the script finds installed."""
 
 
 class Finished(Record, frozen=True, kw_only=True, tag_field="type", tag="finished"):
@@ -111,6 +128,12 @@ class Failed(Record, frozen=True, kw_only=True, tag_field="type", tag="failed"):
     """A safe error: says nothing that depends on the data but where the script failed."""
     log: str = ""
     """The console, where the definition's ``logs_on_error`` says so: for the analysts of that node alone."""
+
+
+class Resolved(Record, frozen=True, kw_only=True, tag_field="type", tag="resolved"):
+    """Of a task that is to ``resolve``."""
+
+    lock: Lock
 
 
 class Unable(Record, frozen=True, kw_only=True, tag_field="type", tag="unable"):
@@ -127,4 +150,4 @@ class Report(Record, frozen=True, kw_only=True):
     """What became of a task."""
 
     version: Literal[1] = 1
-    outcome: Finished | Failed | Unable | HandedBack
+    outcome: Finished | Failed | Resolved | Unable | HandedBack

@@ -8,7 +8,7 @@ from typing import Literal
 
 from cloister.errors import DefinitionInvalid, VerificationError
 from cloister.formats.encoding import Email, Hex32, Record, canonical, decode, decode_canonical, normal_email, sha256
-from cloister.rooms.nodes import Node, RawDataNode, ScriptNode, check_nodes, shown
+from cloister.rooms.nodes import Node, RawDataNode, check_nodes, shown
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 MAX_BYTES = 16 * 1024 * 1024
@@ -139,7 +139,7 @@ def check_definition(definition: Definition) -> None:
     check_nodes(definition.nodes)
     _unique((image.name for image in definition.images), "image")
     for node in definition.nodes:
-        if isinstance(node, ScriptNode) and definition.image(node.image) is None:
+        if not isinstance(node, RawDataNode) and definition.image(node.image) is None:
             raise DefinitionInvalid(f"The node {node.id!r} runs in an image that the room doesn't list.")
     _check_participants(definition)
     _check_issuers(definition)

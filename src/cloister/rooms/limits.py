@@ -31,6 +31,11 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """What is kept of standard output and standard error together, in bytes: the head, then the tail."""
 
 
+def most(one: Limits, other: Limits) -> Limits:
+    """Of each limit the larger one."""
+    return Limits(**{field: max(getattr(one, field), getattr(other, field)) for field in Limits.__struct_fields__})
+
+
 NAMES: Mapping[str, tuple[str, str]] = {
     "memory_bytes": ("memory", "bytes"),
     "pids": ("pids", "processes and threads"),

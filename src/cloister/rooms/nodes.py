@@ -6,9 +6,11 @@ import re
 from collections.abc import Sequence
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from cloister.errors import DefinitionInvalid
 from cloister.formats.encoding import Record
+from cloister.rooms.environments import Lock, check_lock
 from cloister.rooms.limits import MIB, Limits
 
 _NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9_ -]{0,126}[A-Za-z0-9])?\Z")
@@ -58,18 +60,43 @@ class ScriptNode(Record, frozen=True, kw_only=True):
 class PythonNode(ScriptNode, frozen=True, kw_only=True, tag_field="kind", tag="python"):
     """A Python script."""
 
+    environment: str | UnsetType = UNSET
+    """Id of the node whose packages it finds, before those of the image. It isn't mounted."""
+
 
 class RNode(ScriptNode, frozen=True, kw_only=True, tag_field="kind", tag="r"):
     """An R script."""
 
 
-ComputeNode = PythonNode | RNode
+class PythonEnvironmentNode(Record, frozen=True, kw_only=True, tag_field="kind", tag="python_environment"):
+    """Python packages for scripts. Its result is a zip with a report of what was installed."""
+
+    id: str
+    name: str
+    requirements: str
+    """As its author wrote them: what was meant. What is installed, the lock says."""
+    lock: Lock
+    """What they were resolved to for the image, before the room was published."""
+    image: str
+    """Name of one of the definition's images: that of the scripts it is for."""
+    limits: Limits = msgspec.field(default_factory=Limits)
+    """What installing may use; the output is the installed packages."""
+
+
+ComputeNode = PythonNode | RNode | PythonEnvironmentNode
 Node = RawDataNode | ComputeNode
 
 
 def dependencies(node: Node) -> tuple[str, ...]:
-    """Ids of the nodes that ``node`` reads."""
-    return node.dependencies if isinstance(node, ScriptNode) else ()
+    """Ids of the nodes that ``node`` needs: those that it reads, and its environment last."""
+    mounted = node.dependencies if isinstance(node, ScriptNode) else ()
+    environment = environment_of(node)
+    return mounted if environment is None or environment in mounted else (*mounted, environment)
+
+
+def environment_of(node: Node | ScriptNode) -> str | None:
+    """Id of the node whose packages ``node`` brings along, if any."""
+    return node.environment if isinstance(node, PythonNode) and node.environment is not UNSET else None
 
 
 def check_nodes(nodes: Sequence[Node]) -> None:
@@ -103,6 +130,13 @@ def check_nodes(nodes: Sequence[Node]) -> None:
         _check_references(node, by_id)
         if isinstance(node, ScriptNode):
             _check_script(node, [by_id[dependency].name for dependency in node.dependencies])
+            _check_environment(node, by_id)
+        elif isinstance(node, PythonEnvironmentNode):
+            try:
+                check_lock(node.requirements, node.lock)
+            except DefinitionInvalid as error:
+                raise DefinitionInvalid(f"The environment {node.id!r} can't be used. {error}") from None
+            _check_limits(node.id, node.limits)
     topological_order(by_id, list(by_id))
 
 
@@ -146,6 +180,19 @@ def _check_references(node: Node, by_id: dict[str, Node]) -> None:
         raise DefinitionInvalid(f"The node {node.id!r} lists a dependency twice.")
 
 
+def _check_environment(node: ScriptNode, by_id: dict[str, Node]) -> None:
+    if (wanted := environment_of(node)) is None:
+        return
+    environment = by_id[wanted]
+    if not isinstance(environment, PythonEnvironmentNode):
+        raise DefinitionInvalid(f"The environment of {node.id!r} is {wanted!r}, which is no environment.")
+    if environment.image != node.image:
+        raise DefinitionInvalid(
+            f"The environment {wanted!r} is made for the image {shown(environment.image)}, and {node.id!r} runs in "
+            f"{shown(node.image)}. Give both the same image."
+        )
+
+
 def _check_script(node: ScriptNode, mounted: Sequence[str]) -> None:
     if not node.script.strip():
         raise DefinitionInvalid(f"The script of {node.id!r} is empty.")
@@ -168,16 +215,19 @@ def _check_script(node: ScriptNode, mounted: Sequence[str]) -> None:
         folders.update("/".join(segments[:depth]) for depth in range(1, len(segments)))
     if clash := paths & folders:
         raise DefinitionInvalid(f"{shown(min(clash))} of {node.id!r} is an additional file and a folder of others.")
-    limits = node.limits
+    _check_limits(node.id, node.limits)
+
+
+def _check_limits(node: str, limits: Limits) -> None:
     if min(limits.memory_bytes, limits.pids, limits.wall_seconds, limits.output_files) < 1:
-        raise DefinitionInvalid(f"A limit of {node.id!r} is zero or less. Leave it out to get the default.")
+        raise DefinitionInvalid(f"A limit of {node!r} is zero or less. Leave it out to get the default.")
     if not 0.01 <= limits.cpus <= 1024:
-        raise DefinitionInvalid(f"The processor cores of {node.id!r} must be between 0.01 and 1024.")
+        raise DefinitionInvalid(f"The processor cores of {node!r} must be between 0.01 and 1024.")
     if min(limits.output_bytes, limits.scratch_bytes, limits.log_bytes) < 0:
-        raise DefinitionInvalid(f"A limit of {node.id!r} is less than zero. Leave it out to get the default.")
+        raise DefinitionInvalid(f"A limit of {node!r} is less than zero. Leave it out to get the default.")
     if limits.log_bytes > MAX_LOG_BYTES:
         raise DefinitionInvalid(
-            f"The log of {node.id!r} may have {MAX_LOG_BYTES // MIB} MiB at most. Write more than that to /output."
+            f"The log of {node!r} may have {MAX_LOG_BYTES // MIB} MiB at most. Write more than that to /output."
         )
 
 

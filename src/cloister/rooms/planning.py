@@ -10,7 +10,15 @@ from cloister.errors import Refused
 from cloister.formats.encoding import canonical, pack, sha256
 from cloister.formats.receipt import Input
 from cloister.rooms.definition import Definition
-from cloister.rooms.nodes import ComputeNode, Node, RawDataNode, ScriptNode, dependencies, topological_order
+from cloister.rooms.nodes import (
+    ComputeNode,
+    Node,
+    PythonEnvironmentNode,
+    RawDataNode,
+    ScriptNode,
+    dependencies,
+    topological_order,
+)
 
 _SMALL = 8 * 1024
 """Characters of scripts and files in a node whose digest is remembered."""
@@ -68,7 +76,7 @@ def plan(definition: Definition, room: str, target: str, attached: Mapping[str, 
     steps: list[Step] = []
     for node_id in order:
         node = by_id[node_id]
-        if isinstance(node, ScriptNode):
+        if not isinstance(node, RawDataNode):
             key = _cache_key(definition, room, node, digests)
             digests[node_id] = key
             steps.append(Step(node, key.hex()))
@@ -94,7 +102,13 @@ def _small_digest(node: Node) -> bytes:
 
 
 def _text_size(node: Node) -> int:
-    return len(node.script) + sum(len(file.content) for file in node.files) if isinstance(node, ScriptNode) else 0
+    match node:
+        case ScriptNode():
+            return len(node.script) + sum(len(file.content) for file in node.files)
+        case PythonEnvironmentNode():
+            return len(node.requirements) + 100 * sum(len(package.sha256) for package in node.lock)
+        case _:
+            return 0
 
 
 def _cache_key(definition: Definition, room: str, node: ComputeNode, digests: Mapping[str, bytes]) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
@@ -10,7 +10,8 @@ import msgspec
 from cloister.errors import DefinitionInvalid
 from cloister.formats.encoding import Email, Hex32, normal_email
 from cloister.rooms.definition import Definition, ImageReference, Issuer, Participant, Reference, check_definition
-from cloister.rooms.nodes import ScriptNode
+from cloister.rooms.environments import LockedPackage, plain_requirements
+from cloister.rooms.nodes import Node, PythonEnvironmentNode, RawDataNode
 from cloister.sdk.definitions import NodeDefinition
 from cloister.sdk.high_level import high_level, permissions
 from cloister.sdk.specifications import EnclaveSpecs, accepted
@@ -41,16 +42,19 @@ class AnalyticsDcrDefinition:
         self._owner = owner
         self._participants = tuple(participants)
         self._nodes = tuple(nodes)
+        self._records: list[Node] = [node.record for node in self._nodes]
         self._pins_required = pins_required
         self._enclave_specs = enclave_specs
         # What only the enclave and the hub know is stood in for; the rules speak of the rest.
         unknown = Reference(evidence="unknown", measurement="00" * 32)
+        package = LockedPackage(name="unknown", version="0", sha256=("00" * 32,))
         self._draft = self.complete(
             nonce="00" * 32,
             issuer=Issuer(name="unknown", keys=("00" * 32,)),
             enclaves=(unknown,),
             workers=(unknown,),
             images=[ImageReference(name=name, measurement="00" * 32) for name in self.images],
+            locks={node.id: (package,) for node in self.unresolved},
         )
 
     @property
@@ -76,7 +80,16 @@ class AnalyticsDcrDefinition:
     @property
     def images(self) -> list[str]:
         """Names of the images that its computations run in."""
-        return sorted({node.record.image for node in self._nodes if isinstance(node.record, ScriptNode)})
+        return sorted({record.image for record in self._records if not isinstance(record, RawDataNode)})
+
+    @property
+    def unresolved(self) -> list[PythonEnvironmentNode]:
+        """Environments whose requirements are not locked yet."""
+        return [
+            record
+            for record in self._records
+            if isinstance(record, PythonEnvironmentNode) and not record.lock and plain_requirements(record.requirements)
+        ]
 
     @property
     def permissions(self) -> list[dict[str, Any]]:
@@ -104,8 +117,12 @@ class AnalyticsDcrDefinition:
         enclaves: tuple[Reference, ...],
         workers: tuple[Reference, ...],
         images: Iterable[ImageReference],
+        locks: Mapping[str, tuple[LockedPackage, ...]],
     ) -> Definition:
         """The definition that is published.
+
+        Args:
+            locks: of all that are `unresolved`, by their ids.
 
         Raises:
             DefinitionInvalid: naming the first rule that is broken.
@@ -116,7 +133,10 @@ class AnalyticsDcrDefinition:
             description=self._description,
             owner=self._owner,
             participants=self._participants,
-            nodes=tuple(node.record for node in self._nodes),
+            nodes=tuple(
+                msgspec.structs.replace(record, lock=locks[record.id]) if record.id in locks else record
+                for record in self._records
+            ),
             issuers=() if self._pins_required else (issuer,),
             pins_required=self._pins_required,
             enclaves=enclaves,

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from cloister.errors import BadRequestError, NotFoundError, ServerError
+from cloister.errors import BadRequestError, EnclaveError, NotFoundError, ServerError
 from cloister.formats.dataset import PART_SIZE
 from cloister.protocol import (
     Describe,
@@ -22,11 +22,15 @@ from cloister.protocol import (
     PublishRoom,
     ReadStatus,
     Request,
+    ResolvedEnvironment,
+    ResolveEnvironment,
     RetrieveRoom,
     RoomContent,
     RoomStatus,
 )
-from cloister.rooms.definition import Definition, Issuer, read_definition
+from cloister.rooms.definition import Definition, ImageReference, Issuer, read_definition
+from cloister.rooms.environments import LockedPackage
+from cloister.rooms.nodes import PythonEnvironmentNode
 from cloister.sdk.bound_keys import KeyCheck
 from cloister.sdk.builder import AnalyticsDcrDefinition
 from cloister.sdk.checkpoints import CheckpointMemory
@@ -102,6 +106,7 @@ class Client:
         Raises:
             BadRequestError: you are not the room's owner.
             DefinitionInvalid: a rule is broken.
+            EnclaveError: there are no packages that an environment asks for; the message is the installer's own.
             EvidenceRejected: the enclave is not proven, or not accepted. Nothing was sent to it.
         """
         only = accepted(self._enclave_specs, definition.enclave_specs, enclave_specs)
@@ -328,7 +333,18 @@ class Client:
             enclaves=only.narrowed(described.enclaves, "enclaves") if only else described.enclaves,
             workers=only.narrowed(described.workers, "workers") if only else described.workers,
             images=[offered[name] for name in definition.images],
+            locks={node.id: self._resolve(node, offered[node.image]) for node in definition.unresolved},
         )
+
+    def _resolve(self, node: PythonEnvironmentNode, image: ImageReference) -> tuple[LockedPackage, ...]:
+        asked = ResolveEnvironment(image=image, requirements=node.requirements)
+        try:
+            answer = self._channel.ask(Request(body=asked), None, wait=True).answer.body
+        except EnclaveError as error:
+            raise EnclaveError(f"The environment {node.name!r} can't be made. {error.message}") from None
+        if not isinstance(answer, ResolvedEnvironment):
+            raise ServerError("The enclave does not say which packages fit. Update the client.")
+        return answer.lock
 
     def _issuer(self) -> Issuer:
         """The hub as an issuer of identities: whom the room will believe who is who."""

@@ -6,9 +6,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec import UNSET
+
 from cloister.errors import DefinitionInvalid
+from cloister.rooms.environments import LockedPackage, plain_requirements
 from cloister.rooms.limits import Limits
-from cloister.rooms.nodes import Node, PythonNode, RawDataNode, RNode, ScriptNode, TextFile
+from cloister.rooms.nodes import (
+    Node,
+    PythonEnvironmentNode,
+    PythonNode,
+    RawDataNode,
+    RNode,
+    ScriptNode,
+    TextFile,
+    environment_of,
+)
 
 PYTHON_IMAGE = "python"
 """The image that Python computations run in, unless they name another."""
@@ -165,17 +177,14 @@ class PythonComputeNodeDefinition(ScriptNodeDefinition):
             enable_logs_on_success: whether the result holds the console as ``container.log``.
             output: always ``/output``.
             id: the name, unless given.
-            image: the environment to run in; the one that the installation offers as ``python`` unless given.
+            custom_environment: id of a `PythonEnvironmentComputeNodeDefinition`, whose packages the script finds before
+                those of the image.
+            image: the image to run in; the one that the installation offers as ``python`` unless given.
             limits: what a run may use; see `cloister.analytics.Limits` for the defaults.
 
         Raises:
             DefinitionInvalid: the script is not UTF-8, or something is asked for that isn't there.
         """
-        if custom_environment is not None:
-            raise DefinitionInvalid(
-                f"The computation {name!r} asks for a custom environment. This version has none: use the libraries of "
-                "the image, and mount what else is needed."
-            )
         common = _script(name, script, additional_files, dependencies, output, id, proxy_configuration)
         self._record = PythonNode(
             **common,
@@ -183,11 +192,82 @@ class PythonComputeNodeDefinition(ScriptNodeDefinition):
             logs_on_success=enable_logs_on_success,
             image=image,
             limits=limits or Limits(),
+            environment=UNSET if custom_environment is None else custom_environment,
         )
 
     @property
     def record(self) -> PythonNode:
         return self._record
+
+    @property
+    def custom_environment(self) -> str | None:
+        """Id of the node whose packages it brings along, if any."""
+        return environment_of(self._record)
+
+
+class PythonEnvironmentComputeNodeDefinition(NodeDefinition):
+    """Python packages that scripts bring along: name its id as their ``custom_environment``.
+
+    When the room is published the requirements are resolved, and the room's definition says for good which files are
+    installed. Running the node installs them and gives a report; a script's run does so by itself.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        requirements_txt: str | bytes,
+        id: str | None = None,  # noqa: A002 - documented name
+        *,
+        image: str = PYTHON_IMAGE,
+        limits: Limits | None = None,
+        lock: Sequence[LockedPackage] = (),
+    ) -> None:
+        """
+        Args:
+            requirements_txt: the content of a ``requirements.txt``: one plain requirement a line, and comments.
+            id: the name, unless given.
+            image: the image of the scripts that it is for.
+            limits: what installing may use; its output is the installed packages.
+            lock: which files exactly, as `lock` of a published room's definition has them. Without it the newest that
+                fit are looked up when the room is published.
+
+        Raises:
+            DefinitionInvalid: a line is an option, an address or a file, or makes no sense.
+        """
+        text = _text(requirements_txt, f"The requirements of {name!r}")
+        plain_requirements(text)
+        self._record = PythonEnvironmentNode(
+            id=name if id is None else id,
+            name=name,
+            requirements=text,
+            lock=tuple(lock),
+            image=image,
+            limits=limits or Limits(),
+        )
+
+    @property
+    def record(self) -> PythonEnvironmentNode:
+        return self._record
+
+    @property
+    def requirements_txt(self) -> str:
+        """What was asked for."""
+        return self._record.requirements
+
+    @property
+    def lock(self) -> list[LockedPackage]:
+        """What is installed: name, version and hashes of each package. Empty until the room is published."""
+        return list(self._record.lock)
+
+    @property
+    def image(self) -> str:
+        """The image that it is for, by name."""
+        return self._record.image
+
+    @property
+    def limits(self) -> Limits:
+        """What installing may use."""
+        return self._record.limits
 
 
 class RComputeNodeDefinition(ScriptNodeDefinition):
@@ -234,9 +314,25 @@ def definition_of(node: Node) -> NodeDefinition:
     match node:
         case RawDataNode():
             return RawDataNodeDefinition(node.name, node.required, node.id)
-        case PythonNode() | RNode():
-            face = PythonComputeNodeDefinition if isinstance(node, PythonNode) else RComputeNodeDefinition
-            return face(
+        case PythonEnvironmentNode():
+            return PythonEnvironmentComputeNodeDefinition(
+                node.name, node.requirements, node.id, image=node.image, limits=node.limits, lock=node.lock
+            )
+        case PythonNode():
+            return PythonComputeNodeDefinition(
+                node.name,
+                node.script,
+                [FileContent(file.name, file.content) for file in node.files],
+                list(node.dependencies),
+                node.logs_on_error,
+                node.logs_on_success,
+                id=node.id,
+                custom_environment=environment_of(node),
+                image=node.image,
+                limits=node.limits,
+            )
+        case RNode():
+            return RComputeNodeDefinition(
                 node.name,
                 node.script,
                 [FileContent(file.name, file.content) for file in node.files],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cloister.rooms.definition import Definition, Participant
-from cloister.rooms.nodes import Node, RawDataNode, RNode, ScriptNode
+from cloister.rooms.nodes import Node, PythonEnvironmentNode, RawDataNode, RNode, ScriptNode, environment_of
 
 VERSION = "v1"
 """The one key of the outermost object."""
@@ -48,5 +48,11 @@ def _node(node: Node) -> dict[str, Any]:
                 "enableLogsOnSuccess": node.logs_on_success,
                 "output": "/output",
             }
+            if (environment := environment_of(node)) is not None:
+                scripting["customEnvironment"] = environment
             kind = {"computation": {"kind": {"scripting": scripting}}}
+        case PythonEnvironmentNode():
+            packages = [f"{package.name}=={package.version}" for package in node.lock]
+            environment_node = {"requirementsTxt": node.requirements, "packages": packages}
+            kind = {"computation": {"kind": {"pythonEnvironment": environment_node}}}
     return {"id": node.id, "name": node.name, "kind": kind}

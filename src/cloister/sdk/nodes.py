@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Any
 
 from msgspec import UNSET
 
@@ -342,8 +343,8 @@ class ResultArchive(zipfile.ZipFile):
             file.close()
 
 
-class ScriptComputeNode(ComputeNode):
-    """A script; its result is a zip of what it wrote to ``/output``."""
+class ZipComputeNode(ComputeNode):
+    """A computation whose result is a zip."""
 
     def get_results_as_zip(self, interval: float = 5, timeout: float | None = None) -> zipfile.ZipFile:
         """Like `get_results_as_bytes`, as an open archive called ``<computation's name>.zip``."""
@@ -365,6 +366,10 @@ class ScriptComputeNode(ComputeNode):
         return self.get_results_as_zip(interval, timeout)
 
 
+class ScriptComputeNode(ZipComputeNode):
+    """A script; its result is a zip of what it wrote to ``/output``."""
+
+
 class PythonComputeNode(ScriptComputeNode):
     """A Python script."""
 
@@ -373,7 +378,28 @@ class RComputeNode(ScriptComputeNode):
     """An R script."""
 
 
-Node = RawDataNode | PythonComputeNode | RComputeNode
+class PythonEnvironmentComputeNode(ZipComputeNode):
+    """Python packages for scripts; its result is a zip with the report of what was installed."""
+
+    def get_installation_report_as_dict(self) -> dict[str, Any]:
+        """What was installed, in the form of pip's installation report where that says something about it: under
+        ``install`` each package's name, version and hashes. Besides: ``size`` in bytes, ``files``, and the ``seconds``
+        that installing took. Runs the computation first if nothing was run here.
+
+        Raises:
+            EnclaveError: it could not be installed; the message is the installer's own.
+            As `get_results_as_zip` besides.
+        """
+        if self.job_id is None:
+            self.run_computation()
+        with self.get_results_as_zip() as archive:
+            try:
+                return dict(json.loads(archive.read("report.json")))
+            except (KeyError, ValueError):
+                raise EnclaveError(f"The result of {self.name!r} is no report. Tell the operator.") from None
+
+
+Node = RawDataNode | PythonComputeNode | RComputeNode | PythonEnvironmentComputeNode
 
 
 def node_of(context: RoomContext, record: records.Node) -> Node:
@@ -385,3 +411,5 @@ def node_of(context: RoomContext, record: records.Node) -> Node:
             return PythonComputeNode(context, record)
         case records.RNode():
             return RComputeNode(context, record)
+        case records.PythonEnvironmentNode():
+            return PythonEnvironmentComputeNode(context, record)

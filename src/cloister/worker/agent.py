@@ -15,6 +15,7 @@ from cloister.formats.encoding import decode
 from cloister.formats.sealed import SealingKey, open_task, seal_report
 from cloister.logs import fields
 from cloister.protocol import (
+    NO_ROOM,
     Accepted,
     GetNonce,
     HandedBack,
@@ -28,11 +29,12 @@ from cloister.protocol import (
     Unable,
     offer_digest,
 )
-from cloister.rooms.limits import Limits, beyond
+from cloister.rooms.limits import Limits, beyond, most
 from cloister.trust.evidence import WORKER_LABEL, EvidenceSource, report_data
 from cloister.wire.channel import Channel
 from cloister.wire.hub import Hub
 from cloister.wire.patience import Patience, Unavailable
+from cloister.worker.environments.store import Environments
 from cloister.worker.images.offer import Offer
 from cloister.worker.metrics import BUSY, CONNECTED, TASK_SECONDS, TASKS
 from cloister.worker.sandbox.container import Sandbox
@@ -76,6 +78,7 @@ class Agent:
         self._sandbox = sandbox
         self._pool = pool
         self._offer = offer
+        self._environments = Environments(sandbox)
         self._on_accepted = on_accepted
         self._limits = limits
         self._single_room = single_room
@@ -164,15 +167,18 @@ class Agent:
         task = decode(open_task(sealed.sealed, key), Task, what="a task")
         log.info("task %s begins", sealed.id, extra=fields(task=sealed.id))
         began = time.monotonic()
-        if self._single_room:
+        if self._single_room and task.room != NO_ROOM:
             self._room = self._room or task.room
         patience = Patience(sleep=lambda seconds: _sleep(cancelled, seconds))
         try:
-            if self._room not in (None, task.room):
+            if self._room not in (None, task.room) and task.room != NO_ROOM:
                 raise CloisterError("The enclave has sent a task of another room.")
-            if self._limits is not UNSET and (excess := beyond(task.limits, self._limits)):
+            asked = task.limits if task.environment is UNSET else most(task.limits, task.environment.limits)
+            if self._limits is not UNSET and (excess := beyond(asked, self._limits)):
                 raise CloisterError(f"The enclave has sent a task that asks for more than is allowed: {excess}.")
-            outcome = perform(task, self._hub, self._sandbox, self._pool, self._offer, patience, cancelled)
+            outcome = perform(
+                task, self._hub, self._sandbox, self._pool, self._offer, self._environments, patience, cancelled
+            )
         except Exception as error:
             # Its message may hold what the script or the data said: the type alone is told.
             log.error("a task failed: %s", type(error).__name__)

@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cloister.errors import EnclaveError, ImageUnavailable, SandboxUnavailable, ServerError
-from cloister.protocol import Failed, Finished, Task, Unable
+from cloister.protocol import Failed, Finished, Resolved, Task, Unable
 from cloister.rooms.limits import Limits
 from cloister.wire.hub import Hub
 from cloister.wire.patience import Patience
 from cloister.wire.transfers import upload
+from cloister.worker.environments import tasks as packages
+from cloister.worker.environments.store import Environments
 from cloister.worker.images.offer import Offer
 from cloister.worker.inputs import InputInvalid, stage
 from cloister.worker.runners.python import PYTHON
@@ -40,9 +42,10 @@ def perform(
     sandbox: Sandbox,
     pool: Pool,
     offer: Offer,
+    environments: Environments,
     patience: Patience,
     cancelled: threading.Event,
-) -> Finished | Failed | Unable:
+) -> Finished | Failed | Resolved | Unable:
     """Carries out a task.
 
     Args:
@@ -51,7 +54,13 @@ def perform(
     try:
         image = offer.open(task.image)
         with contextlib.ExitStack() as held:
-            container = staged(task, image.root, hub, sandbox, pool, patience, held)
+            if task.kind == "resolve":
+                return packages.resolve(task, image, environments, cancelled)
+            if task.kind == "python_environment":
+                return _store(task, packages.installation_report(task, image, environments, cancelled), hub, patience)
+            # Before any input is there: installing happens in a container of its own.
+            layers = packages.layers(task, image, environments, cancelled, held)
+            container = staged(task, image.root, hub, sandbox, pool, patience, held, layers)
             script = ScriptTask(
                 script=task.script,
                 limits=task.limits,
@@ -84,15 +93,22 @@ def _store(task: Task, chunks: Iterator[bytes], hub: Hub, patience: Patience) ->
 
 
 def staged(
-    task: Task, image_root: Path, hub: Hub, sandbox: Sandbox, pool: Pool, patience: Patience, held: contextlib.ExitStack
+    task: Task,
+    image_root: Path,
+    hub: Hub,
+    sandbox: Sandbox,
+    pool: Pool,
+    patience: Patience,
+    held: contextlib.ExitStack,
+    layers: tuple[Path, ...] = (),
 ) -> Container:
-    """A container for the task with its inputs in place; closed with `held`.
+    """A container for the task with its inputs in place, and these folders over its image; closed with `held`.
 
     Raises:
         InputInvalid, EnclaveError: it can't be done here; the message says why.
     """
     language = LANGUAGES[task.kind]
-    wanted = blueprint(language, image_root, task.limits, {each.mount for each in task.inputs})
+    wanted = blueprint(language, image_root, task.limits, {each.mount for each in task.inputs}, layers)
     libraries = language.uses_libraries([task.script, *(file.content for file in task.files)])
     made: list[Container] = []
     claims: list[Claim] = []
