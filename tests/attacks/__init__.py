@@ -16,6 +16,7 @@ script must not get, and that nothing of it is left.
 | the task beside it: the same, and locks on what both can read | `test_tasks_at_the_same_time_do_not_see_each_other`, `test_a_task_beside_does_not_show` |
 | the next task: a spoilt interpreter, a known random state, a result that poses as a library | `test_state_of_the_interpreter_is_fresh`, `test_chance_is_fresh_in_every_task`, `test_a_result_cannot_pose_as_a_library` |
 | side channels that can be shut: page cache, folder watching, leases, boot id, counters | `test_the_page_cache_tells_nothing`, `test_folders_and_files_cannot_be_watched`, `test_what_the_kernel_says_of_the_machine` |
+| the disk that inputs, output and /tmp may lie on: its key, its place, its file system | `test_the_file_system_of_the_disk`, and nine of the others once more there |
 | everything the machine has: 20 bombs of memory, memory files, files, inodes, links, processes, threads, time, output, log, pipes | `test_bombs` |
 | memory of the kernel's own: network buffers, timers | `test_network_buffers_are_bounded`, `test_timers_are_bounded` |
 | living on: daemons, fork bombs in sessions of their own, all signals ignored, the log kept open or taken apart | `test_fork_bomb_in_the_background_ends_with_its_script`, `test_a_daemon_that_keeps_the_log_open`, `test_closing_the_log_does_not_confuse_anybody`, `test_a_script_that_takes_its_pipes_apart`, `test_bombs` |
