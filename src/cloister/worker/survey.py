@@ -261,7 +261,7 @@ def _tried(directory: Path, root: bool) -> tuple[tuple[ImageFacts, ...], tuple[R
             except (ImageUnavailable, VerificationError, OSError) as error:
                 problem = str(error)
             else:
-                if canary_image is None:
+                if canary_image is None and probe.can_be_tried_in(opened.root):
                     canary_image = opened
                 else:
                     opened.close()

@@ -147,6 +147,11 @@ def test_rootless_workers_are_refused_in_words(who: str) -> None:
     assert "may be swapped out" in refused.stderr
 
 
+def test_an_image_that_nothing_can_be_tried_in(tmp_path: Path) -> None:
+    with pytest.raises(SandboxUnavailable, match=r"has no /usr/bin/python3.*name another image before it"):
+        probe.detect(tmp_path)
+
+
 def test_what_a_rootless_worker_could_not_do() -> None:
     """Should this fail some day, kernels have learnt what rootless workers need, and ADR 20 can be thought over."""
     alone = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *ROOTLESS["root of a user namespace"]]

@@ -42,6 +42,7 @@ _LIMITS = Limits(
 # Of memory there is enough, for its lack not to be what stops them.
 _SWARM = msgspec.structs.replace(_LIMITS, memory_bytes=1024 * MIB)
 _CANARY = Path(__file__).with_name("canary.py")
+_PYTHON = "/usr/bin/python3"
 _FLAGS = frozenset({"ro", "nosuid", "nodev", "noexec"})
 
 
@@ -81,6 +82,11 @@ def require_rights() -> None:
         )
 
 
+def can_be_tried_in(image_root: Path) -> bool:
+    """Whether an image has what the canary is run by."""
+    return os.path.lexists(image_root / _PYTHON.lstrip("/"))
+
+
 @functools.cache
 def detect(image_root: Path, directory: Path = DEFAULT_DIRECTORY) -> Runtime:
     """Probe what `CLOISTER_RUNTIME` names, or else crun, then runc; the first good one wins.
@@ -94,6 +100,11 @@ def detect(image_root: Path, directory: Path = DEFAULT_DIRECTORY) -> Runtime:
         SandboxUnavailable: none enforces what is needed. There is no fallback.
     """
     require_rights()
+    if not can_be_tried_in(image_root):
+        raise SandboxUnavailable(
+            f"The image has no {_PYTHON}, which container runtimes are tried out with before anything is run. Put "
+            "python3 into its recipe and build it again, or name another image before it (--image python)."
+        )
     chosen = os.environ.get(CHOICE)
     refused = []
     for name in [chosen] if chosen else CANDIDATES:
@@ -117,7 +128,7 @@ def check(runtime: Runtime, image_root: Path, directory: Path = DEFAULT_DIRECTOR
         SandboxUnavailable: the runtime doesn't run it, or doesn't stop it.
     """
     blueprint = Blueprint(
-        argv=("/usr/bin/python3", "-I", "-S", bundle.LAUNCHER),
+        argv=(_PYTHON, "-I", "-S", bundle.LAUNCHER),
         image_root=image_root,
         launcher=_CANARY.read_text(),
         threads=1,
