@@ -48,6 +48,14 @@ def test_the_sdk_works_alone(wheels: list[Path], tmp_path: Path) -> None:
     )
     assert told.returncode != 0
     assert "cloister[server]" in told.stderr
+    told = subprocess.run(
+        [cloister, "room", "list"],
+        env={"CLOISTER_HOME": str(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (told.returncode, "You are not logged in" in told.stderr) == (1, True)
 
 
 def test_the_wheel_holds_all_that_is_needed(wheels: list[Path]) -> None:

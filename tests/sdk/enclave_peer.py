@@ -238,7 +238,7 @@ class PeerEnclave:
             case RunComputation(node=node, job=job):
                 self._run(room, user, node, job)
             case FetchResult(node=node, job=job):
-                result = room.results[job or ""]
+                result = room.results[job] if job else list(room.results.values())[-1]
                 room.append(user, ResultFetched(run=run_id(job or "", node), node=node))
                 return result
             case ReadLog(start=start):

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
+from typing import TextIO
 
 import click
 
-from cloister.errors import CloisterError
+from cloister.errors import AuthorizationError, CloisterError, EnclaveError, VerificationError
 from cloister.version import VERSION
 
-COMMANDS = {
+USERS = {
+    "login": ("cloister.cli.login", "Let this machine act for you."),
+    "logout": ("cloister.cli.login", "Forget the token on this machine."),
+    "whoami": ("cloister.cli.login", "Show who you are to hub and rooms."),
+    "room": ("cloister.cli.room", "List, show and stop rooms."),
+    "data": ("cloister.cli.data", "Upload datasets; attach and detach them; download and delete them."),
+    "run": ("cloister.cli.run", "Run a computation, and fetch its result."),
+    "cancel": ("cloister.cli.run", "End a run."),
+    "result": ("cloister.cli.result", "Fetch results."),
+    "audit": ("cloister.cli.audit", "Show all that has happened in a room."),
+    "vault": ("cloister.cli.vault", "Say which of your machines see the keys that you keep."),
+}
+OPERATORS = {
     "up": ("cloister.cli.up", "Start everything on this machine: hub, enclave, workers."),
     "user": ("cloister.cli.user", "Add users, and end their tokens."),
     "worker-token": ("cloister.cli.user", "Let in workers of other machines, and end their tokens."),
@@ -25,7 +39,10 @@ COMMANDS = {
     "worker": ("cloister.cli.worker", "Start a worker alone."),
     "config": ("cloister.cli.config_command", "Print a configuration to begin with, or what a part is set to."),
 }
+COMMANDS = USERS | OPERATORS
 """Name to module and one line of help. A command's module, and what it needs, is loaded when it is used."""
+FAILED, REFUSED, INTERRUPTED = 3, 4, 130
+"""Exit codes, besides 1 for errors and 2 for wrong options."""
 
 
 class _Commands(click.Group):
@@ -48,8 +65,9 @@ class _Commands(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+        for title, commands in (("For users", USERS), ("For operators", OPERATORS)):
+            with formatter.section(title):
+                formatter.write_dl([(name, line) for name, (_, line) in commands.items()])
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -62,7 +80,11 @@ def cloister() -> None:
     To start it:     cloister up --data DIR
     To add a user:   cloister user add alice@example.org --data DIR
 
-    Users then write scripts: `import cloister`. A script finds the hub by CLOISTER_URL and logs in with the email and
+    \b
+    As a user:       cloister login --url URL alice@example.org
+                     cloister room list
+
+    Rooms are made by scripts: `import cloister`. A script finds the hub by CLOISTER_URL and logs in with the email and
     the token that `user add` printed. docs/tutorial.md goes through it step by step.
 
     Every command explains itself: `cloister COMMAND --help`.
@@ -71,13 +93,37 @@ def cloister() -> None:
 
 def main() -> None:
     """Entry point: errors that Cloister raises on purpose end with their message, not with a traceback."""
+    warnings.showwarning = _warned
     try:
         cloister.main(standalone_mode=False)
     except click.exceptions.Abort:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except CloisterError as error:
         click.echo(f"cloister: {error}", err=True)
-        sys.exit(1)
+        sys.exit(exit_code(error))
+
+
+def exit_code(error: CloisterError) -> int:
+    """What a program sees of an error."""
+    match error:
+        case EnclaveError():
+            return FAILED
+        case AuthorizationError() | VerificationError():
+            return REFUSED
+        case _:
+            return 1
+
+
+def _warned(
+    message: Warning | str,
+    category: type[Warning],  # noqa: ARG001
+    filename: str,  # noqa: ARG001
+    lineno: int,  # noqa: ARG001
+    file: TextIO | None = None,  # noqa: ARG001
+    line: str | None = None,  # noqa: ARG001
+) -> None:
+    """A warning as a line for the user, without the place in the code."""
+    click.echo(f"cloister: {message}", err=True)

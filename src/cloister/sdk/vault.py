@@ -248,9 +248,10 @@ class Vault:
         for device in unknown:
             since = datetime.fromtimestamp(device.bound_at / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
             warnings.warn(
-                f"Another device is in your vault since {since}: {device.key}. If it is yours, admit_device() lets it "
-                "see the keys that you keep there. If not, dismiss_device() puts it out: do so before it is admitted "
-                "by itself, and ask the hub's operator who has used your account.",
+                f"Another device is in your vault since {since}: {device.key}. If it is yours, admit_device() "
+                "(`cloister vault admit`) lets it see the keys that you keep there. If not, dismiss_device() "
+                "(`cloister vault dismiss`) puts it out: do so before it is admitted by itself, and ask the hub's "
+                "operator who has used your account.",
                 stacklevel=6,
             )
 
