@@ -18,6 +18,7 @@ from cloister.protocol import (
     AttachDataset,
     AwaitJob,
     CancelJob,
+    FetchDataset,
     FetchResult,
     ReadLog,
     ReadStatus,
@@ -116,6 +117,7 @@ REQUESTS: dict[str, tuple[type[RoomBody], Action, str | None]] = {
     "read status": (ReadStatus, Action.READ_STATUS, None),
     "attach dataset": (AttachDataset, Action.ATTACH, "notes"),
     "remove dataset": (RemoveDataset, Action.REMOVE, "patients"),
+    "fetch dataset": (FetchDataset, Action.FETCH_DATASET, "patients"),
     "run computation": (RunComputation, Action.RUN, "joined"),
     "await job": (AwaitJob, Action.RUN, "joined"),
     "cancel job": (CancelJob, Action.RUN, "joined"),
@@ -138,6 +140,8 @@ def make(kind: type[RoomBody], node: str | None) -> RoomBody:
         return attach(node)
     if kind is RemoveDataset:
         return RemoveDataset(node=node, request=os.urandom(32).hex())
+    if kind is FetchDataset:
+        return FetchDataset(node=node)
     if kind is RunComputation:
         return RunComputation(node=node, job=os.urandom(32).hex())
     if kind is AwaitJob:

@@ -18,6 +18,7 @@ from cloister.formats.sealed import EnclaveKeys
 from cloister.protocol import (
     Answer,
     AttachDataset,
+    Dataset,
     EnclaveEvidence,
     Finished,
     Frame,
@@ -127,6 +128,7 @@ def changed(value: Any, path: tuple[str | int, ...], new: Any) -> Any:
 BYTES32: list[tuple[Any, type, tuple[str | int, ...]]] = [
     (Request, AttachDataset, ("body", "key")),
     (Request, PullTask, ("body", "nonce")),
+    (Frame, Dataset, ("body", "key")),
     (Frame, Result, ("body", "key")),
     (Frame, Result, ("body", "commitment")),
     (Frame, Nonce, ("body", "nonce")),

@@ -14,6 +14,7 @@ from cloister.rooms.audit import audit_line, audit_text
 from cloister.rooms.events import (
     Body,
     DatasetAttached,
+    DatasetFetched,
     DatasetRemoved,
     Event,
     KeyBound,
@@ -41,6 +42,7 @@ def bodies(name: str) -> list[Body]:
         Published(definition=ROOM),
         KeyBound(user=name, key=HEX, issuer=name),
         DatasetAttached(node=name, manifest=HEX, request=HEX),
+        DatasetFetched(node=name, manifest=HEX),
         DatasetRemoved(node=name, manifest=HEX, request=HEX),
         RunStarted(run=HEX, node=name, cache_key=HEX, inputs=(Input(node=name, manifest=None),)),
         RunFinished(run=HEX, node=name, manifest=HEX, worker=WORKER),

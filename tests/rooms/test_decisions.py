@@ -10,6 +10,7 @@ from cloister.rooms import decisions
 from cloister.rooms.events import (
     Body,
     DatasetAttached,
+    DatasetFetched,
     DatasetRemoved,
     Event,
     KeyBound,
@@ -89,6 +90,27 @@ def test_attaching_again_changes_nothing_and_something_else_is_refused() -> None
         with pytest.raises(Refused, match=r"already has a dataset\. Remove that one first") as caught:
             decisions.attach(subject, "patients", manifest, SECOND)
         assert caught.value.code == "conflict"
+
+
+def test_a_dataset_is_fetched_by_devices_that_were_there_when_it_was_attached() -> None:
+    """A key that is bound later, on the word of an issuer that lies, doesn't get at the data itself."""
+    early = KeyBound(user=HOSPITAL, key="aa" * 32, issuer="hub")
+    late = KeyBound(user=HOSPITAL, key="bb" * 32, issuer="hub")
+    others = KeyBound(user=LAB, key="cc" * 32, issuer="hub")
+    subject = state(early, others, ATTACHED, late)
+    assert decisions.fetch_dataset(subject, "patients", early.key) == DatasetFetched(node="patients", manifest=ONE)
+    for key in (late.key, others.key, "dd" * 32):
+        with pytest.raises(Refused, match="before this device came") as caught:
+            decisions.fetch_dataset(subject, "patients", key)
+        assert caught.value.code == "forbidden"
+    after(subject, REMOVED)
+    with pytest.raises(Refused, match="has no dataset to fetch"):
+        decisions.fetch_dataset(subject, "patients", early.key)
+    after(subject, DatasetAttached(node="patients", manifest=TWO, request=THIRD))
+    assert decisions.fetch_dataset(subject, "patients", late.key).manifest == TWO
+    after(subject, Stopped())
+    with pytest.raises(Refused, match="was stopped"):
+        decisions.fetch_dataset(subject, "patients", early.key)
 
 
 def test_removing_what_is_not_there_is_refused() -> None:

@@ -34,6 +34,7 @@ ALLOWED_BY: dict[Action, str] = {
     Action.UNBIND_KEY: "participant",
     Action.ATTACH: "data owner of the node",
     Action.REMOVE: "data owner of the node",
+    Action.FETCH_DATASET: "data owner of the node",
     Action.RUN: "analyst of the node",
     Action.FETCH_RESULT: "analyst of the node",
 }

@@ -31,10 +31,12 @@ from cloister.protocol import (
     Attached,
     AwaitJob,
     BoundKey,
+    Dataset,
     Describe,
     Description,
     Done,
     EnclaveEvidence,
+    FetchDataset,
     FetchResult,
     Frame,
     Log,
@@ -58,6 +60,7 @@ from cloister.rooms import decisions
 from cloister.rooms.definition import Definition, ImageReference, Reference, read_definition
 from cloister.rooms.events import (
     Body,
+    DatasetFetched,
     Event,
     KeyBound,
     KeyUnbound,
@@ -209,13 +212,17 @@ class PeerEnclave:
             yield Progress(node=body.node, status="finished")
         yield self.on_answer(request, self._answer(found, request, self._decide(found, user, request)))
 
-    def _answer(self, room: PeerRoom, request: Request, body: Done | RoomContent | RoomStatus | Result | Log) -> Answer:
+    def _answer(
+        self, room: PeerRoom, request: Request, body: Done | RoomContent | RoomStatus | Dataset | Result | Log
+    ) -> Answer:
         tree = room.tree()
         note = sign_checkpoint(Checkpoint(room.id, len(tree), tree.root()), self.signing)
         proof = tree.consistency_proof(request.seen) if request.seen <= len(tree) else []
         return Answer(body=body, checkpoint=note, consistency=tuple(proof))
 
-    def _decide(self, room: PeerRoom, user: str, request: Request) -> Done | RoomContent | RoomStatus | Result | Log:
+    def _decide(
+        self, room: PeerRoom, user: str, request: Request
+    ) -> Done | RoomContent | RoomStatus | Dataset | Result | Log:
         state = room.state
         match request.body:
             case RetrieveRoom():
@@ -235,6 +242,10 @@ class PeerEnclave:
             case RemoveDataset(node=node, request=wish):
                 for event in decisions.remove(state, node, wish):
                     room.append(user, event)
+            case FetchDataset(node=node):
+                manifest, key = room.datasets[node]
+                room.append(user, DatasetFetched(node=node, manifest=manifest.digest()))
+                return Dataset(manifest=manifest, key=key)
             case RunComputation(node=node, job=job):
                 self._run(room, user, node, job)
             case FetchResult(node=node, job=job):

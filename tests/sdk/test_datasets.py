@@ -119,6 +119,9 @@ def test_what_is_attached_is_not_deleted(world: World, publish: Callable[..., Ro
     elsewhere = world.client(home="elsewhere")
     with pytest.raises(AuthorizationError, match="not admitted"):
         elsewhere.delete_dataset(digest)
+    with room.text.download_dataset() as stream:
+        assert stream.read() == DATA
+    assert f"Dataset of text has been fetched,fetch dataset,{digest}" in room.dcr.retrieve_audit_log()
     room.text.remove_published_dataset()
     room.client.delete_dataset(digest)
     assert world.hub.blobs == {}

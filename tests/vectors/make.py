@@ -49,6 +49,7 @@ from cloister.rooms.definition import Issuer
 from cloister.rooms.events import (
     Body,
     DatasetAttached,
+    DatasetFetched,
     DatasetRemoved,
     Event,
     KeyBound,
@@ -198,6 +199,7 @@ def events() -> list[Event]:
         ("enclave", RunVoided(run="05" * 32, node="report", reason="interrupted")),
         (ANALYST, ResultFetched(run="01" * 32, node="joined")),
         (ANALYST, LogRead(size=9)),
+        (HOSPITAL, DatasetFetched(node="patients", manifest="a1" * 32)),
         (HOSPITAL, DatasetRemoved(node="patients", manifest="a1" * 32, request="06" * 32)),
         (OWNER, Stopped()),
         (HOSPITAL, KeyUnbound(user=HOSPITAL, key=DEVICE_PUBLIC.hex())),

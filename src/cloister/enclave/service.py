@@ -36,10 +36,12 @@ from cloister.protocol import (
     AwaitJob,
     BoundKey,
     CancelJob,
+    Dataset,
     Describe,
     Description,
     DismissDevice,
     Done,
+    FetchDataset,
     FetchResult,
     Frame,
     GetNonce,
@@ -83,6 +85,7 @@ ACTIONS: dict[type[RoomBody], Action] = {
     ReadStatus: Action.READ_STATUS,
     AttachDataset: Action.ATTACH,
     RemoveDataset: Action.REMOVE,
+    FetchDataset: Action.FETCH_DATASET,
     RunComputation: Action.RUN,
     AwaitJob: Action.RUN,
     CancelJob: Action.RUN,
@@ -92,7 +95,7 @@ ACTIONS: dict[type[RoomBody], Action] = {
     UnbindKey: Action.UNBIND_KEY,
 }
 """What each request is, in the words of the permission table."""
-COUNTED = (AttachDataset, RunComputation, FetchResult, ReadLog, UnbindKey)
+COUNTED = (AttachDataset, FetchDataset, RunComputation, FetchResult, ReadLog, UnbindKey)
 """What leaves an event and may be asked for over and over. The last is possible in a full room too, as is stopping it,
 removing data and cancelling, none of which can be repeated for ever."""
 
@@ -336,7 +339,7 @@ class Service:
 
     async def _decide(
         self, room: Room, asker: Asker, body: RoomBody, account: str
-    ) -> Done | RoomContent | RoomStatus | Result | Log:
+    ) -> Done | RoomContent | RoomStatus | Dataset | Result | Log:
         """Decides and appends. The room's lock is held."""
         state, user = room.state, asker.user
         match body:
@@ -351,6 +354,13 @@ class Service:
                     await room.append(room.prepare(user, event, self._clock()), delete=self._secrets_of(room, node))
                     self._executor.withdraw(room, "input removed", data_node=node)
                 return Done()
+            case FetchDataset(node=node):
+                shown = decisions.fetch_dataset(state, node, asker.key)
+                data = room.secret(f"dataset/{node}", StoredDataset)
+                if data is None:
+                    raise Refused("failed", f"The key of {node!r} is gone. Remove its data and attach it again.")
+                await room.append(room.prepare(user, shown, self._clock()))
+                return Dataset(manifest=data.manifest, key=data.key)
             case RunComputation(node=node, job=job, lost=lost):
                 for event in decisions.lose(state, node, lost) if lost is not UNSET else ():
                     gone = [f"result/{lost}"]
@@ -439,7 +449,9 @@ class Service:
         )
 
     @staticmethod
-    async def _answer(room: Room, request: Request, body: Done | RoomContent | RoomStatus | Result | Log) -> Answer:
+    async def _answer(
+        room: Room, request: Request, body: Done | RoomContent | RoomStatus | Dataset | Result | Log
+    ) -> Answer:
         checkpoint, consistency = await room.proven(request.seen)
         return Answer(body=body, checkpoint=checkpoint, consistency=consistency, restored=room.state.restored or UNSET)
 

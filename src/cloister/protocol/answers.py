@@ -56,6 +56,11 @@ class RoomStatus(Record, frozen=True, kw_only=True, tag_field="type", tag="room_
     """The device keys that speak for the participants: look before you attach data."""
 
 
+class Dataset(Record, frozen=True, kw_only=True, tag_field="type", tag="dataset"):
+    manifest: Manifest
+    key: Bytes32
+
+
 class Result(Record, frozen=True, kw_only=True, tag_field="type", tag="result"):
     manifest: Manifest
     key: Bytes32
@@ -88,7 +93,17 @@ class Answer(Record, frozen=True, kw_only=True, tag_field="frame", tag="answer")
     """The last frame, where all went well."""
 
     body: (
-        Done | Description | ResolvedEnvironment | RoomContent | RoomStatus | Result | Log | VaultStatus | Items | Nonce
+        Done
+        | Description
+        | ResolvedEnvironment
+        | RoomContent
+        | RoomStatus
+        | Dataset
+        | Result
+        | Log
+        | VaultStatus
+        | Items
+        | Nonce
     )
     checkpoint: str | None = None
     """The signed checkpoint of the room or vault after the request; None where it was about neither."""

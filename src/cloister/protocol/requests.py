@@ -60,6 +60,12 @@ class RemoveDataset(Record, frozen=True, kw_only=True, tag_field="type", tag="re
     """As in `AttachDataset`."""
 
 
+class FetchDataset(Record, frozen=True, kw_only=True, tag_field="type", tag="fetch_dataset"):
+    """Answered with `Dataset`: what a data owner of the node has attached, for all data owners of it."""
+
+    node: str
+
+
 class RunComputation(Record, frozen=True, kw_only=True, tag_field="type", tag="run_computation"):
     """Starts what has to be computed. Answered with `Done` once all of it is planned and queued."""
 
@@ -118,6 +124,7 @@ RoomBody = (
     | ReadStatus
     | AttachDataset
     | RemoveDataset
+    | FetchDataset
     | RunComputation
     | AwaitJob
     | CancelJob

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from cloister.rooms.events import (
     Body,
     DatasetAttached,
+    DatasetFetched,
     DatasetRemoved,
     Event,
     KeyBound,
@@ -50,6 +51,8 @@ def _describe(body: Body) -> tuple[str, str, str]:
             return f"Dataset has been attached to {node}", "attach dataset", manifest
         case DatasetRemoved(node=node, manifest=manifest):
             return f"Dataset has been removed from {node}", "remove dataset", manifest
+        case DatasetFetched(node=node, manifest=manifest):
+            return f"Dataset of {node} has been fetched", "fetch dataset", manifest
         case RunStarted(node=node, run=run):
             return f"Computation {node} has been started", "start run", run
         case RunFinished(node=node, run=run):

@@ -11,6 +11,7 @@ from cloister.rooms.definition import Definition
 from cloister.rooms.events import (
     Body,
     DatasetAttached,
+    DatasetFetched,
     DatasetRemoved,
     KeyUnbound,
     Restored,
@@ -85,6 +86,26 @@ def remove(state: RoomState, node: str, request: str) -> list[Body]:
     if there is None:
         raise Refused("conflict", f"The data node {node!r} has no dataset to remove.")
     return [DatasetRemoved(node=node, manifest=there, request=request)]
+
+
+def fetch_dataset(state: RoomState, node: str, key: str) -> DatasetFetched:
+    """What is attached to a data node is shown to one of its data owners, who asks with this device key.
+
+    Raises:
+        Refused: ``conflict``, where the room was stopped or the node has no dataset; ``forbidden``, where the key did
+            not speak for a data owner yet when that was attached.
+    """
+    open_room(state)
+    there = state.attached.get(node)
+    if there is None:
+        raise Refused("conflict", f"The data node {node!r} has no dataset to fetch.")
+    if key not in state.readers.get(node, ()):
+        raise Refused(
+            "forbidden",
+            "The dataset was attached before this device came to this room, so it doesn't get it. Use a device that "
+            "was there, or have the dataset attached again.",
+        )
+    return DatasetFetched(node=node, manifest=there)
 
 
 def stop(state: RoomState) -> list[Body]:

@@ -54,6 +54,13 @@ class DatasetRemoved(Record, frozen=True, kw_only=True, tag_field="type", tag="d
     """As in `DatasetAttached`."""
 
 
+class DatasetFetched(Record, frozen=True, kw_only=True, tag_field="type", tag="dataset_fetched"):
+    """A data owner of the node got what is attached there."""
+
+    node: str
+    manifest: Hex32
+
+
 class RunStarted(Record, frozen=True, kw_only=True, tag_field="type", tag="run_started"):
     run: Hex32
     node: str
@@ -123,6 +130,7 @@ Body = (
     | KeyUnbound
     | DatasetAttached
     | DatasetRemoved
+    | DatasetFetched
     | RunStarted
     | RunFinished
     | RunFailed

@@ -33,6 +33,7 @@ class Action(Enum):
     UNBIND_KEY = "end one of your own device keys"
     ATTACH = "attach a dataset"
     REMOVE = "remove a dataset"
+    FETCH_DATASET = "fetch the dataset"
     RUN = "run the computation"
     FETCH_RESULT = "fetch the result"
 
@@ -46,6 +47,7 @@ PERMISSIONS: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.UNBIND_KEY: frozenset({Role.PARTICIPANT}),
         Action.ATTACH: frozenset({Role.DATA_OWNER}),
         Action.REMOVE: frozenset({Role.DATA_OWNER}),
+        Action.FETCH_DATASET: frozenset({Role.DATA_OWNER}),
         Action.RUN: frozenset({Role.ANALYST}),
         Action.FETCH_RESULT: frozenset({Role.ANALYST}),
     }

@@ -78,6 +78,9 @@ class RoomState:
     """The last restore that was declared."""
     attached: dict[str, str] = field(default_factory=dict)
     """Data node to the manifest digest of its dataset."""
+    readers: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Data node to the device keys that spoke for its data owners when its dataset was attached: whoever attached it
+    could see them. A key that was bound since, on whosever word, doesn't get at the data itself."""
     answered: set[tuple[str, str]] = field(default_factory=set)
     """Data node and id of every request that has attached or removed a dataset: one that is delivered again, late,
     must not undo what came after it."""
@@ -104,9 +107,11 @@ class RoomState:
                 self.unbound.add((user, key))
             case DatasetAttached(node=node, manifest=manifest, request=request):
                 self.attached[node] = manifest
+                self.readers[node] = self._keys_of_owners(node)
                 self.answered.add((node, request))
             case DatasetRemoved(node=node, request=request):
                 self.attached.pop(node, None)
+                self.readers.pop(node, None)
                 self.answered.add((node, request))
                 self._withdraw(node)
             case RunStarted(run=run, node=node, cache_key=cache_key, inputs=inputs):
@@ -149,6 +154,11 @@ class RoomState:
         self.losses[run.cache_key] = self.losses.get(run.cache_key, 0) + 1
         if self.results.get(run.cache_key) == run.id:
             del self.results[run.cache_key]
+
+    def _keys_of_owners(self, node: str) -> frozenset[str]:
+        participants = self.definition.participants if self.definition is not None else ()
+        owners = (entry.user for entry in participants if node in entry.data_owner_of)
+        return frozenset(key for owner in owners for key in self.keys.get(owner, ()))
 
     def _withdraw(self, data_node: str) -> None:
         """Nothing that was derived from a removed dataset can be had any more."""

@@ -211,10 +211,7 @@ class Datasets:
         if not isinstance(key, Key):
             raise BadRequestError("The key must be a Key. get_dataset_key() gives one that is kept.")
         manifest = self.manifest(digest)
-        check_key(key.material, manifest)
-        hub, patience = self._transfers.hub, self._transfers.patience
-        pieces = stream(hub, manifest, key.material, patience=patience)
-        return io.BufferedReader(_Stream(pieces), _BUFFER)
+        return open_stream(self._transfers, manifest, key)
 
     def delete(self, digest: str, *, force: bool) -> None:
         """Deletes a dataset: its key, its manifest, its ciphertext, and that there was one."""
@@ -277,6 +274,17 @@ class Datasets:
             stacklevel=4,
         )
         return False
+
+
+def open_stream(transfers: Transfers, manifest: Manifest, key: Key) -> io.BufferedReader:
+    """A dataset's plaintext, verified and decrypted while it is read.
+
+    Raises:
+        DecryptionFailed: it is another key.
+    """
+    check_key(key.material, manifest)
+    pieces = stream(transfers.hub, manifest, key.material, patience=transfers.patience)
+    return io.BufferedReader(_Stream(pieces), _BUFFER)
 
 
 class _Stream(io.RawIOBase):

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -21,7 +22,9 @@ from cloister.protocol import (
     AttachDataset,
     AwaitJob,
     CancelJob,
+    Dataset,
     Done,
+    FetchDataset,
     FetchResult,
     Progress,
     ReadStatus,
@@ -33,7 +36,7 @@ from cloister.protocol import (
 from cloister.rooms import nodes as records
 from cloister.rooms.definition import Definition
 from cloister.sdk.bound_keys import KeyCheck, bound_keys, check_keys
-from cloister.sdk.datasets import Attachment, Datasets
+from cloister.sdk.datasets import Attachment, Datasets, open_stream
 from cloister.sdk.definitions import NodeDefinition, definition_of
 from cloister.sdk.key import Key
 from cloister.sdk.link import RoomLink
@@ -170,6 +173,18 @@ class DataNode(_Node):
 
 class RawDataNode(DataNode):
     """A place for one file of any content."""
+
+    def download_dataset(self) -> io.BufferedReader:
+        """What is attached here, as a stream: for the data owners of this node, whichever of them has attached it. That
+        it was fetched stands in the audit log.
+
+        Raises:
+            AuthorizationError: you are not data owner of this node.
+            BadRequestError: there is none, or the room was stopped.
+            VerificationError: what came is not what was attached; raised while it is read.
+        """
+        told = self._context.link.ask(FetchDataset(node=self.id), Dataset)
+        return open_stream(self._context.transfers, told.body.manifest, Key(told.body.key))
 
 
 class ComputeNode(_Node):
