@@ -40,7 +40,8 @@ def test_a_function_is_told_of_each_part(world: World) -> None:
     assert [each.done for each in told] == [PART_SIZE, 2 * PART_SIZE, SIZE]
     assert {(each.direction, each.name, each.total) for each in told} == {("upload", "data.csv", SIZE)}
     told.clear()
-    moving.download(manifest, key.material, io.BytesIO(), "result.zip")
+    with moving.stream(manifest, key.material, "result.zip") as pieces:
+        assert sum(map(len, pieces)) == SIZE
     assert [each.done for each in told] == [PART_SIZE, 2 * PART_SIZE, SIZE]
     assert {(each.direction, each.name, each.total) for each in told} == {("download", "result.zip", SIZE)}
 

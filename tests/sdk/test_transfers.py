@@ -19,7 +19,7 @@ from cloister.sdk.key import Key
 from cloister.sdk.uploads import upload
 from cloister.wire.hub import Hub
 from cloister.wire.patience import Deadline, Patience, Unavailable
-from cloister.wire.transfers import download
+from cloister.wire.transfers import download, stream
 
 from .conftest import OWNER, World
 from .hub_peer import problem
@@ -142,6 +142,20 @@ def test_memory_is_bounded_whatever_the_size(hub: Hub, world: World, tmp_path: P
     finally:
         tracemalloc.stop()
     # Two parts on their way, one being made, and copies that the libraries hold while sending.
+    assert peak < 8 * PART_SIZE
+
+
+def test_memory_of_downloads_is_bounded_however_slowly_they_are_taken(hub: Hub, world: World) -> None:
+    size, key = 12 * PART_SIZE, Key()
+    manifest = upload(hub, io.BytesIO(bytes(size)), key, patience=AT_ONCE, parallel=2)
+    tracemalloc.start()
+    try:
+        pieces = stream(hub, manifest, key.material, patience=AT_ONCE, parallel=2)
+        assert sum(len(piece) for piece in pieces) == size
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # Two on their way, one that was handed out, two that are decrypted, and what the peer in this process sends.
     assert peak < 8 * PART_SIZE
 
 

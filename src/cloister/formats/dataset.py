@@ -119,7 +119,7 @@ def encrypt_part(key: bytes, dataset: str, index: int, *, last: bool, plaintext:
     return ciphertext
 
 
-def decrypt_part(key: bytes, manifest: Manifest, index: int, ciphertext: Bytes) -> bytes:
+def decrypt_part(key: bytes, manifest: Manifest, index: int, ciphertext: Bytes) -> bytearray:
     """Checks and decrypts one part.
 
     Raises:
@@ -133,7 +133,10 @@ def decrypt_part(key: bytes, manifest: Manifest, index: int, ciphertext: Bytes) 
     last = index == len(manifest.parts) - 1
     try:
         decryptor = Cobblestone256Decryptor(key, _context(manifest.dataset, index, last=last))
-        plaintext = decryptor.update(ciphertext) + decryptor.finalize()
+        # Into one buffer, as in `encrypt_part`.
+        plaintext = bytearray(len(ciphertext))
+        del plaintext[decryptor.update_into(ciphertext, plaintext) :]
+        plaintext += decryptor.finalize()
     except InvalidTag:
         raise DecryptionFailed(f"Part {index} can't be decrypted: wrong key, or a part from another place.") from None
     # 3. It has the length that the manifest promises.
@@ -164,7 +167,7 @@ def plain_parts(stream: BinaryIO | Iterable[Bytes]) -> Iterator[tuple[int, bool,
     yield index, True, current
 
 
-def decrypt_stream(key: bytes, manifest: Manifest, fetch: Callable[[int], Bytes]) -> Iterator[bytes]:
+def decrypt_stream(key: bytes, manifest: Manifest, fetch: Callable[[int], Bytes]) -> Iterator[bytearray]:
     """Fetches, checks and decrypts all parts in order.
 
     Raises:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cloister.errors import BadRequestError, NotFoundError, VerificationError
-from cloister.formats.dataset import PART_SIZE, Manifest, check_key
+from cloister.formats.dataset import PART_SIZE, Bytes, Manifest, check_key
 from cloister.formats.encoding import Hex32, Record, Size, canonical, decode
 from cloister.protocol import Item, ReadStatus, RoomStatus
 from cloister.sdk.key import Key
@@ -290,7 +290,7 @@ def open_stream(transfers: Transfers, manifest: Manifest, key: Key) -> io.Buffer
 class _Stream(io.RawIOBase):
     """Decrypted parts as a file to read from, once."""
 
-    def __init__(self, pieces: Generator[bytes]) -> None:
+    def __init__(self, pieces: Generator[Bytes]) -> None:
         self._pieces = pieces
         self._piece = memoryview(b"")
 

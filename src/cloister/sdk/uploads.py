@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import IO
 
 from cloister.errors import ApiError, BadRequestError, NotFoundError
-from cloister.formats.dataset import PART_SIZE, Manifest
+from cloister.formats.dataset import PART_SIZE, Bytes, Manifest
 from cloister.sdk.key import Key
 from cloister.sdk.progress import Reporter
 from cloister.sdk.resume import UploadRecord, UploadRecords
 from cloister.wire.hub import Hub, StoredBlob
 from cloister.wire.patience import Patience
-from cloister.wire.transfers import PARALLEL, Told, download
+from cloister.wire.transfers import PARALLEL, Told, stream
 from cloister.wire.transfers import upload as upload_chunks
 
 _READ_SIZE = 1024 * 1024
@@ -61,10 +61,14 @@ class Transfers:
                     return self._upload(source, key, os.urandom(32).hex(), parallel, told, None)
                 return self._go_on(source, key, record, parallel, told)
 
-    def download(self, manifest: Manifest, key: bytes, into: IO[bytes], name: str = "") -> bytes:
-        """Fetches, checks and decrypts; as `cloister.wire.transfers.download`."""
-        with self.reporter.transfer("download", name, manifest.size) as told:
-            return download(self.hub, manifest, key, into, patience=self.patience, told=told)
+    @contextlib.contextmanager
+    def stream(self, manifest: Manifest, key: bytes, name: str = "") -> Iterator[Iterator[Bytes]]:
+        """Fetches, checks and decrypts; as `cloister.wire.transfers.stream`."""
+        with (
+            self.reporter.transfer("download", name, manifest.size) as told,
+            contextlib.closing(stream(self.hub, manifest, key, patience=self.patience, told=told)) as pieces,
+        ):
+            yield pieces
 
     def _go_on(self, source: _Source, key: Key, record: UploadRecord, parallel: int, told: Told) -> Manifest:
         if record.stale is not None:

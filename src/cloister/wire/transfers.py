@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import IO, Protocol
 
 from cloister.errors import ApiError
-from cloister.formats.dataset import Bytes, Manifest, Part, decrypt_stream, encrypt_part, make_manifest, plain_parts
+from cloister.formats.dataset import (
+    Bytes,
+    Manifest,
+    Part,
+    check_key,
+    check_manifest,
+    decrypt_part,
+    encrypt_part,
+    make_manifest,
+    plain_parts,
+)
 from cloister.formats.encoding import sha256
 from cloister.wire.hub import Hub
 from cloister.wire.parts import fetch_part, send_part
@@ -18,6 +28,8 @@ from cloister.wire.patience import Patience
 
 PARALLEL = 8
 """Parts on their way at once: each is 8 MiB of memory."""
+_DECRYPTING = 2
+"""Parts that are decrypted at once. That is faster than they come by any network."""
 
 
 Told = Callable[[int], None]
@@ -141,59 +153,54 @@ def download(
     patience: Patience,
     parallel: int = PARALLEL,
     told: Told = untold,
-) -> bytes:
+) -> None:
     """Fetches, checks and decrypts a dataset into a file.
 
-    Returns:
-        SHA-256 of the plaintext.
-
     Raises:
-        DecryptionFailed, VerificationError: as `decrypt_stream`. What was written by then is genuine, but not whole.
+        DecryptionFailed, VerificationError: as `stream`. What was written by then is genuine, but not whole.
         ApiError: the hub refused, or stayed away.
     """
-    digest = hashlib.sha256()
     with contextlib.closing(stream(hub, manifest, key, patience=patience, parallel=parallel, told=told)) as pieces:
         for plaintext in pieces:
-            digest.update(plaintext)
             into.write(plaintext)
-    return digest.digest()
 
 
 def stream(
     hub: Hub, manifest: Manifest, key: bytes, *, patience: Patience, parallel: int = PARALLEL, told: Told = untold
-) -> Generator[bytes]:
+) -> Generator[Bytes]:
     """Fetches, checks and decrypts a dataset part by part, the next ones on their way already.
 
-    Memory use is bounded by ``parallel`` parts and two. Nothing is fetched before the first part is asked for.
+    Memory use is bounded by ``parallel`` parts and four. Nothing is fetched before the first part is asked for.
 
     Raises:
-        DecryptionFailed, VerificationError: as `decrypt_stream`. What came before is genuine, but not whole.
+        DecryptionFailed, VerificationError: as `check_manifest`, `check_key`, `decrypt_part`. What came before is
+            genuine, but not whole.
         ApiError: the hub refused, or stayed away.
     """
+    check_manifest(manifest)
+    check_key(key, manifest)
+    # While it is decrypted a part is there twice.
+    decrypting = threading.BoundedSemaphore(_DECRYPTING)
+
+    def get(index: int) -> Bytes:
+        ciphertext = patience.run(lambda: fetch_part(hub, manifest.dataset, index, manifest.parts[index]))
+        with decrypting:
+            return decrypt_part(key, manifest, index, ciphertext)
+
     pool = ThreadPoolExecutor(parallel, thread_name_prefix="cloister-download")
+    coming: deque[Future[Bytes]] = deque()
     try:
-        for plaintext in decrypt_stream(key, manifest, _ahead(pool, hub, manifest, patience, parallel)):
-            told(len(plaintext))
-            yield plaintext
+        for index in range(len(manifest.parts)):
+            coming.append(pool.submit(get, index))
+            if len(coming) == parallel:
+                yield _arrived(coming, told)
+        while coming:
+            yield _arrived(coming, told)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _ahead(
-    pool: ThreadPoolExecutor, hub: Hub, manifest: Manifest, patience: Patience, parallel: int
-) -> Callable[[int], Bytes]:
-    """Parts in order, the next ones on their way already."""
-    coming: deque[Future[Bytes]] = deque()
-    indices = iter(range(len(manifest.parts)))
-
-    def fetch(_index: int) -> Bytes:
-        while len(coming) < parallel and (index := next(indices, None)) is not None:
-            part = manifest.parts[index]
-            coming.append(pool.submit(_get, hub, manifest.dataset, index, part, patience))
-        return coming.popleft().result()
-
-    return fetch
-
-
-def _get(hub: Hub, dataset: str, index: int, part: Part, patience: Patience) -> Bytes:
-    return patience.run(lambda: fetch_part(hub, dataset, index, part))
+def _arrived(coming: deque[Future[Bytes]], told: Told) -> Bytes:
+    plaintext = coming.popleft().result()
+    told(len(plaintext))
+    return plaintext
