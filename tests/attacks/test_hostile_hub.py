@@ -357,7 +357,8 @@ def _switch_after_upload(world: World) -> Callable[[Asked, Said], Said]:
     """Honest until the dataset is stored; from then on the second enclave answers."""
 
     def lie(asked: Asked, said: Said) -> Said:
-        if asked.path.endswith("/complete"):
+        # A dataset of one part is stored and closed in one request.
+        if asked.path.startswith("/v1/blobs") and asked.method != "GET":
             world.liar.elsewhere = _to_the_other(world, MESSAGES, KEYS, EVIDENCE)
         return said
 
