@@ -25,7 +25,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,7 +38,7 @@ from cloister.formats.encoding import Hex32, canonical, pack, sha256
 from cloister.rooms.environments import LockedPackage
 from cloister.rooms.limits import GIB, Limits
 from cloister.worker.environments.install import INSTALLER, Installer
-from cloister.worker.environments.source import configured_source
+from cloister.worker.environments.source import Source, configured_source
 from cloister.worker.images.measure import measure_tree
 from cloister.worker.images.programs import find_uv
 from cloister.worker.images.store import OpenImage, default_store
@@ -76,8 +76,21 @@ class Made(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 class Environments:
     """Those of one machine, for one worker. Its methods may be called from several threads."""
 
-    def __init__(self, sandbox: Sandbox, store: Path | None = None, *, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        store: Path | None = None,
+        *,
+        source: Callable[[], Source] = configured_source,
+        most_bytes: int = MOST_BYTES,
+    ) -> None:
+        """
+        Args:
+            store: beside the images, unless given.
+            source: where packages come from; asked when something is to be fetched.
+        """
         self._sandbox = sandbox
+        self._source = source
         self._store = store or default_store() / "environments"
         self._most_bytes = most_bytes
         self._verified: set[str] = set()
@@ -187,7 +200,7 @@ class Environments:
                     os.close(guard)
 
     def _installer(self) -> Installer:
-        return Installer(self._sandbox, configured_source(), self._tools())
+        return Installer(self._sandbox, self._source(), self._tools())
 
     def _tools(self) -> Path:
         program = Path(find_uv())
