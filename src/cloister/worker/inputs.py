@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import shutil
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from cloister.protocol import TaskInput
 from cloister.wire.hub import Hub
 from cloister.wire.patience import Patience
 from cloister.wire.transfers import download
+from cloister.worker.archives import ArchiveInvalid, open_archive, unpack
 from cloister.worker.sandbox.container import Sandbox
 from cloister.worker.sandbox.scratch import PAGE
 
@@ -58,7 +58,7 @@ def stage(
         for each in inputs:
             with _named(each, sandbox):
                 if each.kind == "zip":
-                    _unpack(archives[each.mount], folder / each.mount)
+                    unpack(archives[each.mount], folder / each.mount)
                 else:
                     with (folder / each.mount).open("xb") as file:
                         download(hub, each.manifest, each.key, file, patience=patience)
@@ -71,20 +71,7 @@ def _fetch_archive(
     with _named(each, sandbox):
         file = held.enter_context((place / "archive").open("x+b"))
         download(hub, each.manifest, each.key, file, patience=patience)
-        return held.enter_context(zipfile.ZipFile(file))
-
-
-def _unpack(archive: zipfile.ZipFile, folder: Path) -> None:
-    """The collector of another worker made the archive; it is unpacked as if it hadn't."""
-    folder.mkdir()
-    for member in archive.infolist():
-        parts = member.filename.split("/")
-        if member.is_dir() or not all(part not in ("", ".", "..") for part in parts) or "\0" in member.filename:
-            raise InputInvalid("a name in it isn't one that results have")
-        target = folder.joinpath(*parts)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with archive.open(member) as source, target.open("xb") as file:
-            shutil.copyfileobj(source, file, 1024 * 1024)
+        return held.enter_context(open_archive(file))
 
 
 @contextlib.contextmanager
@@ -93,7 +80,7 @@ def _named(each: TaskInput, sandbox: Sandbox) -> Iterator[None]:
     try:
         check_key(each.key, each.manifest)
         yield
-    except (VerificationError, zipfile.BadZipFile, InputInvalid, NotFoundError) as error:
+    except (VerificationError, ArchiveInvalid, NotFoundError) as error:
         if each.kind == "zip":
             raise InputInvalid(
                 f"The input {each.mount!r} is not the result that was computed: {error} Remove the data that it was "
