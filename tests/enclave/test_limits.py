@@ -141,14 +141,21 @@ async def test_a_full_log_takes_nothing_but_its_end(hand: Hand, closing: list[En
     room = await Meeting.publish(enclave, NODES, ROLES)
     await room.ask(OTHER, RetrieveRoom())
     await room.attach(OWNER, "patients")
-    for _ in range(3):
+    device = Person(OWNER)
+    await enclave.ask(device, RetrieveRoom(), room.id, token=room.token(device))
+    for _ in range(2):
         await room.ask(OWNER, ReadLog())
-    for ask in (lambda: room.ask(OWNER, ReadLog()), lambda: room.start(OWNER, "mean")):
+    for ask in (
+        lambda: room.ask(OWNER, ReadLog()),
+        lambda: room.start(OWNER, "mean"),
+        # Of keys that were never there, there is no end.
+        lambda: room.ask(OWNER, UnbindKey(key="ab" * 32)),
+    ):
         with pytest.raises(Refused, match=r"has 7 events, the most that it may.*publish a new one") as caught:
             await ask()
         assert caught.value.code == "conflict"
     await room.remove(OWNER, "patients")
-    await room.ask(OWNER, UnbindKey(key="ab" * 32))
+    await room.ask(OWNER, UnbindKey(key=device.key.hex()))
     await room.ask(OWNER, StopRoom())
 
 

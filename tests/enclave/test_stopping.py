@@ -8,10 +8,13 @@ import pytest
 
 from cloister.enclave.workers import ATTEMPTS, HAND_BACKS
 from cloister.errors import Refused
-from cloister.protocol import HandedBack
+from cloister.formats.sealed import SealingKey
+from cloister.protocol import HandedBack, Progress, PullTask, offer_digest
 from cloister.rooms.definition import Participant
 from cloister.rooms.events import RunFinished, RunStarted
-from tests.enclave.peers import SECONDS, Enclave, Meeting, finished, pull, python
+from cloister.trust import software
+from cloister.trust.evidence import WORKER_LABEL, Evidence, report_data
+from tests.enclave.peers import IMAGE, SECONDS, WORKER, Enclave, Meeting, finished, pull, python
 
 pytestmark = pytest.mark.anyio
 
@@ -23,6 +26,14 @@ async def room(enclave: Enclave) -> Meeting:
     return await Meeting.publish(
         enclave, [python("one"), python("two")], [Participant(user=OWNER, analyst_of=("one", "two"))]
     )
+
+
+def offer(enclave: Enclave) -> PullTask:
+    """What a worker asks with that is accepted."""
+    key, nonce = SealingKey().public, enclave.workers.nonce()
+    bound = report_data(WORKER_LABEL, nonce, offer_digest(key, (IMAGE,), None))
+    evidence = Evidence(type=software.TYPE, document=software.produce(bound, WORKER.measurement))
+    return PullTask(evidence=evidence, nonce=nonce, key=key, images=(IMAGE,))
 
 
 class TestHandingBack:
@@ -111,3 +122,15 @@ class TestDraining:
 
     async def test_with_nothing_out_it_takes_no_time(self, room: Meeting) -> None:
         assert await room.enclave.workers.drain(0.0)
+
+    async def test_a_worker_that_goes_in_the_same_moment_does_not_hold_it_up(self, enclave: Enclave) -> None:
+        frames = enclave.workers.pull(offer(enclave))
+        assert isinstance(await anext(frames), Progress)
+        waiting = asyncio.create_task(anext(frames, None))
+        while not enclave.workers.waiting:
+            await asyncio.sleep(0)
+        waiting.cancel()
+        # Before its connection's end has been dealt with.
+        assert await enclave.workers.drain(0.0)
+        with pytest.raises(asyncio.CancelledError):
+            await waiting

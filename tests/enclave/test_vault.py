@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
@@ -11,6 +12,7 @@ import msgspec
 import pytest
 
 from cloister.enclave.backup import declare_restored
+from cloister.enclave.limits import Allowances
 from cloister.errors import LogTampered, Refused
 from cloister.hub.issuer import Issuer as TokenIssuer
 from cloister.protocol import (
@@ -36,6 +38,7 @@ from cloister.rooms.permissions import NO_SUCH_ROOM
 from cloister.rooms.vault import MAX_ITEM, NO_SUCH_VAULT, RECOVERY, VaultDefinition
 from tests.enclave.peers import Clock, Enclave, Meeting, Person, checked, data, pinned, stored_secrets, token_issuer
 from tests.enclave.test_held import held
+from tests.enclave.test_store import LosingStore
 
 pytestmark = pytest.mark.anyio
 
@@ -242,6 +245,44 @@ async def test_a_device_that_a_token_brings_in_sees_no_keys_of_others(owner: Own
     await owner.ask(first, AdmitDevice(key=second.key.hex()))
     assert await owner.read(second, own.item) == own
     assert len(checked(await owner.ask(second, ListItems(kind="key")), Items).items) == 2
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_store_that_is_lost_while_it_writes(tmp_path: Path, when: str) -> None:
+    """Nobody knows then whether it has written: the log is read again before anything follows."""
+    path = tmp_path / "rooms.db"
+    with closing(LosingStore(path)) as store:
+        owner = Owner(Enclave(path, store=store))
+        device = await owner.device()
+        body = PutItem(item=f"dataset/{new_id()}", value=b"value", request=new_id())
+        store.lose = when
+        with pytest.raises(Refused, match="lost its store while it wrote"):
+            await owner.ask(device, body)
+        size = owner.size()
+        await owner.ask(device, body)
+        assert owner.size() == size + (when == "before")
+        assert (await owner.read(device, body.item)).value == b"value"
+
+
+async def test_vaults_and_their_changes_are_bounded() -> None:
+    allowed = Allowances(vaults_per_hour=0.0, vaults_burst=2, user_events_per_second=0.0, user_events_burst=3)
+    enclave = Enclave(allowed=allowed)
+    owner, _ = Owner(enclave), await Owner(enclave).device()
+    device = await owner.device()
+    with pytest.raises(Refused, match="made too many vaults") as caught:
+        await Owner(enclave).device()
+    assert caught.value.code == "busy"
+    # Its devices come in all the same; and who changes too much can still read and remove.
+    another = await owner.device()
+    item = await owner.put(device, b"1")
+    for text in (b"2", b"3"):
+        item = await owner.put(device, text, item.item, replaces=item.revision)
+    with pytest.raises(Refused, match="changed too much in your vault"):
+        await owner.put(device, b"4")
+    await owner.put(another, b"5")
+    assert (await owner.read(device, item.item)).value == b"3"
+    await owner.ask(device, RemoveItem(item=item.item, revision=item.revision))
+    enclave.close()
 
 
 async def test_a_lost_last_key_is_recovered_after_days(owner: Owner) -> None:

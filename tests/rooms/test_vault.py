@@ -15,6 +15,7 @@ from cloister.rooms.definition import Issuer
 from cloister.rooms.events import Restored
 from cloister.rooms.vault import (
     MAX_DEFINITION,
+    MAX_EVENTS,
     MAX_ITEM,
     MAX_RESERVED,
     RECOVERY,
@@ -150,3 +151,14 @@ def test_a_definition_is_what_its_id_stands_for() -> None:
 
 def _plain() -> dict[str, object]:
     return {"version": 1, "nonce": "00" * 32, "user": USER, "issuers": [{"name": "hub", "keys": ["11" * 32]}]}
+
+
+def test_a_vault_that_was_changed_too_often_takes_no_more_but_what_it_has() -> None:
+    state = VaultState(size=MAX_EVENTS - 1)
+    (put,) = vault.put(state, ITEMS[0], 10, "00" * 32)
+    state.apply(VaultEvent(time=0, device=KEYS[0], body=put))
+    assert vault.put(state, ITEMS[0], 4096, "01" * 32) == []
+    for item, size in ((ITEMS[0], 4097), (ITEMS[1], 1)):
+        with pytest.raises(Refused, match="was changed 1000000 times, the most") as caught:
+            vault.put(state, item, size, "02" * 32)
+        assert caught.value.code == "conflict"

@@ -30,7 +30,8 @@ class Allowances:
     """Computations of one account that may be run at once. More wait, whether workers are free or not."""
     user_events_per_second: float = 20.0
     """Requests of one participant in one room that leave an event: readings of the log, key bindings, attachments,
-    computations and fetched results. As a rate over time."""
+    computations and fetched results. As a rate over time. So many items, too, may one device put into its user's
+    vault."""
     user_events_burst: int = 2_000
     """How many of these may come at once."""
     room_events_per_second: float = 100.0
@@ -44,6 +45,10 @@ class Allowances:
     rooms_per_hour: float = 500.0
     """Rooms that one account may publish, as a rate over time."""
     rooms_burst: int = 2_000
+    """How many of these may come at once."""
+    vaults_per_hour: float = 10.0
+    """Vaults that one account may make, as a rate over time. A user needs one."""
+    vaults_burst: int = 20
     """How many of these may come at once."""
     environments_per_hour: float = 120.0
     """Requirements of Python packages that one account may have resolved, as a rate over time."""
@@ -63,6 +68,7 @@ class Meter:
         self._users: Buckets[tuple[str, str]] = Buckets(allowed.user_events_per_second, allowed.user_events_burst)
         self._rooms: Buckets[str] = Buckets(allowed.room_events_per_second, allowed.room_events_burst)
         self._published: Buckets[str] = Buckets(allowed.rooms_per_hour / 3600, allowed.rooms_burst)
+        self._vaults: Buckets[str] = Buckets(allowed.vaults_per_hour / 3600, allowed.vaults_burst)
         self._resolved: Buckets[str] = Buckets(allowed.environments_per_hour / 3600, allowed.environments_burst)
         self._evidence: Buckets[None] = Buckets(allowed.evidence_per_second, allowed.evidence_burst)
 
@@ -92,6 +98,24 @@ class Meter:
         """
         if seconds := self._published.take(account, now):
             raise busy("You have published too many rooms.", seconds)
+
+    def vault(self, account: str, now: float) -> None:
+        """One more vault by that account.
+
+        Raises:
+            Refused: ``busy``.
+        """
+        if seconds := self._vaults.take(account, now):
+            raise busy("You have made too many vaults.", seconds)
+
+    def change(self, vault: str, device: str, now: float) -> None:
+        """One more item that is put into a vault, by that device of its user.
+
+        Raises:
+            Refused: ``busy``.
+        """
+        if seconds := self._users.take((vault, device), now):
+            raise busy("You have changed too much in your vault.", seconds)
 
     def resolution(self, account: str, now: float) -> None:
         """Requirements once more, by that account.

@@ -96,8 +96,8 @@ ACTIONS: dict[type[RoomBody], Action] = {
 }
 """What each request is, in the words of the permission table."""
 COUNTED = (AttachDataset, FetchDataset, RunComputation, FetchResult, ReadLog, UnbindKey)
-"""What leaves an event and may be asked for over and over. The last is possible in a full room too, as is stopping it,
-removing data and cancelling, none of which can be repeated for ever."""
+"""What leaves an event and may be asked for over and over. Keys that speak for somebody can be ended in a full room too,
+as it can be stopped, and data removed, none of which can be repeated for ever."""
 
 
 class Service:
@@ -130,7 +130,7 @@ class Service:
         self._workers = workers
         self._reference = reference
         self._clock = clock
-        self._vaults = Vaults(store, key, signing, clock)
+        self._vaults = Vaults(store, key, signing, clock, self._meter, monotonic)
         self._executor = Executor(workers, reference, signing, clock, self._meter)
         self._undone: set[str] = set()
         """Rooms in memory to which something has happened before that their logs don't say yet."""
@@ -190,7 +190,7 @@ class Service:
                 | AdmitDevice()
                 | DismissDevice()
             ) as body:
-                yield await self._vaults.answer(request, device, body)
+                yield await self._vaults.answer(request, device, body, account)
             case PublishRoom(definition=definition):
                 yield await self._publish(request, device, definition, account)
             case body:
@@ -325,7 +325,8 @@ class Service:
             node = getattr(body, "node", None)
             authorise(published(room.state), ACTIONS[type(body)], user, node)
             if isinstance(body, COUNTED):
-                size = 0 if isinstance(body, UnbindKey) else room.state.size
+                bound = isinstance(body, UnbindKey) and body.key in room.state.keys.get(user, ())
+                size = 0 if bound else room.state.size
                 self._meter.event(room.id, user, size, self._monotonic())
             if isinstance(body, AwaitJob):
                 async with aclosing(self._executor.watch(room, body.node, user, body.job)) as changes:

@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import UNSET
 
 from cloister.enclave.declaration import read_declaration
+from cloister.enclave.limits import Meter
 from cloister.enclave.sealing import blob_label, secret_label
-from cloister.enclave.store import SealedStore
+from cloister.enclave.store import OutcomeUnknown, SealedStore
 from cloister.errors import DefinitionInvalid, LogTampered, Refused, VerificationError
 from cloister.formats.checkpoint import Checkpoint, sign_checkpoint
 from cloister.formats.encoding import Hex32, Record, canonical, decode, decode_canonical, normal_email
@@ -62,6 +63,8 @@ class Vault:
         # Apart from rooms: who asks for a room by the id of a vault, or the other way round, finds nothing.
         self.place = f"vault/{vault}"
         self.lock = asyncio.Lock()
+        self.is_loaded = False
+        """Whether what is in memory is what the store has."""
         self.state = VaultState()
         self._store = store
         self._key = key
@@ -96,6 +99,9 @@ class Vault:
         Args:
             put: items by name; there may be no event where only values change.
             holds: for names in ``put``, the blob that the hub is to keep for as long as the item is there.
+
+        Raises:
+            StoreFailed: it was not written; or that isn't known, and the log is to be loaded anew.
         """
         entries = [canonical(event) for event in events]
         size = len(self._tree)
@@ -110,16 +116,16 @@ class Vault:
             asyncio.to_thread(self._store.append, self.place, size, rows, put=sealed, holds=held, delete=gone)
         )
         try:
+            # Whoever asked may go, but the write goes on: what is on disk must be what is in memory.
             await asyncio.shield(write)
-        except asyncio.CancelledError:
-            # Whoever asked has gone, but the write goes on: what is on disk must be what is in memory.
+        finally:
             await asyncio.wait([write])
-            if write.exception() is None:
-                self._take(events, entries)
-            raise
-        self._take(events, entries)
+            self._take(write, events, entries)
 
-    def _take(self, events: Sequence[VaultEvent], entries: Sequence[bytes]) -> None:
+    def _take(self, write: asyncio.Future[None], events: Sequence[VaultEvent], entries: Sequence[bytes]) -> None:
+        if write.exception() is not None:
+            self.is_loaded &= not isinstance(write.exception(), OutcomeUnknown)
+            return
         for event, entry in zip(events, entries, strict=True):
             self._tree.append(entry)
             self.state.apply(event)
@@ -161,18 +167,27 @@ class Vault:
 class Vaults:
     """All users' vaults."""
 
-    def __init__(self, store: SealedStore, key: bytes, signing: Ed25519PrivateKey, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        store: SealedStore,
+        key: bytes,
+        signing: Ed25519PrivateKey,
+        clock: Callable[[], int],
+        meter: Meter,
+        monotonic: Callable[[], float],
+    ) -> None:
         self._store = store
         self._key = key
         self._signing = signing
         self._clock = clock
-        self._opening = asyncio.Lock()
+        self._meter = meter
+        self._monotonic = monotonic
         # In use by somebody, or asked for lately: never two of one vault.
         self._there: WeakValueDictionary[str, Vault] = WeakValueDictionary()
         self._lately: OrderedDict[str, Vault] = OrderedDict()
 
-    async def answer(self, request: Request, device: bytes | None, body: VaultBody) -> Answer:
-        """The answer to a request about a vault.
+    async def answer(self, request: Request, device: bytes | None, body: VaultBody, account: str = "") -> Answer:
+        """The answer to a request about a vault. ``account``: as in `Service.answer`.
 
         Raises:
             Refused: ``not_found`` to all but the vault's user, in the same words whether it is there or not.
@@ -180,25 +195,23 @@ class Vaults:
         """
         if request.room is None or device is None or request.user is None:
             raise Refused("not_found", NO_SUCH_VAULT)
-        vault = await self._open(request.room)
+        vault = self._there.get(request.room)
+        if vault is None:
+            vault = self._there[request.room] = Vault(request.room, self._store, self._key, self._signing)
         async with vault.lock:
-            await self._authenticate(vault, request, device, body)
-            return vault.answer(request, await self._decide(vault, device.hex(), body))
-
-    async def _open(self, name: str) -> Vault:
-        async with self._opening:
-            vault = self._there.get(name)
-            if vault is None:
-                vault = Vault(name, self._store, self._key, self._signing)
+            if not vault.is_loaded:
                 await asyncio.to_thread(vault.load)
                 await self._tell_of_restore(vault)
-                self._there[name] = vault
-        if vault.state.definition is not None:
-            self._lately[name] = vault
-            self._lately.move_to_end(name)
-            if len(self._lately) > KEPT_OPEN:
-                self._lately.popitem(last=False)
-        return vault
+                vault.is_loaded = True
+            await self._authenticate(vault, request, device, body, account)
+            self._keep(vault)
+            return vault.answer(request, await self._decide(vault, device.hex(), body))
+
+    def _keep(self, vault: Vault) -> None:
+        self._lately[vault.id] = vault
+        self._lately.move_to_end(vault.id)
+        if len(self._lately) > KEPT_OPEN:
+            self._lately.popitem(last=False)
 
     async def _tell_of_restore(self, vault: Vault) -> None:
         """Writes into the log that the operator has declared its store an old copy, where that is so."""
@@ -208,7 +221,7 @@ class Vaults:
         for event in rules.restored(vault.state, declared) if declared else ():
             await vault.append(self._event(vault, None, event))
 
-    async def _authenticate(self, vault: Vault, request: Request, device: bytes, body: VaultBody) -> None:
+    async def _authenticate(self, vault: Vault, request: Request, device: bytes, body: VaultBody, account: str) -> None:
         """Lets the vault's user pass. Makes the vault where it isn't there and that was asked for, and binds the
         device key where an identity token says so."""
         stranger = Refused("not_found", NO_SUCH_VAULT)
@@ -229,6 +242,7 @@ class Vaults:
         if issuer is None:
             raise stranger
         if vault.state.definition is None:
+            self._meter.vault(account or definition.user, self._monotonic())
             await vault.append(self._event(vault, key, rules.VaultOpened(definition=definition)))
         for event in rules.bind(vault.state, key, issuer):
             await vault.append(self._event(vault, key, event))
@@ -278,6 +292,7 @@ class Vaults:
         values: dict[str, StoredItem] = {}
         holds: dict[str, str] = {}
         for each in wanted:
+            self._meter.change(vault.place, key, self._monotonic())
             # 1. It was not answered before.
             stored = await vault.item(each.item)
             if each.request in vault.state.answered or (stored is not None and stored.revision == each.request):

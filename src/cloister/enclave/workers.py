@@ -179,7 +179,9 @@ class Workers:
         """Gives out no more tasks, and waits until those that are out have ended; whether they have in time."""
         self.draining = True
         while self._waiting:
-            self._waiting.pop().assigned.set_exception(_stopping())
+            waiting = self._waiting.pop()
+            if not waiting.assigned.done():  # its worker may be just going
+                waiting.assigned.set_exception(_stopping())
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._none_out.wait(), seconds)
         return self._none_out.is_set()
@@ -341,8 +343,9 @@ class Workers:
             return await waiting.assigned
         except asyncio.CancelledError:
             # The worker went away; a task that was put into its hands in the same moment goes to another.
-            if waiting.assigned.done() and not waiting.assigned.cancelled():
-                self._offer(waiting.assigned.result(), first=True)
+            given = waiting.assigned
+            if given.done() and not given.cancelled() and given.exception() is None:
+                self._offer(given.result(), first=True)
             raise
         finally:
             if waiting in self._waiting:

@@ -33,6 +33,8 @@ MAX_ITEM = 16 * KIB * KIB
 MAX_ITEMS = 50_000
 MAX_RESERVED = 256 * KIB * KIB
 """Bytes of all items of a vault, each counted as its size rounded up to a power of two, and 4 KiB at least."""
+MAX_EVENTS = 1_000_000
+"""Of one vault, before it takes no more items: its log is read as a whole, and kept for good."""
 MAX_DEVICES = 10_000
 """That have ever been in one vault."""
 RECOVERY = 72 * 3600 * 1000
@@ -296,6 +298,12 @@ def put(state: VaultState, item: str, size: int, request: str, *, beside: Sequen
     there = state.items.get(item)
     if there is not None and size <= there.reserved:
         return []
+    if state.size >= MAX_EVENTS:
+        raise Refused(
+            "conflict",
+            f"Your vault was changed {MAX_EVENTS} times, the most that it can be. Items can be read, overwritten and "
+            "removed; for more, ask the operator for another account.",
+        )
     if there is None and len(state.items) + sum(each.item not in state.items for each in beside) >= MAX_ITEMS:
         raise Refused("conflict", f"Your vault holds {MAX_ITEMS} items, the most that it can. Delete old datasets.")
     event = ItemPut(item=item, reserved=max(_LEAST, 1 << (size - 1).bit_length()) if size else _LEAST, request=request)
