@@ -72,7 +72,7 @@ class Client:
         self._hub = hub
         self._patience = patience
         self._channel = Channel(hub, allow_software=allow_software, patience=patience)
-        self._identity = Identity(hub, user_email, device)
+        self._identity = Identity(hub, user_email, device, patience=patience)
         self._checkpoints = CheckpointMemory(folder)
         accepted(enclave_specs)
         self._enclave_specs = enclave_specs

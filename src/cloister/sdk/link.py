@@ -18,7 +18,7 @@ from cloister.rooms.definition import Reference
 from cloister.sdk.checkpoints import CheckpointMemory
 from cloister.wire.channel import Channel, Progressed, Trusted
 from cloister.wire.hub import Hub
-from cloister.wire.patience import NEVER, Deadline
+from cloister.wire.patience import NEVER, Deadline, Patience
 
 T = TypeVar("T")
 
@@ -26,7 +26,14 @@ T = TypeVar("T")
 class Identity:
     """Who asks: a user, their device key, and the identity tokens that bind it."""
 
-    def __init__(self, hub: Hub, email: str, device: Ed25519PrivateKey) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        email: str,
+        device: Ed25519PrivateKey,
+        *,
+        patience: Patience = Patience(),  # noqa: B008 - immutable
+    ) -> None:
         """Raises:
         BadRequestError: that is not an email address.
         """
@@ -36,6 +43,7 @@ class Identity:
             raise BadRequestError(f"{email[:64]!a} is not an email address.") from None
         self.device = device
         self._hub = hub
+        self._patience = patience
         self._lock = threading.Lock()
         self._checked = False
 
@@ -59,7 +67,8 @@ class Identity:
                         f"The API token belongs to {account}, not to {self.email}. Use that user's own token."
                     )
                 self._checked = True
-        return self._hub.identity(self.device_key, room)
+        # The hub is known to be there.
+        return self._patience.run(lambda: self._hub.identity(self.device_key, room))
 
 
 @dataclass(frozen=True)
