@@ -104,9 +104,9 @@ def test_what_is_of_no_use_for_days_is_deleted(
 
     async def rounds() -> list[int]:
         async with services(settings, enclave_url) as hub:
-            return [await collect(hub, NOW + timedelta(days=day)) for day in (0, 3, 6.9, 7, 8, 1000)]
+            return [await collect(hub, NOW + timedelta(days=day)) for day in (*range(7), 6.9, 7, 8, 1000)]
 
-    assert asyncio.run(rounds()) == [0, 0, 0, 1, 0, 0]
+    assert asyncio.run(rounds()) == [0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0]
     assert there(alice, needed, unneeded) == [True, False]
     # Unfinished uploads are none of its business.
     assert alice.get(f"/v1/blobs/{unfinished}").status_code == 200
@@ -121,12 +121,27 @@ def test_what_is_needed_again_in_between_begins_anew(
     async def rounds() -> list[int]:
         counts = []
         async with services(settings, enclave_url) as hub:
-            for day, needed in ((0, False), (6, True), (8, False), (14, False), (15, False)):
-                keeper.needed = {blob} if needed else set()
+            for day in range(15):
+                keeper.needed = {blob} if day == 6 else set()
                 counts.append(await collect(hub, NOW + timedelta(days=day)))
         return counts
 
-    assert asyncio.run(rounds()) == [0, 0, 0, 0, 1]
+    assert asyncio.run(rounds()) == [0] * 14 + [1]
+
+
+def test_days_on_which_nobody_asked_do_not_count(
+    settings: HubSettings, alice: httpx.Client, keeper: Keeper, enclave_url: str
+) -> None:
+    """A hub that was off for a week has not seen for a week that nothing is of use; nor has a restored database."""
+    blob = uploaded(alice, b"data")
+
+    async def rounds(*days: float) -> list[int]:
+        async with services(settings, enclave_url) as hub:
+            return [await collect(hub, NOW + timedelta(days=day)) for day in days]
+
+    assert asyncio.run(rounds(0, 1, 9, 10, 11, 12.5, 13)) == [0] * 7
+    assert there(alice, blob) == [True]
+    assert asyncio.run(rounds(*range(14, 20), 19.4, 19.5)) == [0] * 7 + [1]
 
 
 LIES = {
@@ -187,8 +202,8 @@ def test_many_are_asked_about_in_pieces(
 
     async def rounds() -> list[int]:
         async with services(settings, enclave_url) as hub:
-            return [await collect(hub, NOW + timedelta(days=day), at_once=2) for day in (0, 8)]
+            return [await collect(hub, NOW + timedelta(days=day), at_once=2) for day in range(8)]
 
-    assert asyncio.run(rounds()) == [0, 1]
-    assert keeper.asked == [2, 2, 1, 2, 2, 1]
+    assert asyncio.run(rounds()) == [0] * 7 + [1]
+    assert keeper.asked == [2, 2, 1] * 8
     assert there(alice, *blobs) == [False, True, True, True, True]

@@ -83,6 +83,8 @@ class BlobRow(Base):
     touched_at: Mapped[datetime] = mapped_column(Moment, index=True)
     # Since when, without a break, the enclave has said that it has no use for it.
     unreferred_since: Mapped[datetime | None] = mapped_column(Moment)
+    # When it last said so: after days in which nobody has asked, the time begins anew.
+    unreferred_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class PartRow(Base):

@@ -18,6 +18,7 @@ from types import FrameType
 import uvicorn
 
 from cloister.errors import CloisterError
+from cloister.heads import heads_within
 from cloister.hub.app import create_app
 from cloister.hub.services import Services
 from cloister.hub.settings import HubSettings
@@ -115,6 +116,7 @@ def make_server(
         app,
         lifespan="on",
         ws="none",
+        http=heads_within(settings.idle_seconds),
         log_config=None,
         access_log=False,
         server_header=False,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import cast
 
@@ -22,6 +22,8 @@ from cloister.hub.schema import BlobRow, PartRow, PrincipalRow
 from cloister.hub.tokens import Principal, new_id
 
 _NAMED = 20
+UNWATCHED = timedelta(days=1)
+"""After so long without an answer from the enclave, the days for which a blob is of no use are counted anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,15 +132,21 @@ def complete_after(session: Session, after: str, at_most: int) -> list[str]:
 
 def settle(session: Session, blob_ids: Sequence[str], held: Set[str], now: datetime, before: datetime) -> list[str]:
     """Note of each of these blobs since when it is of no use, and delete the entries of those that are of none since
-    ``before``; the prefixes of their objects."""
+    ``before``; the prefixes of their objects.
+
+    Days on which nobody asked don't count: a hub that was off, or a database that was restored, knows nothing of them.
+    """
     folders = []
     for blob in session.scalars(select(BlobRow).where(BlobRow.id.in_(blob_ids), BlobRow.complete.is_(True))).all():
+        since, last = blob.unreferred_since, blob.unreferred_at
         if blob.id in held:
-            blob.unreferred_since = None
-        elif blob.unreferred_since is None:
-            blob.unreferred_since = now
-        elif blob.unreferred_since <= before:
+            blob.unreferred_since = blob.unreferred_at = None
+        elif since is None or last is None or now - last > UNWATCHED:
+            blob.unreferred_since = blob.unreferred_at = now
+        elif since <= before:
             folders.append(_remove(session, blob))
+        else:
+            blob.unreferred_at = now
     return folders
 
 
