@@ -20,6 +20,8 @@ import pytest
 
 from cloister.errors import SandboxUnavailable
 from cloister.rooms.limits import MIB
+from cloister.worker.runners.python import PYTHON
+from cloister.worker.runners.script import blueprint
 from cloister.worker.sandbox import cgroups, leftovers, probe
 from cloister.worker.sandbox.container import Sandbox
 from cloister.worker.sandbox.runtime import Runtime
@@ -102,6 +104,22 @@ def test_a_killed_worker_takes_its_container_along(machine: Machine, directory: 
     assert not cgroups.names(prefix, cgroups.hierarchies())
     assert str(left) not in Path("/proc/self/mountinfo").read_text()
     assert list(directory.iterdir()) == []
+
+
+def test_workers_with_a_run_of_their_own_do_not_sweep_each_other(machine: Machine, directory: Path) -> None:
+    """As in two containers that see the control groups of one machine: one path, two directories."""
+    script = (
+        "import pathlib, subprocess; from cloister.worker.sandbox import leftovers;"
+        f"place = pathlib.Path('{directory}');"
+        "subprocess.run(['mount', '-t', 'tmpfs', 'tmpfs', '/run'], check=True); place.mkdir();"
+        "print(leftovers.sweep(place))"
+    )
+    usual = blueprint(PYTHON, machine.image_root, SMALL, ())
+    with Sandbox(probe.detect(machine.image_root), directory) as sandbox, sandbox.container(usual) as waiting:
+        waiting.wait_ready()
+        other = ["unshare", "--mount", "--propagation", "private", sys.executable, "-c", script]
+        assert subprocess.run(other, capture_output=True, text=True, check=True).stdout == "[]\n"
+        assert waiting.alive
 
 
 @pytest.mark.slow

@@ -1,7 +1,8 @@
 """What workers that were killed have left on this machine: known by its names, and removed.
 
-Each worker's things bear the name of its directory, and that of the directory the mark of the one that it lies in: so
-a worker can be told from others, and those of one place of the machine from those of another.
+Each worker's things bear the name of its own directory, and a mark of the one that this lies in: so a worker can be
+told from others, and those of one place from those of another. Two that see control groups of one machine but each a
+/run of its own, as in containers, must not take each other's computations for leftovers: a path alone is no mark.
 """
 
 from __future__ import annotations
@@ -17,7 +18,11 @@ DEFAULT_DIRECTORY = Path("/run/cloister/sandboxes")
 
 
 def group_name(directory: Path, worker: str, run: str) -> str:
-    """The name of a run's control group and container: it tells whose it is, so that it can be swept."""
+    """The name of a run's control group and container: it tells whose it is, so that it can be swept.
+
+    Args:
+        directory: has to be there.
+    """
     return f"cloister-{_tag(directory)}-{worker}-{run}"
 
 
@@ -26,6 +31,8 @@ def sweep(directory: Path = DEFAULT_DIRECTORY) -> list[str]:
 
     Processes are killed, control groups removed, mounts unmounted (as far as they are seen from here), files removed.
     """
+    if not directory.is_dir():
+        return []
     where = cgroups.hierarchies()
     swept = set()
     for left in scratch.abandoned(directory):
@@ -44,4 +51,6 @@ def sweep(directory: Path = DEFAULT_DIRECTORY) -> list[str]:
 
 
 def _tag(directory: Path) -> str:
-    return hashlib.sha256(os.fsencode(directory.absolute())).hexdigest()[:8]
+    facts = directory.stat()
+    place = f"{directory.absolute()}\0{facts.st_dev}\0{facts.st_ino}"
+    return hashlib.sha256(os.fsencode(place)).hexdigest()[:8]
