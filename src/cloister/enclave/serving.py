@@ -19,6 +19,7 @@ from cloister.enclave.logs import log
 from cloister.enclave.server import Application, Receive, Scope, Send, create_application
 from cloister.enclave.settings import EnclaveSettings
 from cloister.errors import CloisterError
+from cloister.heads import heads_within
 from cloister.logs import REQUEST, REQUEST_HEADER, is_request_id
 from cloister.wire.silence import end_when_silent
 
@@ -95,6 +96,7 @@ def serve(
         log_config=None,
         access_log=False,
         lifespan="off",
+        http=heads_within(settings.silence_seconds),
         timeout_graceful_shutdown=_LAST_SECONDS,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         ssl_certfile=door.tls_cert,
