@@ -61,6 +61,7 @@ from cloister.protocol import (
     Report,
     Request,
     RequestBody,
+    Resolved,
     Result,
     RunComputation,
     SealedTask,
@@ -438,14 +439,14 @@ class Lease:
         assert self.task.id == self.sealed.id
         return self.task
 
-    def report(self, outcome: Finished | Failed | Unable | HandedBack) -> bytes:
+    def report(self, outcome: Finished | Failed | Resolved | Unable | HandedBack) -> bytes:
         """The message that reports this."""
         assert self.sealed is not None
         assert self.task is not None
         payload = msgspec.json.encode(Report(outcome=outcome))
         return seal_report(bytes.fromhex(self.task.id), self.sealed.sealed, self.task.report_key, payload)
 
-    async def end(self, outcome: Finished | Failed | Unable | HandedBack) -> None:
+    async def end(self, outcome: Finished | Failed | Resolved | Unable | HandedBack) -> None:
         """Reports, and waits until the enclave ends the lease."""
         assert await self._enclave.post(self.report(outcome)) == (200, b"{}")
         assert await self.over() == Answer(body=Done())
