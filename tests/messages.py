@@ -93,6 +93,7 @@ BODIES: tuple[RequestBody, ...] = (
     RunComputation(node="report", job=A),
     RunComputation(node="report", job=A, lost=B),
     AwaitJob(node="report", job=A),
+    AwaitJob(node="report", job=A, fetch=True),
     CancelJob(node="report", job=A),
     FetchResult(node="report", job=A),
     ReadLog(start=3),

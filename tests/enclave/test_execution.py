@@ -27,16 +27,20 @@ from cloister.protocol import (
     Failed,
     Finished,
     Progress,
+    ReadStatus,
     Refusal,
     RemoveDataset,
     Request,
+    Result,
     StopRoom,
     Unable,
+    UnbindKey,
 )
 from cloister.rooms.definition import Participant
 from cloister.rooms.events import (
     DatasetRemoved,
     Event,
+    ResultFetched,
     RunFailed,
     RunFinished,
     RunStarted,
@@ -52,6 +56,8 @@ from tests.enclave.peers import (
     Enclave,
     Lease,
     Meeting,
+    Person,
+    checked,
     data,
     finished,
     manifest_of,
@@ -302,6 +308,33 @@ class TestFailures:
             await room.wait(OTHER, "outer", jobs[OTHER])
         assert "console" not in caught.value.message
         room.enclave.close()
+
+    async def test_waiting_ends_with_the_result_where_that_is_wanted(self, room: Meeting) -> None:
+        job = await room.start(ANALYST, "alone")
+        progress: list[Progress] = []
+        body = AwaitJob(node="alone", job=job, fetch=True)
+        waiting = asyncio.create_task(room.ask(ANALYST, body, progress=progress))
+        await work(room.enclave)
+        result = checked(await waiting, Result)
+        assert progress
+        assert await room.count(ResultFetched) == 1
+        fetched = await room.fetch(ANALYST, "alone", job)
+        assert (fetched.manifest, fetched.key) == (result.manifest, result.key)
+
+    async def test_a_device_that_was_put_out_while_it_waits_gets_no_result(self, room: Meeting) -> None:
+        lost = Person(ANALYST)
+        await room.enclave.ask(lost, ReadStatus(), room.id, token=room.token(lost))
+        job = await room.start(ANALYST, "alone")
+        body = AwaitJob(node="alone", job=job, fetch=True)
+        waiting = asyncio.create_task(room.enclave.ask(lost, body, room.id))
+        lease = await pull(room.enclave)
+        await lease.given()
+        await room.ask(ANALYST, UnbindKey(key=lost.key.hex()))
+        await lease.finish()
+        with pytest.raises(Refused) as caught:
+            await waiting
+        assert caught.value.code == "not_found"
+        assert await room.count(ResultFetched) == 0
 
     async def test_waiting_for_a_job_that_was_never_started(self, room: Meeting) -> None:
         with pytest.raises(Refused, match="is not running") as caught:

@@ -210,6 +210,8 @@ class PeerEnclave:
             yield Progress(node=body.node, status="running")
             self.finish.wait()
             yield Progress(node=body.node, status="finished")
+            if body.fetch is True:
+                request = msgspec.structs.replace(request, body=FetchResult(node=body.node, job=body.job))
         yield self.on_answer(request, self._answer(found, request, self._decide(found, user, request)))
 
     def _answer(

@@ -96,8 +96,8 @@ ACTIONS: dict[type[RoomBody], Action] = {
 }
 """What each request is, in the words of the permission table."""
 COUNTED = (AttachDataset, FetchDataset, RunComputation, FetchResult, ReadLog, UnbindKey)
-"""What leaves an event and may be asked for over and over. Keys that speak for somebody can be ended in a full room too,
-as it can be stopped, and data removed, none of which can be repeated for ever."""
+"""What leaves an event and may be asked for over and over. Keys that speak for somebody can be ended in a full room
+too, as it can be stopped, and data removed, none of which can be repeated for ever."""
 
 
 class Service:
@@ -332,11 +332,19 @@ class Service:
                 async with aclosing(self._executor.watch(room, body.node, user, body.job)) as changes:
                     async for progress in changes:
                         yield progress
-                yield await self._answer(room, request, Done())
+                if body.fetch is not True:
+                    yield await self._answer(room, request, Done())
+                    return
+            else:
+                async with room.lock:
+                    answer = await self._answer(room, request, await self._decide(room, asker, body, account))
+                yield answer
                 return
-            async with room.lock:
-                answer = await self._answer(room, request, await self._decide(room, asker, body, account))
-            yield answer
+        # Whoever was let in before the wait may have lost the right to the result since: all is asked anew.
+        fetch = FetchResult(node=body.node, job=body.job)
+        async with aclosing(self._in_room(request, device, fetch, account)) as frames:
+            async for frame in frames:
+                yield frame
 
     async def _decide(
         self, room: Room, asker: Asker, body: RoomBody, account: str

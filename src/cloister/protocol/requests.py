@@ -81,6 +81,8 @@ class AwaitJob(Record, frozen=True, kw_only=True, tag_field="type", tag="await_j
 
     node: str
     job: Hex32
+    fetch: bool | UnsetType = UNSET
+    """Whether it is fetched then: the answer is that of `FetchResult`, as if that was asked for at that moment."""
 
 
 class CancelJob(Record, frozen=True, kw_only=True, tag_field="type", tag="cancel_job"):

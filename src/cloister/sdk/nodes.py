@@ -12,7 +12,7 @@ import shutil
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from msgspec import UNSET
 
@@ -39,12 +39,13 @@ from cloister.sdk.bound_keys import KeyCheck, bound_keys, check_keys
 from cloister.sdk.datasets import Attachment, Datasets, open_stream
 from cloister.sdk.definitions import NodeDefinition, definition_of
 from cloister.sdk.key import Key
-from cloister.sdk.link import RoomLink
+from cloister.sdk.link import RoomLink, Told
 from cloister.sdk.progress import RunProgress
 from cloister.sdk.results import check_receipt, fetch_result
 from cloister.sdk.uploads import Data, Transfers
 from cloister.wire.patience import Deadline
 
+T = TypeVar("T")
 _JOB = re.compile(r"[0-9a-f]{64}\Z")
 
 
@@ -269,7 +270,7 @@ class ComputeNode(_Node):
         Raises:
             BadRequestError, EnclaveError, TimedOut: as `get_results_as_bytes`.
         """
-        self._wait(Deadline.after(timeout), told)
+        self._wait(Deadline.after(timeout), Done, told)
 
     def write_results(self, into: IO[bytes], timeout: float | None = None, *, latest: bool = False) -> int:
         """Like `get_results_as_bytes`, into an open file; the number of bytes. Memory use is bounded.
@@ -279,7 +280,10 @@ class ComputeNode(_Node):
         Args:
             latest: don't wait for a run, and take the result over the data that is attached now, whoever has run it.
         """
-        file, _ = self._fetched(None) if latest else self._result(timeout)
+        if latest:
+            file, _ = self._checked(self._context.link.ask(FetchResult(node=self.id), Result))
+        else:
+            file, _ = self._result(timeout)
         with file:
             size = file.seek(0, os.SEEK_END)
             file.seek(0)
@@ -298,11 +302,12 @@ class ComputeNode(_Node):
         return self._awaited(deadline)
 
     def _awaited(self, deadline: Deadline) -> tuple[IO[bytes], str]:
-        self._wait(deadline)
-        return self._fetched(self._started())
+        return self._checked(self._wait(deadline, Result))
 
-    def _wait(self, deadline: Deadline, told: Callable[[RunProgress], None] | None = None) -> None:
+    def _wait(self, deadline: Deadline, kind: type[T], told: Callable[[RunProgress], None] | None = None) -> Told[T]:
+        """Waits until the run has ended, and fetches what it has led to where ``kind`` is `Result`."""
         job = self._started()
+        fetch = True if kind is Result else UNSET
 
         def progressed(progress: Progress) -> None:
             if told is not None and progress.status != "":
@@ -310,8 +315,12 @@ class ComputeNode(_Node):
                 told(RunProgress(progress.node, progress.status, what))
 
         try:
-            self._context.link.ask(
-                AwaitJob(node=self.id, job=job), Done, wait=True, deadline=deadline, progressed=progressed
+            return self._context.link.ask(
+                AwaitJob(node=self.id, job=job, fetch=fetch),
+                kind,
+                wait=True,
+                deadline=deadline,
+                progressed=progressed,
             )
         except KeyboardInterrupt as error:
             error.add_note(
@@ -320,10 +329,9 @@ class ComputeNode(_Node):
             )
             raise
 
-    def _fetched(self, job: str | None) -> tuple[IO[bytes], str]:
-        """The checked result of a job and its name; without a job, the one over the data that is attached now."""
+    def _checked(self, told: Told[Result]) -> tuple[IO[bytes], str]:
+        """The result that the enclave tells of, fetched and checked, and its name."""
         context = self._context
-        told = context.link.ask(FetchResult(node=self.id, job=job), Result)
         proven = check_receipt(
             told.body, context.definition, context.link.room, self._record, told.trusted, told.checkpoint
         )
