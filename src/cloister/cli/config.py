@@ -34,7 +34,7 @@ def load(file: Path) -> dict[str, dict[str, Any]]:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise CloisterError(f"The configuration {file} can't be read: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also of numbers and lists beyond all measure
         raise CloisterError(f"The configuration {file} is not TOML: {error}.") from None
     for name, table in tables.items():
         if name not in known or not isinstance(table, dict):

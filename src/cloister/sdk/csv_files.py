@@ -36,9 +36,9 @@ def read_input_csv_file(
         OSError: it can't be read at all.
     """
     output = _Lines()
+    if _codec(encoding) == "utf-8":
+        encoding = "utf-8-sig"
     try:
-        if codecs.lookup(encoding).name == "utf-8":
-            encoding = "utf-8-sig"
         with open(path, encoding=encoding, newline="") as file:  # noqa: PTH123 - takes a text as well
             if check_header:
                 _check_header(file.read(_SAMPLE), has_header, csv_kwargs)
@@ -48,12 +48,28 @@ def read_input_csv_file(
                 next(rows, None)
             csv.writer(output, lineterminator="\r\n").writerows(row for row in rows if row)
     except LookupError:
-        raise BadRequestError(f"There is no encoding {encoding!r}. Most files are in utf-8 or windows-1252.") from None
+        raise _no_encoding(encoding) from None
     except UnicodeError:
         raise BadRequestError(f"The file is not text in {encoding}. Name the encoding that it was saved in.") from None
     except csv.Error as error:
         raise BadRequestError(f"The file can't be read as CSV: {error}. Check the delimiter and the quotes.") from None
+    except ValueError:  # the library's message repeats the cell
+        raise BadRequestError(
+            "The file has a cell without quotes that is no number, and quoting=csv.QUOTE_NONNUMERIC takes all such "
+            "cells for numbers. Leave that out."
+        ) from None
     return io.BytesIO(output.getvalue().encode())
+
+
+def _codec(encoding: str) -> str:
+    try:
+        return codecs.lookup(encoding).name
+    except (LookupError, ValueError):
+        raise _no_encoding(encoding) from None
+
+
+def _no_encoding(encoding: str) -> BadRequestError:
+    return BadRequestError(f"There is no encoding {encoding!r}. Most files are in utf-8 or windows-1252.")
 
 
 class _Lines(io.StringIO):
