@@ -5,7 +5,7 @@ One installation serves all tests of a test process; those that break theirs mak
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,18 @@ from hypothesis import settings
 from tests.installation import Installation
 from tests.postgres import PostgresServer
 from tests.s3 import S3Server
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What an installation has logged lately is shown with the failure of a test that uses it."""
+    report = yield
+    if report.failed:
+        for name, value in getattr(item, "funcargs", {}).items():
+            if isinstance(value, Installation):
+                report.sections.append((f"the log of {name}", "".join(value.log[-60:])))
+    return report
+
 
 # Other tests keep the processors busy meanwhile: how long one example takes says nothing.
 settings.register_profile("cloister", deadline=None, print_blob=True)

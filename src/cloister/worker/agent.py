@@ -45,6 +45,10 @@ log = logging.getLogger("cloister.worker")
 PAUSES = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 """Seconds between attempts while the hub or the enclave is away; the last one goes on."""
 
+TASK_PAUSES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, *5 * (30.0,))
+"""Seconds between attempts to fetch an input, to store a result, or to report it: a store that is away for three
+minutes must not cost hours of work. Where the lease is lost meanwhile, or the task withdrawn, that ends them at once."""
+
 
 class Agent:
     """One worker process. Does one task at a time.
@@ -169,7 +173,7 @@ class Agent:
         began = time.monotonic()
         if self._single_room and task.room != NO_ROOM:
             self._room = self._room or task.room
-        patience = Patience(sleep=lambda seconds: _sleep(cancelled, seconds))
+        patience = Patience(TASK_PAUSES, sleep=lambda seconds: _sleep(cancelled, seconds))
         try:
             if self._room not in (None, task.room) and task.room != NO_ROOM:
                 raise CloisterError("The enclave has sent a task of another room.")
@@ -180,8 +184,8 @@ class Agent:
                 task, self._hub, self._sandbox, self._pool, self._offer, self._environments, patience, cancelled
             )
         except Exception as error:
-            # Its message may hold what the script or the data said: the type alone is told.
-            log.error("a task failed: %s", type(error).__name__)
+            # Its message may hold what the script or the data said: type and places alone are told (logs.py).
+            log.error("a task failed: %s", type(error).__name__, exc_info=error)
             outcome = Unable(message="The worker failed.")
         if isinstance(outcome, Unable):
             log.warning("a task could not be done here: %s", outcome.message)
