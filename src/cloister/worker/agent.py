@@ -44,10 +44,9 @@ from cloister.worker.task import perform
 log = logging.getLogger("cloister.worker")
 PAUSES = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 """Seconds between attempts while the hub or the enclave is away; the last one goes on."""
-
 TASK_PAUSES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, *5 * (30.0,))
 """Seconds between attempts to fetch an input, to store a result, or to report it: a store that is away for three
-minutes must not cost hours of work. Where the lease is lost meanwhile, or the task withdrawn, that ends them at once."""
+minutes must not cost hours of work. Where the lease is lost meanwhile, or the task withdrawn, they end at once."""
 
 
 class Agent:
