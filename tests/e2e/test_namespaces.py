@@ -16,17 +16,18 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cloister.formats.dataset import PART_SIZE
+from cloister.wire.transfers import PARALLEL
 from tests.apart import START_SECONDS, Part, part
 from tests.authority import Authority
 from tests.conformance.test_scripts import FOLDER
-from tests.e2e.test_apart import cloister, other_images
+from tests.e2e.test_apart import cloister, other_images, script_of
 from tests.hub.test_server import write_certificate
 from tests.network import Host, Switch
 from tests.postgres import PostgresServer
@@ -40,10 +41,16 @@ SECONDS = 4.0
 OUTSIDE, INSIDE = 1, 2
 MEGABITS = 400
 HUB, ENCLAVE = 443, 7801
-DATA = secrets.token_bytes(12 * PART_SIZE + 1000)
-DIGEST = hashlib.sha256(DATA).hexdigest()
+LARGE = secrets.token_bytes(PARALLEL * PART_SIZE + 1000)
+"""The last part begins when the first one has arrived."""
+SMALL = LARGE[: PART_SIZE + 1000]
 COPY = "import shutil; shutil.copy('/input/data', '/output/r')"
-LONG = "import time; time.sleep(3); " + COPY
+LONG = """
+import hashlib, time
+time.sleep(2)
+with open('/input/data', 'rb') as data, open('/output/r', 'w') as result:
+    result.write(hashlib.file_digest(data, 'sha256').hexdigest())
+"""
 
 
 class Remote:
@@ -132,8 +139,9 @@ class Hosts:
 
     def worker(self, place: int, *images: str, environment: dict[str, str] | None = None) -> Part:
         """A worker with these images, on a host that has none."""
-        token = self.folder / f"{secrets.token_hex(4)}.token"
-        token.write_text(self.tell("worker-token", "add", token.stem))
+        token = self.folder / f"worker{place}.token"
+        if not token.exists():
+            token.write_text(self.tell("worker-token", "add", token.stem))
         options = ["--token-file", str(token), "--warm", "0", *(f"--image={image}" for image in images)]
         return self.start(self.workers[place], "worker", *options, environment=environment)
 
@@ -143,10 +151,15 @@ class Hosts:
 
     def remote(self) -> Remote:
         """The program of a participant."""
-        words = (self.url, self.tell("user", "add", ME).strip(), ME, self.folder / "home", str(SECONDS))
+        words = (self.url, self.token, ME, self.folder / "home", str(SECONDS))
         remote = self.clients.do(lambda: Remote(self.trust, *words))
         self.held.callback(remote.leave)
         return remote
+
+    @cached_property
+    def token(self) -> str:
+        """The participant's."""
+        return self.tell("user", "add", ME).strip()
 
     def file(self, content: bytes) -> str:
         path = self.folder / secrets.token_hex(4)
@@ -243,6 +256,16 @@ def me(hosts: Hosts) -> Remote:
     return hosts.remote()
 
 
+def digest(data: bytes) -> dict[str, str]:
+    """A result that is a copy of it."""
+    return {"r": hashlib.sha256(data).hexdigest()}
+
+
+def hashed(data: bytes) -> dict[str, str]:
+    """A result that holds its hash."""
+    return digest(hashlib.sha256(data).hexdigest().encode())
+
+
 def reaches(host: Host, address: str, port: int) -> bool:
     """Whether there is a way from one to the other."""
 
@@ -278,12 +301,11 @@ def test_nobody_reaches_what_they_need_not(hosts: Hosts) -> None:
 
 
 def test_everything_works_across_hosts(hosts: Hosts, me: Remote, tmp_path: Path) -> None:
-    script = "open('/output/r', 'wb').write(open('/input/data', 'rb').read())"
     one = hosts.worker(0, "python")
     two = hosts.worker(1, "other", environment=other_images(tmp_path))
-    room = me.ask("publish", {"one": script, "an other": script})
-    me.ask("attach", room, hosts.file(DATA))
-    assert me.ask("run", room, "one") == me.ask("run", room, "an other") == {"r": DIGEST}
+    room = me.ask("publish", {"one": COPY, "an other": COPY})
+    me.ask("attach", room, hosts.file(SMALL))
+    assert me.ask("run", room, "one") == me.ask("run", room, "an other") == digest(SMALL)
     for each in (one, two):
         each.until_said("finished")
     # Parts went to the store and came from there, both ways, without the hub.
@@ -293,10 +315,10 @@ def test_everything_works_across_hosts(hosts: Hosts, me: Remote, tmp_path: Path)
             **os.environ,
             **hosts.trust,
             "CLOISTER_URL": hosts.url,
-            "CLOISTER_HOME": str(tmp_path / "home"),
+            "CLOISTER_HOME": str(hosts.folder / "home"),
             "CLOISTER_TRUST_SOFTWARE_ENCLAVE": "1",
             "CONFORMANCE_USER": ME,
-            "CONFORMANCE_TOKEN": hosts.tell("user", "add", ME).strip(),
+            "CONFORMANCE_TOKEN": hosts.token,
         }
         ran = hosts.clients.do(partial(_ran, [sys.executable, example], environment))
         assert ran.stdout.startswith(f"conformance: {example.stem} ok"), ran.stderr
@@ -310,24 +332,23 @@ def _ran(command: list[str | Path], environment: dict[str, str]) -> subprocess.C
 def test_transfers_go_on_once_a_link_is_healed(hosts: Hosts, me: Remote) -> None:
     worker = hosts.worker(0, "python")
     room = me.ask("publish", {"copy": COPY})
-    for action in (("attach", room, hosts.file(DATA)), ("run", room, "copy")):
+    for action in (("attach", room, hosts.file(LARGE)), ("run", room, "copy")):
         me.begin(*action)
         done, total = me.until("progress")
         with hosts.switch.without(hosts.clients):
             me.until("pause")
         assert done < total
         answer = me.answer()
-    assert answer == {"r": DIGEST}
+    assert answer == digest(LARGE)
     assert worker.stop() == 0
 
 
 def test_a_task_whose_worker_is_cut_off_goes_to_another_or_back(hosts: Hosts, me: Remote) -> None:
     enclave = hosts.running["enclave"]
-    room = me.ask("publish", {name: f"{LONG} # {name}" for name in "abc"})
-    me.ask("attach", room, hosts.file(DATA[:1000]))
-    digest = {"r": hashlib.sha256(DATA[:1000]).hexdigest()}
+    room = me.ask("publish", {name: f"{LONG}# {name}" for name in "abc"})
+    me.ask("attach", room, hosts.file(LARGE))
 
-    # To another one.
+    # To another one; the first one is cut off while it fetches its input.
     one = hosts.worker(0, "python")
     me.begin("run", room, "a")
     began = one.until_said("begins")
@@ -335,18 +356,17 @@ def test_a_task_whose_worker_is_cut_off_goes_to_another_or_back(hosts: Hosts, me
     with hosts.switch.without(hosts.workers[0]):
         two = hosts.worker(1, "python")
         enclave.until_said("is lost with its worker", lines)
-        assert me.answer() == digest
+        assert me.answer() == hashed(LARGE)
         one.until_said("cancelled", began)
     assert two.stop() == 0
 
-    # Back to the one that had it.
+    # Back to the one that had it, which was cut off while the script ran.
     me.begin("run", room, "b")
-    began = one.until_said("begins", began)
+    script_of(one)
     lines = len(enclave.log)
     with hosts.switch.without(hosts.workers[0]):
         enclave.until_said("is lost with its worker", lines)
-    one.until_said("begins", began)
-    assert me.answer() == digest
+    assert me.answer() == hashed(LARGE)
 
     # The worker's machine is gone for good, and the hub is started anew meanwhile.
     began = len(one.log)
@@ -357,21 +377,38 @@ def test_a_task_whose_worker_is_cut_off_goes_to_another_or_back(hosts: Hosts, me
     assert hosts.running["hub"].stop() == 0
     hosts.start_hub()
     three = hosts.worker(1, "python")
-    assert me.answer() == digest
+    assert me.answer() == hashed(LARGE)
     assert three.stop() == 0
     hosts.switch.heal(hosts.workers[0])
 
 
 def test_who_waits_notices_links_that_are_cut_and_healed(hosts: Hosts, me: Remote) -> None:
     worker = hosts.worker(0, "python")
-    room = me.ask("publish", {name: f"{LONG} # {name}" for name in ("client", "enclave")})
-    me.ask("attach", room, hosts.file(DATA[:1000]))
-    digest = {"r": hashlib.sha256(DATA[:1000]).hexdigest()}
+    room = me.ask("publish", {name: f"{LONG}# {name}" for name in ("client", "enclave")})
+    me.ask("attach", room, hosts.file(SMALL))
     for name, host in (("client", hosts.clients), ("enclave", hosts.enclave)):
         lines = len(worker.log)
         me.begin("run", room, name)
         worker.until_said("begins", lines)
         with hosts.switch.without(host):
             me.until("pause")
-        assert me.answer() == digest
+        assert me.answer() == hashed(SMALL)
+    assert worker.stop() == 0
+
+
+def test_stores_that_are_cut_off_and_healed(hosts: Hosts, me: Remote) -> None:
+    worker = hosts.worker(0, "python")
+    room = me.ask("publish", {"hash": LONG})
+    hub = hosts.running["hub"]
+    me.begin("attach", room, hosts.file(LARGE))
+    me.until("progress")
+    lines = len(hub.log)
+    with hosts.switch.without(hosts.store), hosts.switch.without(hosts.database):
+        hub.until_said(" 503 ", lines)
+    me.answer()
+    lines = len(hub.log)
+    with hosts.switch.without(hosts.database):
+        me.begin("run", room, "hash")
+        hub.until_said(" 503 ", lines)
+    assert me.answer() == hashed(LARGE)
     assert worker.stop() == 0
