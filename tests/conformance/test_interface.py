@@ -73,6 +73,16 @@ SIGNATURES: dict[str, tuple[Callable[..., Any], list[tuple[str, Any]], dict[str,
         ],
         {},
     ),
+    "PythonEnvironmentComputeNodeDefinition": (
+        dqa.PythonEnvironmentComputeNodeDefinition,
+        [("name", REQUIRED), ("requirements_txt", REQUIRED), ("id", None)],
+        {},
+    ),
+    "get_installation_report_as_dict": (
+        dqa.PythonEnvironmentComputeNode.get_installation_report_as_dict,
+        [("self", REQUIRED)],
+        {},
+    ),
     "FileContent": (dqa.FileContent, [("name", REQUIRED), ("content", REQUIRED)], {}),
     "Key": (dq.Key, [("material", None)], {}),
     "upload_and_publish_dataset": (

@@ -29,7 +29,8 @@ from cloister.worker.runners.script import ScriptRun, ScriptTask, blueprint, run
 from cloister.worker.sandbox import probe
 from cloister.worker.sandbox.container import Sandbox
 from cloister.worker.sandbox.pool import Pool
-from tests.containers import SMALL
+from cloister.worker.sandbox.runtime import Runtime
+from tests.containers import SMALL, needs_gvisor
 from tests.worker.environments.index import Index, serving
 
 INSTALLING = Limits(
@@ -256,6 +257,17 @@ def test_who_waits_for_another_worker_can_be_told_not_to(bench: Bench) -> None:
             pass
     finally:
         os.close(guard)
+
+
+@needs_gvisor
+def test_gvisors_containers_refuse_to_install(bench: Bench) -> None:
+    with (
+        Sandbox(Runtime.named("runsc")) as sandbox,
+        pytest.raises(EnclaveError, match=r"gVisor's.*no way to a package"),
+    ):
+        Environments(sandbox, bench.store, source=lambda: bench.index.source).resolve(
+            "six", bench.image, INSTALLING, GO_ON
+        )
 
 
 # --- what is wrong is told in the installer's words ---
