@@ -13,8 +13,8 @@ from cloister.cli import find
 from cloister.cli.destination import Destination
 from cloister.cli.overview import readers
 from cloister.cli.session import Session, as_user, json_option, session, trust_option
-from cloister.cli.shown import document, moment, plain, remark, short, size, table, tell
-from cloister.errors import ApiError, AuthorizationError, BadRequestError, IdentityRejected
+from cloister.cli.shown import document, moment, plain, remark, short, size, table, tell, words
+from cloister.errors import ApiError, AuthorizationError, BadRequestError, CloisterError, IdentityRejected
 from cloister.protocol import RoomStatus
 from cloister.sdk.bound_keys import as_text, bound_keys
 from cloister.sdk.client import Client
@@ -137,14 +137,15 @@ def attach(room: str, node: str, dataset: str, yes: bool, trust_software: bool, 
         keys = bound_keys(status.keys)
         shown.update({email: keys.get(email, []) for email in dcr.participants()})
         _show(dcr, there.id, keys, file.name if file is not None else str(found and found["name"]))
-        if not yes and sys.stdin.isatty():
-            click.confirm("Attach it?", abort=True, err=True)
+        if not yes and sys.stdin.isatty() and not click.confirm("Attach it?", err=True):
+            raise CloisterError("Nothing was attached, and nothing uploaded.")
         digest = _upload(client, file, None, "") if file is not None else str(found and found["id"])
         there.publish_dataset(digest, client.get_dataset_key(digest))
         if as_json:
             document({"room": dcr.id, "node": there.id, "dataset": digest})
         else:
-            remark(f"Attached {short(digest)} to {there.name}. To take it away: cloister data detach {dcr.id[:8]} ...")
+            away = words("cloister", "data", "detach", dcr.id[:8], there.name)
+            remark(f"Attached {short(digest)} to {there.name}. To take it away: {away}")
             tell(digest)
 
 

@@ -11,6 +11,7 @@ from cloister.cli import find
 from cloister.cli.overview import lines, overview
 from cloister.cli.session import Session, as_user, json_option
 from cloister.cli.shown import document, moment, plain, remark, short, table, tell
+from cloister.errors import CloisterError
 
 
 @click.group()
@@ -106,7 +107,8 @@ def stop(session: Session, room: str, yes: bool, as_json: bool) -> None:
     if not yes:
         if not sys.stdin.isatty():
             raise click.UsageError("Stopping a room can't be undone. Say --yes if you mean it.")
-        click.confirm(f"Stop {plain(dcr.name)} ({short(dcr.id)}) for good?", abort=True, err=True)
+        if not click.confirm(f"Stop {plain(dcr.name)} ({short(dcr.id)}) for good?", err=True):
+            raise CloisterError("The room goes on.")
     dcr.stop()
     if as_json:
         document({"id": dcr.id, "stopped": True})
