@@ -241,6 +241,19 @@ def test_what_was_used_least_lately_makes_room(bench: Bench) -> None:
     assert {name for name, place in places.items() if place.exists()} == {"two", "three"}
 
 
+def test_a_disk_without_room_is_told(bench: Bench) -> None:
+    bench.index.add("large", "1.0", {"large.bin": os.urandom(12 * MIB)})
+    bench.index.add("little", "1.0", {"little.py": b""})
+    bench.store.mkdir()
+    linux.mount("tmpfs", bench.store, "tmpfs", 0, f"size={46 * MIB}")  # the installer takes most of it
+    try:
+        with pytest.raises(EnclaveError, match="The worker's disk has no room"):
+            bench.install(bench.resolve("large"))
+        assert bench.install(bench.resolve("little")).files > 0
+    finally:
+        linux.unmount(bench.store)
+
+
 def test_who_waits_for_another_worker_can_be_told_not_to(bench: Bench) -> None:
     greeting(bench)
     lock = bench.resolve("greeting")

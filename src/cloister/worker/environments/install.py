@@ -212,16 +212,17 @@ def _copy(source: Path, target: Path) -> None:
         if depth > _MAX_DEPTH:
             raise EnclaveError(f"A package has folders nested more than {_MAX_DEPTH} deep.")
         place.mkdir(mode=0o755)
-        for item in os.scandir(folder):
-            try:
-                item.name.encode()
-            except UnicodeEncodeError:
-                raise EnclaveError("A package has a file whose name is not valid UTF-8.") from None
-            mode = item.stat(follow_symlinks=False).st_mode
-            if stat.S_ISDIR(mode):
-                pending.append((Path(item.path), place / item.name, depth + 1))
-            elif stat.S_ISREG(mode):
-                shutil.copyfile(item.path, place / item.name, follow_symlinks=False)
-                (place / item.name).chmod(0o755 if mode & 0o111 else 0o644)
-            else:
-                raise EnclaveError("A package holds something that is neither a file nor a folder.")
+        with os.scandir(folder) as items:
+            for item in items:
+                try:
+                    item.name.encode()
+                except UnicodeEncodeError:
+                    raise EnclaveError("A package has a file whose name is not valid UTF-8.") from None
+                mode = item.stat(follow_symlinks=False).st_mode
+                if stat.S_ISDIR(mode):
+                    pending.append((Path(item.path), place / item.name, depth + 1))
+                elif stat.S_ISREG(mode):
+                    shutil.copyfile(item.path, place / item.name, follow_symlinks=False)
+                    (place / item.name).chmod(0o755 if mode & 0o111 else 0o644)
+                else:
+                    raise EnclaveError("A package holds something that is neither a file nor a folder.")

@@ -18,6 +18,7 @@ it; a damaged one is noticed before its first use by each worker, and made again
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -48,6 +49,8 @@ PLACE = "/environment"
 """Where the packages are seen in a script's container."""
 MOST_BYTES = 50 * GIB
 """Of all environments on a machine together."""
+_SPARE_BYTES = GIB
+"""Of the disk, that installing finds free if that takes but removing others."""
 _TICK_SECONDS = 0.1
 _SITE_PACKAGES = "usr/local/lib/python3*/dist-packages"
 # Behind the standard library, before the image's packages. Read by every Python that starts in the container, those
@@ -149,6 +152,7 @@ class Environments:
         cancelled: threading.Event,
     ) -> None:
         """The lock is held alone."""
+        self._make_room(0)
         work = Path(tempfile.mkdtemp(prefix=".new-", dir=self._store))
         try:
             layer = work / "ready/layer"
@@ -178,14 +182,21 @@ class Environments:
                 place.rename(work / "damaged")
             self._make_room(made.size)
             (work / "ready").rename(place)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise EnclaveError(
+                "The worker's disk has no room for these packages. Ask the operator of this installation for more."
+            ) from None
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
     def _make_room(self, size: int) -> None:
-        """Removes what was used least lately, and nobody uses, until there is room for so much."""
+        """Removes what was used least lately, and nobody uses, until there is room for so much, and some to spare."""
         places = sorted(self._store.glob("*/environment.json"), key=lambda file: file.parent.stat().st_mtime)
         sizes = {file.parent: made.size for file in places if (made := _read(file.parent))}
-        too_much = sum(sizes.values()) + size - self._most_bytes
+        lacking = _SPARE_BYTES - shutil.disk_usage(self._store).free
+        too_much = max(sum(sizes.values()) + size - self._most_bytes, lacking)
         for place, its_size in sizes.items():
             if too_much <= 0:
                 return
