@@ -36,25 +36,34 @@ class Moved(msgspec.Struct, frozen=True):
 
     upload_seconds: float
     download_seconds: float
+    processor_seconds: dict[str, float]
+    """Of client and hub, each way."""
     peak_bytes: int
 
 
-def move(url: str, token: str, file: Path) -> Moved:
+def move(url: str, token: str, file: Path, hub_process: int) -> Moved:
     """Uploads a file and downloads it again, as the SDK does."""
     hub, key = Hub(url, token), Key()
+    parts = {"client": psutil.Process(), "hub": psutil.Process(hub_process)}
+
+    def used() -> dict[str, float]:
+        return {name: sum(process.cpu_times()[:2]) for name, process in parts.items()}
+
     try:
-        started = time.perf_counter()
+        before, started = used(), time.perf_counter()
         manifest = Transfers(hub, Patience()).upload(file, key)
-        uploaded = time.perf_counter()
+        between, uploaded = used(), time.perf_counter()
         with file.with_suffix(".back").open("wb") as back:
             download(hub, manifest, key.material, back, patience=Patience())
-        ended = time.perf_counter()
+        after, ended = used(), time.perf_counter()
         hub.delete_blob(manifest.dataset)
     finally:
         hub.close()
     return Moved(
         upload_seconds=uploaded - started,
         download_seconds=ended - uploaded,
+        processor_seconds={f"{name}, up": between[name] - before[name] for name in parts}
+        | {f"{name}, down": after[name] - between[name] for name in parts},
         peak_bytes=_peak(os.getpid()),
     )
 
@@ -65,6 +74,7 @@ def measure(installation: Installation, place: Path, sizes: Sequence[int]) -> li
     hub = installation.part("hub")
     speeds: dict[int, list[tuple[str, float]]] = {}
     peaks: list[Row] = []
+    processor: list[Row] = []
     for size in sizes:
         file = place / f"{size}.bin"
         with file.open("wb") as out:
@@ -74,7 +84,7 @@ def measure(installation: Installation, place: Path, sizes: Sequence[int]) -> li
         shutil.copyfile(file, file.with_suffix(".copy"))
         copied = time.perf_counter() - copying
         _forget_peak(hub)
-        command = [sys.executable, "-m", "bench.bulk", installation.url, token, str(file)]
+        command = [sys.executable, "-m", "bench.bulk", installation.url, token, str(file), str(hub.pid)]
         ran = subprocess.run(command, check=True, capture_output=True)
         moved = msgspec.json.decode(ran.stdout, type=Moved)
         if not _same(file, file.with_suffix(".back")):
@@ -88,6 +98,10 @@ def measure(installation: Installation, place: Path, sizes: Sequence[int]) -> li
             ("cp", size / copied),
             ("encrypt and upload", size / moved.upload_seconds),
             ("fetch and decrypt", size / moved.download_seconds),
+        ]
+        processor = [
+            Row(name=who, value=max(seconds, 1e-6) / size * 1_000_000, unit="us")
+            for who, seconds in moved.processor_seconds.items()
         ]
         for who, peak in (("client", moved.peak_bytes), ("hub", _peak(hub.pid)), ("worker", _peak(worker.pid))):
             peaks.append(Row(name=f"{size} MiB: {who}", value=peak / MIB, unit="MiB"))
@@ -105,6 +119,7 @@ def measure(installation: Installation, place: Path, sizes: Sequence[int]) -> li
     ]
     return [
         *tables,
+        Table(title=f"Processor time for a MiB, of {sizes[-1]}", rows=tuple(processor)),
         Table(
             title="Peak of resident memory, by the size of the file",
             rows=tuple(peaks),
@@ -151,5 +166,5 @@ def _forget_peak(process: psutil.Process) -> None:
 
 
 if __name__ == "__main__":
-    url, token, file = sys.argv[1:]
-    print(msgspec.json.encode(move(url, token, Path(file))).decode())
+    url, token, file, process = sys.argv[1:]
+    print(msgspec.json.encode(move(url, token, Path(file), int(process))).decode())
