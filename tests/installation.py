@@ -19,6 +19,7 @@ import psutil
 
 from cloister.cli.layout import Layout
 from cloister.hub import accounts
+from cloister.sdk.bound_keys import KeyCheck
 from cloister.sdk.client import Client
 from cloister.sdk.dcr import AnalyticsDcr
 from cloister.sdk.device import open_device_key
@@ -150,6 +151,7 @@ class Installation:
         url: str | None = None,
         patience: Patience = Patience(),  # noqa: B008 - immutable
         allow_software: bool = True,
+        check_keys: KeyCheck | None = None,
     ) -> Client:
         """A client of that user, on a machine of their own. ``url``: where it looks for the hub."""
         folder = StateFolder(self.homes / (machine or email))
@@ -160,6 +162,7 @@ class Installation:
             device=open_device_key(folder, self.url, email, passphrase=None),
             allow_software=allow_software,
             patience=patience,
+            check_keys=check_keys,
         )
         self._clients.append(client)
         return client

@@ -88,6 +88,7 @@ BODIES: tuple[RequestBody, ...] = (
     RetrieveRoom(),
     ReadStatus(),
     AttachDataset(node="lab", manifest=MANIFEST, key=KEY, request=A),
+    AttachDataset(node="lab", manifest=MANIFEST, key=KEY, request=A, readers=(B,)),
     RemoveDataset(node="lab", request=A),
     FetchDataset(node="lab"),
     RunComputation(node="report", job=A),

@@ -319,8 +319,9 @@ class Meeting:
         return await self.enclave.ask(person, body, self.id, token=token, progress=progress)
 
     async def attach(self, who: str, node: str, data: bytes = b"some data") -> Manifest:
-        """Attaches a dataset; its ciphertext lies nowhere, as no worker here reads it."""
-        body = attachment(node, data)
+        """Attaches a dataset for everybody's devices; its ciphertext lies nowhere, as no worker here reads it."""
+        readers = tuple(person.key.hex() for person in self.people.values())
+        body = msgspec.structs.replace(attachment(node, data), readers=readers)
         await self.ask(who, body)
         return body.manifest
 

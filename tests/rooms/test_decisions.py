@@ -92,22 +92,29 @@ def test_attaching_again_changes_nothing_and_something_else_is_refused() -> None
         assert caught.value.code == "conflict"
 
 
-def test_a_dataset_is_fetched_by_devices_that_were_there_when_it_was_attached() -> None:
-    """A key that is bound later, on the word of an issuer that lies, doesn't get at the data itself."""
+def test_a_dataset_is_fetched_by_the_devices_that_it_was_attached_for() -> None:
+    """A key that is bound on the word of an issuer that lies doesn't get at the data itself, whenever that is."""
     early = KeyBound(user=HOSPITAL, key="aa" * 32, issuer="hub")
+    unseen = KeyBound(user=HOSPITAL, key="ee" * 32, issuer="hub")
     late = KeyBound(user=HOSPITAL, key="bb" * 32, issuer="hub")
     others = KeyBound(user=LAB, key="cc" * 32, issuer="hub")
-    subject = state(early, others, ATTACHED, late)
+    subject = state(early, unseen, others)
+    # Named are also one that isn't a data owner's, and one that comes only later.
+    (attached,) = decisions.attach(subject, "patients", ONE, FIRST, (others.key, late.key, early.key))
+    assert attached == DatasetAttached(node="patients", manifest=ONE, request=FIRST, readers=(early.key,))
+    after(subject, attached, late)
     assert decisions.fetch_dataset(subject, "patients", early.key) == DatasetFetched(node="patients", manifest=ONE)
-    for key in (late.key, others.key, "dd" * 32):
-        with pytest.raises(Refused, match="before this device came") as caught:
+    for key in (unseen.key, late.key, others.key, "dd" * 32):
+        with pytest.raises(Refused, match="was not attached for this device") as caught:
             decisions.fetch_dataset(subject, "patients", key)
         assert caught.value.code == "forbidden"
     after(subject, REMOVED)
     with pytest.raises(Refused, match="has no dataset to fetch"):
         decisions.fetch_dataset(subject, "patients", early.key)
-    after(subject, DatasetAttached(node="patients", manifest=TWO, request=THIRD))
+    after(subject, *decisions.attach(subject, "patients", TWO, THIRD, (late.key,)))
     assert decisions.fetch_dataset(subject, "patients", late.key).manifest == TWO
+    with pytest.raises(Refused, match="was not attached for this device"):
+        decisions.fetch_dataset(subject, "patients", early.key)
     after(subject, Stopped())
     with pytest.raises(Refused, match="was stopped"):
         decisions.fetch_dataset(subject, "patients", early.key)

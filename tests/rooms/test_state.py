@@ -290,6 +290,7 @@ anything: st.SearchStrategy[Body] = st.one_of(
     st.builds(KeyUnbound, user=st.sampled_from([HOSPITAL, "x@y"]), key=hexes),
     st.builds(Restored, restore=hexes, declared=st.integers(0, 9)),
     st.builds(DatasetAttached, node=names, manifest=hexes, request=hexes),
+    st.builds(DatasetAttached, node=names, manifest=hexes, request=hexes, readers=st.tuples(hexes)),
     st.builds(DatasetFetched, node=names, manifest=hexes),
     st.builds(DatasetRemoved, node=names, manifest=hexes, request=hexes),
     st.builds(RunStarted, run=hexes, node=names, cache_key=hexes, inputs=st.lists(inputs, max_size=2).map(tuple)),

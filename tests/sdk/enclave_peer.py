@@ -60,7 +60,6 @@ from cloister.rooms import decisions
 from cloister.rooms.definition import Definition, ImageReference, Reference, read_definition
 from cloister.rooms.events import (
     Body,
-    DatasetFetched,
     Event,
     KeyBound,
     KeyUnbound,
@@ -212,7 +211,7 @@ class PeerEnclave:
             yield Progress(node=body.node, status="finished")
             if body.fetch is True:
                 request = msgspec.structs.replace(request, body=FetchResult(node=body.node, job=body.job))
-        yield self.on_answer(request, self._answer(found, request, self._decide(found, user, request)))
+        yield self.on_answer(request, self._answer(found, request, self._decide(found, user, device.hex(), request)))
 
     def _answer(
         self, room: PeerRoom, request: Request, body: Done | RoomContent | RoomStatus | Dataset | Result | Log
@@ -223,7 +222,7 @@ class PeerEnclave:
         return Answer(body=body, checkpoint=note, consistency=tuple(proof))
 
     def _decide(
-        self, room: PeerRoom, user: str, request: Request
+        self, room: PeerRoom, user: str, asking: str, request: Request
     ) -> Done | RoomContent | RoomStatus | Dataset | Result | Log:
         state = room.state
         match request.body:
@@ -235,18 +234,18 @@ class PeerEnclave:
                     attached=tuple(Attached(node=node, manifest=found) for node, found in state.attached.items()),
                     keys=tuple(BoundKey(user=owner, key=key) for owner, keys in state.keys.items() for key in keys),
                 )
-            case AttachDataset(node=node, manifest=manifest, key=key, request=wish):
+            case AttachDataset(node=node, manifest=manifest, key=key, request=wish, readers=readers):
                 check_manifest(manifest)
                 check_key(key, manifest)
-                for event in decisions.attach(state, node, manifest.digest(), wish):
+                for event in decisions.attach(state, node, manifest.digest(), wish, readers or ()):
                     room.append(user, event)
                     room.datasets[node] = (manifest, key)
             case RemoveDataset(node=node, request=wish):
                 for event in decisions.remove(state, node, wish):
                     room.append(user, event)
             case FetchDataset(node=node):
+                room.append(user, decisions.fetch_dataset(state, node, asking))
                 manifest, key = room.datasets[node]
-                room.append(user, DatasetFetched(node=node, manifest=manifest.digest()))
                 return Dataset(manifest=manifest, key=key)
             case RunComputation(node=node, job=job):
                 self._run(room, user, node, job)

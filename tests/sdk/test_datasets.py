@@ -26,6 +26,7 @@ from cloister.rooms.vault import RECOVERY, DeviceBound, VaultDefinition, VaultOp
 from cloister.sdk.client import Client
 from cloister.sdk.datasets import SecretStoreOptions
 from cloister.sdk.key import Key
+from cloister.sdk.nodes import RawDataNode
 from tests.sdk.conftest import OWNER, Room, World
 from tests.sdk.hub_peer import problem
 from tests.sdk.vault_peer import PeerVault
@@ -136,6 +137,30 @@ def test_what_is_attached_is_not_deleted(world: World, publish: Callable[..., Ro
     other.text.upload_and_publish_dataset(io.BytesIO(DATA), key, "data.csv")
     other.client.delete_dataset(other.client.get_available_datasets()[0]["id"], force=True)
     assert other.client.get_available_datasets() == []
+
+
+@pytest.mark.parametrize("looked", [True, False])
+def test_a_key_that_nobody_has_looked_at_does_not_get_the_data(
+    world: World, publish: Callable[..., Room], looked: bool
+) -> None:
+    """A hub that lies binds a key of its own to a data owner, before data is attached, to fetch it then."""
+    room = publish(check_keys=(lambda _room, _keys: None) if looked else None)
+
+    def fetch(device: Client) -> bytes:
+        node = device.retrieve_analytics_dcr(room.dcr.id).get_node("text")
+        assert isinstance(node, RawDataNode)
+        with node.download_dataset() as stream:
+            return stream.read()
+
+    before, since = (world.client(home=home) for home in ("before", "since"))
+    before.retrieve_analytics_dcr(room.dcr.id)
+    room.text.upload_and_publish_dataset(io.BytesIO(DATA), Key(), "data.csv")
+    assert fetch(room.client) == DATA
+    for device in (since,) if looked else (before, since):
+        with pytest.raises(AuthorizationError, match="was not attached for this device"):
+            fetch(device)
+    if looked:
+        assert fetch(before) == DATA
 
 
 def test_an_interrupted_deletion_can_be_done_again(world: World) -> None:

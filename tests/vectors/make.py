@@ -192,7 +192,7 @@ def events() -> list[Event]:
     bodies: list[tuple[str, Body]] = [
         (OWNER, Published(definition=ROOM)),
         (HOSPITAL, KeyBound(user=HOSPITAL, key=DEVICE_PUBLIC.hex(), issuer="hub")),
-        (HOSPITAL, DatasetAttached(node="patients", manifest="a1" * 32, request="08" * 32)),
+        (HOSPITAL, DatasetAttached(node="patients", manifest="a1" * 32, request="08" * 32, readers=("11" * 32,))),
         (ANALYST, RunStarted(run="01" * 32, node="joined", cache_key="02" * 32, inputs=READ)),
         (ANALYST, RunFinished(run="01" * 32, node="joined", manifest="03" * 32, worker=WORKER)),
         (ANALYST, RunFailed(run="04" * 32, node="report")),

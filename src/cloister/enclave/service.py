@@ -406,7 +406,7 @@ class Service:
         except VerificationError as error:
             raise Refused("bad_request", str(error)) from None
         # 2. The node is free.
-        for event in decisions.attach(room.state, body.node, body.manifest.digest(), body.request):
+        for event in decisions.attach(room.state, body.node, body.manifest.digest(), body.request, body.readers or ()):
             # 3. The room has space for it. The log tells no sizes, so they are those of what is there.
             others = [room.secret(f"dataset/{node}", StoredDataset) for node in room.state.attached]
             there = sum(_ciphertext(other.manifest) for other in others if other is not None)

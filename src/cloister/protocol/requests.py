@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
 from cloister.formats.dataset import Manifest
@@ -11,6 +12,9 @@ from cloister.formats.encoding import Bytes32, Email, Hex32, Record, Size
 from cloister.protocol.vaults import VaultBody
 from cloister.protocol.workers import WorkerBody
 from cloister.rooms.definition import ImageReference
+
+MAX_READERS = 10_000
+"""Device keys that one dataset may be attached for."""
 
 
 class Describe(Record, frozen=True, kw_only=True, tag_field="type", tag="describe"):
@@ -50,6 +54,9 @@ class AttachDataset(Record, frozen=True, kw_only=True, tag_field="type", tag="at
     """Kept sealed beside the log; deleted when the dataset is removed."""
     request: Hex32
     """Chosen by the caller; a request that is delivered again, ever so late, changes nothing."""
+    readers: Annotated[tuple[Hex32, ...], msgspec.Meta(max_length=MAX_READERS)] | UnsetType = UNSET
+    """Device keys that may fetch the dataset, as far as they speak for data owners of the node by now: those that the
+    caller has looked at. Without it none may."""
 
 
 class RemoveDataset(Record, frozen=True, kw_only=True, tag_field="type", tag="remove_dataset"):
@@ -61,7 +68,7 @@ class RemoveDataset(Record, frozen=True, kw_only=True, tag_field="type", tag="re
 
 
 class FetchDataset(Record, frozen=True, kw_only=True, tag_field="type", tag="fetch_dataset"):
-    """Answered with `Dataset`: what a data owner of the node has attached, for all data owners of it."""
+    """Answered with `Dataset`: what a data owner of the node has attached, for the devices that it was attached for."""
 
     node: str
 

@@ -6,6 +6,10 @@ been answered before, or changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from msgspec import UNSET
+
 from cloister.errors import Refused
 from cloister.rooms.definition import Definition
 from cloister.rooms.events import (
@@ -60,8 +64,11 @@ def open_room(state: RoomState) -> None:
         raise Refused("conflict", "The room was stopped: nothing can be attached, run or fetched any more.")
 
 
-def attach(state: RoomState, node: str, manifest: str, request: str) -> list[Body]:
+def attach(state: RoomState, node: str, manifest: str, request: str, readers: Collection[str] = ()) -> list[Body]:
     """A dataset comes to a data node.
+
+    Args:
+        readers: device keys that it is attached for. Those count that speak for a data owner of the node by now.
 
     Raises:
         Refused: ``conflict``, where the room was stopped or the node has another dataset.
@@ -71,7 +78,10 @@ def attach(state: RoomState, node: str, manifest: str, request: str) -> list[Bod
         return []
     if node in state.attached:
         raise Refused("conflict", f"The data node {node!r} already has a dataset. Remove that one first.")
-    return [DatasetAttached(node=node, manifest=manifest, request=request)]
+    owners = (entry.user for entry in published(state).participants if node in entry.data_owner_of)
+    speaking = {key for owner in owners for key in state.keys.get(owner, ())}
+    known = tuple(sorted(speaking.intersection(readers)))
+    return [DatasetAttached(node=node, manifest=manifest, request=request, readers=known or UNSET)]
 
 
 def remove(state: RoomState, node: str, request: str) -> list[Body]:
@@ -92,8 +102,8 @@ def fetch_dataset(state: RoomState, node: str, key: str) -> DatasetFetched:
     """What is attached to a data node is shown to one of its data owners, who asks with this device key.
 
     Raises:
-        Refused: ``conflict``, where the room was stopped or the node has no dataset; ``forbidden``, where the key did
-            not speak for a data owner yet when that was attached.
+        Refused: ``conflict``, where the room was stopped or the node has no dataset; ``forbidden``, where it was not
+            attached for that device: whoever attached it has not seen its key.
     """
     open_room(state)
     there = state.attached.get(node)
@@ -102,8 +112,8 @@ def fetch_dataset(state: RoomState, node: str, key: str) -> DatasetFetched:
     if key not in state.readers.get(node, ()):
         raise Refused(
             "forbidden",
-            "The dataset was attached before this device came to this room, so it doesn't get it. Use a device that "
-            "was there, or have the dataset attached again.",
+            "The dataset was not attached for this device, so it doesn't get it. Use the device that has attached it; "
+            "or attach it anew once this one is in the room, with check_keys, so that its key is looked at.",
         )
     return DatasetFetched(node=node, manifest=there)
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from msgspec import UNSET, UnsetType
+
 from cloister.formats.encoding import Email, Hex32, Record, Size
 from cloister.formats.receipt import Attested, Input
 from cloister.rooms.definition import Definition
@@ -43,6 +45,8 @@ class DatasetAttached(Record, frozen=True, kw_only=True, tag_field="type", tag="
     """Digest of the manifest, which lists digests of ciphertext."""
     request: Hex32
     """The caller's id of this request: one that is delivered again, ever so late, changes nothing."""
+    readers: tuple[Hex32, ...] | UnsetType = UNSET
+    """Device keys that may fetch it; without it none may."""
 
 
 class DatasetRemoved(Record, frozen=True, kw_only=True, tag_field="type", tag="dataset_removed"):

@@ -79,8 +79,8 @@ class RoomState:
     attached: dict[str, str] = field(default_factory=dict)
     """Data node to the manifest digest of its dataset."""
     readers: dict[str, frozenset[str]] = field(default_factory=dict)
-    """Data node to the device keys that spoke for its data owners when its dataset was attached: whoever attached it
-    could see them. A key that was bound since, on whosever word, doesn't get at the data itself."""
+    """Data node to the device keys that its dataset was attached for: whoever attached it has looked at them. Any other
+    key, bound on whosever word, before or since, doesn't get at the data itself."""
     answered: set[tuple[str, str]] = field(default_factory=set)
     """Data node and id of every request that has attached or removed a dataset: one that is delivered again, late,
     must not undo what came after it."""
@@ -105,9 +105,9 @@ class RoomState:
             case KeyUnbound(user=user, key=key):
                 self.keys.get(user, set()).discard(key)
                 self.unbound.add((user, key))
-            case DatasetAttached(node=node, manifest=manifest, request=request):
+            case DatasetAttached(node=node, manifest=manifest, request=request, readers=readers):
                 self.attached[node] = manifest
-                self.readers[node] = self._keys_of_owners(node)
+                self.readers[node] = frozenset(readers or ())
                 self.answered.add((node, request))
             case DatasetRemoved(node=node, request=request):
                 self.attached.pop(node, None)
@@ -154,11 +154,6 @@ class RoomState:
         self.losses[run.cache_key] = self.losses.get(run.cache_key, 0) + 1
         if self.results.get(run.cache_key) == run.id:
             del self.results[run.cache_key]
-
-    def _keys_of_owners(self, node: str) -> frozenset[str]:
-        participants = self.definition.participants if self.definition is not None else ()
-        owners = (entry.user for entry in participants if node in entry.data_owner_of)
-        return frozenset(key for owner in owners for key in self.keys.get(owner, ()))
 
     def _withdraw(self, data_node: str) -> None:
         """Nothing that was derived from a removed dataset can be had any more."""

@@ -120,13 +120,13 @@ class DataNode(_Node):
             EvidenceRejected: the enclave is not proven, or another one has taken its place meanwhile.
             RollbackDetected: the room's log is not the one that this machine has seen. The key was not sent.
         """
-        shown = self._shown()
+        shown, readers = self._shown()
         # Noted first: what was noted and isn't attached does no harm, the other way round it might be deleted unasked.
         here = Attachment(room=self._context.link.room, node=self.id)
         manifest = self._context.datasets.upload(
             data, key, name, description, options=secret_store_options, attaching=(here,)
         )
-        self._attach(manifest, key, shown)
+        self._attach(manifest, key, shown, readers)
 
     def publish_dataset(self, manifest_hash: str, key: Key) -> None:
         """Attaches a dataset that you have uploaded before, here or on another machine.
@@ -142,24 +142,33 @@ class DataNode(_Node):
         """
         if not isinstance(key, Key):
             raise BadRequestError("The key must be a Key. get_dataset_key() gives one that is kept.")
-        shown = self._shown()
+        shown, readers = self._shown()
         manifest = self._context.datasets.manifest(manifest_hash)
         check_key(key.material, manifest)
         # Noted first, as there.
         self._context.datasets.note(manifest_hash, self._context.link.room, self.id)
-        self._attach(manifest, key, shown)
+        self._attach(manifest, key, shown, readers)
 
-    def _shown(self) -> bytes:
+    def _shown(self) -> tuple[bytes, tuple[str, ...]]:
         """The signing key of the enclave that has proven itself and has shown that its log of the room goes on from
         all that was seen. The dataset's key goes to that very enclave: a hub that leads to another one of the same
         software, where it has put up the same room for itself, gains nothing by it. Whose data it is sees first who
-        speaks for whom there."""
-        told = self._context.link.ask(ReadStatus(), RoomStatus)
-        check_keys(self._context.definition, bound_keys(told.body.keys), self._context.key_check)
-        return told.trusted.keys.signing
+        speaks for whom there.
 
-    def _attach(self, manifest: Manifest, key: Key, shown: bytes) -> None:
-        attach = AttachDataset(node=self.id, manifest=manifest, key=key.material, request=os.urandom(32).hex())
+        And the keys of data owners that may fetch it: those that nobody has looked at are on the hub's word alone."""
+        told = self._context.link.ask(ReadStatus(), RoomStatus)
+        definition, keys = self._context.definition, bound_keys(told.body.keys)
+        check_keys(definition, keys, self._context.key_check)
+        owners = [entry for entry in definition.participants if self.id in entry.data_owner_of]
+        readers = {self._context.link.identity.device_key.hex(), *(key for owner in owners for key in owner.keys)}
+        if self._context.key_check is not None:
+            readers.update(key for owner in owners for key in keys.get(owner.user, ()))
+        return told.trusted.keys.signing, tuple(sorted(readers))
+
+    def _attach(self, manifest: Manifest, key: Key, shown: bytes, readers: tuple[str, ...]) -> None:
+        attach = AttachDataset(
+            node=self.id, manifest=manifest, key=key.material, request=os.urandom(32).hex(), readers=readers
+        )
         self._context.link.ask(attach, Done, signing=shown)
 
     def remove_published_dataset(self) -> None:
@@ -176,11 +185,12 @@ class RawDataNode(DataNode):
     """A place for one file of any content."""
 
     def download_dataset(self) -> io.BufferedReader:
-        """What is attached here, as a stream: for the data owners of this node, whichever of them has attached it. That
-        it was fetched stands in the audit log.
+        """What is attached here, as a stream: for data owners of this node, on the device that has attached it, on
+        those whose keys the definition pins, and on those that were there when it was attached and that `check_keys` of
+        whoever attached it has let pass. That it was fetched stands in the audit log.
 
         Raises:
-            AuthorizationError: you are not data owner of this node.
+            AuthorizationError: you are not data owner of this node, or it was not attached for this device.
             BadRequestError: there is none, or the room was stopped.
             VerificationError: what came is not what was attached; raised while it is read.
         """
