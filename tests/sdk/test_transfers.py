@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import threading
 import tracemalloc
@@ -171,6 +172,32 @@ def test_patience_has_growing_pauses_and_an_end() -> None:
     with pytest.raises(Unavailable):
         Patience(pauses=(1, 2, 4), sleep=pauses.append).run(away)
     assert pauses == [1, 2, 4]
+
+
+def test_transfers_outlast_a_minute_without_a_network() -> None:
+    assert sum(Patience().longer().pauses) > 60
+    assert Patience(pauses=()).longer().pauses == ()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "silent", "ends"),
+    [(9, False, True), (10, False, False), (70, True, True), (180, True, False)],
+)
+def test_connections_that_were_good_are_made_anew_for_ever_and_silence_is_not(
+    seconds: int, silent: bool, ends: bool
+) -> None:
+    clock = itertools.count(step=seconds)
+    tries = 0
+
+    def broke() -> None:
+        nonlocal tries
+        tries += 1
+        if tries > 100:
+            raise BadRequestError("enough")
+        raise Unavailable("it broke", silent=silent)
+
+    with pytest.raises(Unavailable if ends else BadRequestError):
+        Patience(sleep=lambda seconds: None, monotonic=lambda: next(clock)).run(broke)
 
 
 def test_nothing_else_is_tried_again() -> None:

@@ -77,7 +77,9 @@ class Client:
         accepted(enclave_specs)
         self._enclave_specs = enclave_specs
         self._check_keys = check_keys
-        self._transfers = Transfers(hub, patience, reporter, UploadRecords(folder, hub.url, self._identity.email))
+        self._transfers = Transfers(
+            hub, patience.longer(), reporter, UploadRecords(folder, hub.url, self._identity.email)
+        )
         self._vault = Vault(
             hub, folder, self.user_email, self.device_key, self._link, self._issuer, patience=patience, named=vault
         )

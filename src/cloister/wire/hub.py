@@ -307,10 +307,11 @@ def _translated() -> Iterator[None]:
     The library's exceptions hold the request with its token, so they are let go of, not chained.
     """
     reason: str | None = None
+    silent = False
     try:
         yield
     except httpx.TimeoutException:
-        reason = "it did not answer in time"
+        reason, silent = "it did not answer in time", True
     except httpx.ConnectError as error:
         reason = f"no connection ({error})"
     except (httpx.TransportError, httpx.StreamError) as error:
@@ -319,7 +320,8 @@ def _translated() -> Iterator[None]:
         reason = "its answer is garbled"
     if reason is not None:
         raise Unavailable(
-            f"The hub could not be reached: {reason}. Check CLOISTER_URL and the network, and that the hub runs."
+            f"The hub could not be reached: {reason}. Check CLOISTER_URL and the network, and that the hub runs.",
+            silent=silent,
         )
 
 
