@@ -49,13 +49,15 @@ def test_in_and_out(stranger: User) -> None:
     assert out.code == 1
     assert "cloister login EMAIL" in out.errors
     assert "Nobody was logged in" in stranger.well("logout").errors
+    assert stranger.well("logout", "--json").document == {"loggedOut": False}
 
 
 def test_the_token_comes_from_a_file(stranger: User, tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text(f"{stranger.token}\n")
     stranger.well("login", "--url", stranger.url, OWNER, "--token-file", str(file))
-    stranger.well("login", "--token-file", "-", OWNER, typed=stranger.token, CLOISTER_URL=stranger.url)
+    told = stranger.well("login", "--token-file", "-", OWNER, "--json", typed=stranger.token, CLOISTER_URL=stranger.url)
+    assert told.document == {"email": OWNER, "url": stranger.url, "protected": False}
     assert stranger.well("room", "list", "--json").document == {"rooms": []}
     file.write_bytes(b"\xff\xfe")
     assert stranger.do("login", "--url", stranger.url, OWNER, typed="\n").code == 1

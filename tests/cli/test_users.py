@@ -219,11 +219,11 @@ def test_a_second_machine(owner: User, text: Path) -> None:
     with pytest.warns(UserWarning, match="cloister vault admit"):
         shown = owner.well("vault", "show", "--json").document
     assert [device["admitted"] for device in shown["devices"]] == [True, False]
-    owner.well("vault", "admit", key)
+    assert owner.well("vault", "admit", key, "--json").document == {"admitted": key}
     assert "this machine" in owner.well("vault", "show").output
     second.well("data", "get", digest, "-o", "x")
     assert second.do("data", "put", str(text), CLOISTER_VAULT=shown["id"]).code == 0
-    owner.well("vault", "dismiss", key)
+    assert owner.well("vault", "dismiss", key, "--json").document == {"dismissed": key}
     assert second.do("data", "list").code != 0
 
 

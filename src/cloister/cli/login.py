@@ -29,7 +29,8 @@ _MAX_TOKEN = 4096
     type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
     help="A file with the API token; - is standard input.",
 )
-def login(email: str, url: str | None, token_file: Path | None) -> None:
+@json_option
+def login(email: str, url: str | None, token_file: Path | None, as_json: bool) -> None:
     """Let this machine act for the user EMAIL: check an API token, and keep it.
 
     Whoever runs the hub hands out tokens (`cloister user add`). Without --token-file it is asked for, and not shown; or
@@ -58,12 +59,16 @@ def login(email: str, url: str | None, token_file: Path | None) -> None:
         raise CloisterError(
             f"{folder.path} can't be written ({error.strerror}). Make it writable, or name another by CLOISTER_HOME."
         ) from None
+    if as_json:
+        document({"email": account, "url": where, "protected": bool(passphrase)})
+        return
     protected = ", under your passphrase" if passphrase else ""
     remark(f"Logged in at {where} as {plain(account)}. The token is kept in {folder.path}{protected}.")
 
 
 @click.command(short_help="Forget the token on this machine.")
-def logout() -> None:
+@json_option
+def logout(as_json: bool) -> None:
     """Forget the API token on this machine.
 
     \b
@@ -76,7 +81,10 @@ def logout() -> None:
         there = forget(state())
     except OSError as error:
         raise CloisterError(f"The token is still there: {error.filename}: {error.strerror}.") from None
-    remark("Logged out." if there else "Nobody was logged in.")
+    if as_json:
+        document({"loggedOut": there})
+    else:
+        remark("Logged out." if there else "Nobody was logged in.")
 
 
 @click.command(short_help="Show who you are to hub and rooms.")

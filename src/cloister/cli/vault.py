@@ -48,25 +48,33 @@ def show(session: Session, as_json: bool) -> None:
 
 @vault.command(short_help="Let another machine of yours see the keys.")
 @click.argument("key")
+@json_option
 @as_user
-def admit(session: Session, key: str) -> None:
+def admit(session: Session, key: str, as_json: bool) -> None:
     """Let another machine of yours see the keys in your vault. KEY is what `cloister whoami` shows there: compare it.
 
     \b
         cloister vault admit 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
     """
     session.client.admit_device(key)
-    remark("It sees your keys now.")
+    if as_json:
+        document({"admitted": key})
+    else:
+        remark("It sees your keys now.")
 
 
 @vault.command(short_help="Put a machine out of your vault, for good.")
 @click.argument("key")
+@json_option
 @as_user
-def dismiss(session: Session, key: str) -> None:
+def dismiss(session: Session, key: str, as_json: bool) -> None:
     """Put a machine out of your vault, for good: one that was lost, or that you don't know. KEY is its device key.
 
     \b
         cloister vault dismiss 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
     """
     session.client.dismiss_device(key)
-    remark("It is out.")
+    if as_json:
+        document({"dismissed": key})
+    else:
+        remark("It is out.")
