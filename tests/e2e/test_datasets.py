@@ -16,7 +16,7 @@ import pytest
 
 from cloister.analytics import AnalyticsDcrBuilder, PythonComputeNodeDefinition, RawDataNodeDefinition
 from cloister.cli.layout import Layout
-from cloister.errors import AuthorizationError, BadRequestError, NotFoundError, RollbackDetected
+from cloister.errors import AuthorizationError, BadRequestError, EnclaveError, NotFoundError, RollbackDetected
 from cloister.formats.dataset import PART_SIZE
 from cloister.hub.app import create_app
 from cloister.hub.collection import collect
@@ -90,7 +90,30 @@ def test_vaults_of_others_are_not_there(running: Installation) -> None:
     assert other.vault_id != mine.vault_id
     with pytest.raises(NotFoundError):
         other.delete_dataset(digest, force=True)
+    # Nor into a room of one's own, with whatever key.
+    room = publish(other)
+    for key in (mine.get_dataset_key(digest), Key()):
+        with pytest.raises(NotFoundError, match="You have no dataset"):
+            data_node(room, "text").publish_dataset(digest, key)
+    assert room.status().attached == ()
     mine.delete_dataset(digest)
+
+
+def test_an_attached_dataset_that_is_deleted_all_the_same(running: Installation) -> None:
+    """What was computed stays; what is computed anew says which input is gone; and it can be attached anew."""
+    client = running.client("forced@datasets.example")
+    room = publish(client)
+    data_node(room, "text").upload_and_publish_dataset(b"1234", Key(), "text")
+    (digest,) = (each["id"] for each in client.get_available_datasets())
+    with pytest.raises(BadRequestError, match=r"attached to the data node 'text' .* or force it"):
+        client.delete_dataset(digest)
+    client.delete_dataset(digest, force=True)
+    assert client.get_available_datasets() == []
+    with pytest.raises(EnclaveError, match="The input 'text'"):
+        run(room, "count")
+    data_node(room, "text").remove_published_dataset()
+    data_node(room, "text").upload_and_publish_dataset(b"12345", Key(), "text")
+    assert run(room, "count").read("count.txt") == b"5"
 
 
 def test_the_hub_keeps_what_is_of_use_and_nothing_else(running: Installation) -> None:

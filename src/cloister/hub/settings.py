@@ -44,7 +44,7 @@ class HubSettings:
     json_bytes: int = 1 * MIB
     """The largest body of every other request, in bytes."""
     idle_seconds: float = 60.0
-    """How long a request body may stall before the request is given up."""
+    """How long a request's body may stall, and all lines before it take, before the request is given up."""
     silence_seconds: float = SILENCE_SECONDS
     """After how long a client's or worker's machine that acknowledges nothing, or an enclave that gives no sign of
     life, is taken for gone. Three times the enclave's `heartbeat_seconds` at least."""
