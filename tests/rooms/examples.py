@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from cloister.rooms.definition import Definition, ImageReference, Issuer, Participant, Reference
-from cloister.rooms.nodes import PythonNode, RawDataNode, TextFile
+from cloister.rooms.environments import LockedPackage
+from cloister.rooms.nodes import PythonEnvironmentNode, PythonNode, RawDataNode, TextFile
 
 OWNER, HOSPITAL, LAB, ANALYST, OUTSIDER = (
     f"{name}@example.org" for name in ("owner", "hospital", "lab", "analyst", "outsider")
@@ -53,6 +54,30 @@ ROOM = Definition(
     ),
     images=(ImageReference(name="python", measurement="66" * 32),),
 )
+
+
+WITH_ENVIRONMENT = msgspec.structs.replace(
+    ROOM,
+    nodes=(
+        *NODES,
+        PythonEnvironmentNode(
+            id="packages",
+            name="packages",
+            requirements="six  # of ours\n",
+            lock=(LockedPackage(name="six", version="1.16.0", sha256=("8a" * 32,)),),
+            image="python",
+        ),
+        PythonNode(
+            id="model",
+            name="model",
+            script="import six\n",
+            dependencies=("patients",),
+            image="python",
+            environment="packages",
+        ),
+    ),
+)
+"""The same with packages that a script brings along."""
 
 
 def room(**changes: Any) -> Definition:

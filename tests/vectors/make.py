@@ -81,7 +81,7 @@ from cloister.sdk.datasets import Attachment, DatasetRecord
 from cloister.trust import software
 from cloister.trust.evidence import ENCLAVE_LABEL, WORKER_LABEL, Evidence, report_data
 from tests import messages
-from tests.rooms.examples import ANALYST, HOSPITAL, OWNER, ROOM
+from tests.rooms.examples import ANALYST, HOSPITAL, OWNER, ROOM, WITH_ENVIRONMENT
 
 FOLDER = Path(__file__).parent
 SIGNING_SEED, DEVICE_SEED, ISSUER_SEED = b"\x01" * 32, b"\x02" * 32, b"\x03" * 32
@@ -225,6 +225,14 @@ def rooms() -> dict[str, Any]:
             }
             for attached in (ATTACHED, {**ATTACHED, "lab": "b2" * 32})
         ],
+        "with_environment": {
+            "definition": WITH_ENVIRONMENT.canonical().decode(),
+            "id": WITH_ENVIRONMENT.id(),
+            "cache_keys": {
+                step.node.id: step.cache_key
+                for step in plan(WITH_ENVIRONMENT, WITH_ENVIRONMENT.id(), "model", ATTACHED)
+            },
+        },
         "run_id": {"job": "07" * 32, "node": "report", "run": run_id("07" * 32, "report")},
         "events": [
             {

@@ -174,6 +174,10 @@ def test_rooms() -> None:
     for each in vector["plans"]:
         steps = plan(definition, vector["id"], each["target"], each["attached"])
         assert {step.node.id: step.cache_key for step in steps} == each["cache_keys"]
+    bringing = vector["with_environment"]
+    definition = read_definition(bringing["definition"].encode(), room=bringing["id"])
+    steps = plan(definition, bringing["id"], "model", {"patients": "a1" * 32})
+    assert {step.node.id: step.cache_key for step in steps} == bringing["cache_keys"]
     for each in vector["events"]:
         data = each["canonical"].encode()
         assert canonical(decode_canonical(data, Event, what="an event")) == data
