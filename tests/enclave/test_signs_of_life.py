@@ -25,7 +25,7 @@ async def test_they_come_until_something_else_does() -> None:
         await heard.wait()
         yield Answer(body=Done())
 
-    opened = []
+    opened: list[tuple[Frame, bool]] = []
     async with contextlib.aclosing(seal_frames(answering(), exchange, 0.01)) as sealed:
         async for data in sealed:
             content, last = exchange.open_frame(len(opened), data[4:])
