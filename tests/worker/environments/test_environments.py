@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -218,8 +219,25 @@ def test_a_damaged_one_is_made_again(bench: Bench) -> None:
     file = bench.store / environment_digest(lock, bench.image.measurement) / f"layer{PLACE}/greeting.py"
     file.write_text("TEXT = 'of somebody else'\n")
     assert bench.install(lock).measurement == made.measurement
-    assert "hello" not in file.read_text()
     assert "WORD" in file.read_text()
+    shutil.rmtree(file.parent.parent)
+    assert bench.install(lock).measurement == made.measurement
+    assert "WORD" in file.read_text()
+
+
+def test_what_a_killed_worker_left_is_removed(bench: Bench) -> None:
+    greeting(bench)
+    lock = bench.resolve("greeting")
+    left = bench.store / f".new-{environment_digest(lock, bench.image.measurement)}.killed"
+    (left / "ready/layer").mkdir(parents=True)
+    bench.install(lock)
+    assert not left.exists()
+
+
+def test_an_environment_of_nothing_changes_nothing(bench: Bench) -> None:
+    assert bench.resolve("# for later\n") == ()
+    assert bench.index.asked == []
+    assert bench.told("import json, numpy; print(json.dumps(numpy.__file__))", ()).startswith("/usr/local/lib")
 
 
 @pytest.mark.slow

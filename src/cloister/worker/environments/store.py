@@ -138,7 +138,11 @@ class Environments:
         if made is None:
             return None
         if digest not in self._verified:
-            if measure_tree(place / "layer") != made.measurement:
+            try:
+                sound = measure_tree(place / "layer") == made.measurement
+            except (OSError, ValueError):
+                sound = False
+            if not sound:
                 return None
             self._verified.add(digest)
         return made
@@ -153,7 +157,9 @@ class Environments:
     ) -> None:
         """The lock is held alone."""
         self._make_room(0)
-        work = Path(tempfile.mkdtemp(prefix=".new-", dir=self._store))
+        for stale in self._store.glob(f".new-{place.name}.*"):
+            shutil.rmtree(stale, ignore_errors=True)  # of a worker that was killed: the lock is ours
+        work = Path(tempfile.mkdtemp(prefix=f".new-{place.name}.", dir=self._store))
         try:
             layer = work / "ready/layer"
             layer.mkdir(parents=True)
