@@ -17,24 +17,21 @@ from cloister.enclave.execution import Executor
 from cloister.enclave.limits import Allowances, Meter
 from cloister.enclave.metrics import REQUESTS
 from cloister.enclave.open_rooms import MEMORY_BYTES, OpenRooms
+from cloister.enclave.requests import Requests
 from cloister.enclave.resolving import resolve
 from cloister.enclave.room import LogClosed, Room
 from cloister.enclave.sealing import blob_label
 from cloister.enclave.store import SealedStore, StoreFailed
-from cloister.enclave.tasks import StoredDataset, StoredResult
 from cloister.enclave.vault import Vaults
 from cloister.enclave.workers import Workers
 from cloister.errors import DefinitionInvalid, LogTampered, Refused, VerificationError
-from cloister.formats.dataset import Manifest, check_key, check_manifest
 from cloister.formats.encoding import decode, normal_email, sha256
 from cloister.formats.sealed import OpenedRequest
 from cloister.protocol import (
     AdmitDevice,
     Answer,
     AttachDataset,
-    Attached,
     AwaitJob,
-    BoundKey,
     CancelJob,
     Dataset,
     Describe,
@@ -73,13 +70,10 @@ from cloister.protocol import (
 from cloister.rooms import decisions
 from cloister.rooms.decisions import published
 from cloister.rooms.definition import Reference, read_definition
-from cloister.rooms.events import ENCLAVE, KeyBound, LogRead, Published, ResultFetched, RunVoided
+from cloister.rooms.events import ENCLAVE, KeyBound, Published, RunVoided
 from cloister.rooms.nodes import RawDataNode
 from cloister.rooms.permissions import NO_SUCH_ROOM, Action, authorise
-from cloister.rooms.planning import derived
 
-LOG_BYTES = 8 * 1024 * 1024
-"""Of events in one answer; the rest is asked for."""
 ACTIONS: dict[type[RoomBody], Action] = {
     RetrieveRoom: Action.READ_DEFINITION,
     ReadStatus: Action.READ_STATUS,
@@ -132,6 +126,7 @@ class Service:
         self._clock = clock
         self._vaults = Vaults(store, key, signing, clock, self._meter, monotonic)
         self._executor = Executor(workers, reference, signing, clock, self._meter)
+        self._requests = Requests(self._executor, clock, self._meter)
         self._undone: set[str] = set()
         """Rooms in memory to which something has happened before that their logs don't say yet."""
         self._rooms = OpenRooms(self._make, self._opened, self._let_go, memory_bytes=memory_bytes)
@@ -337,7 +332,7 @@ class Service:
                     return
             else:
                 async with room.lock:
-                    answer = await self._answer(room, request, await self._decide(room, asker, body, account))
+                    answer = await self._answer(room, request, await self._requests.decide(room, asker, body, account))
                 yield answer
                 return
         # Whoever was let in before the wait may have lost the right to the result since: all is asked anew.
@@ -346,125 +341,9 @@ class Service:
             async for frame in frames:
                 yield frame
 
-    async def _decide(
-        self, room: Room, asker: Asker, body: RoomBody, account: str
-    ) -> Done | RoomContent | RoomStatus | Dataset | Result | Log:
-        """Decides and appends. The room's lock is held."""
-        state, user = room.state, asker.user
-        match body:
-            case RetrieveRoom():
-                return RoomContent(definition=published(state).canonical())
-            case ReadStatus():
-                return self._status(room)
-            case AttachDataset():
-                return await self._attach(room, user, body)
-            case RemoveDataset(node=node, request=request):
-                for event in decisions.remove(state, node, request):
-                    await room.append(room.prepare(user, event, self._clock()), delete=self._secrets_of(room, node))
-                    self._executor.withdraw(room, "input removed", data_node=node)
-                return Done()
-            case FetchDataset(node=node):
-                shown = decisions.fetch_dataset(state, node, asker.key)
-                data = room.secret(f"dataset/{node}", StoredDataset)
-                if data is None:
-                    raise Refused("failed", f"The key of {node!r} is gone. Remove its data and attach it again.")
-                await room.append(room.prepare(user, shown, self._clock()))
-                return Dataset(manifest=data.manifest, key=data.key)
-            case RunComputation(node=node, job=job, lost=lost):
-                for event in decisions.lose(state, node, lost) if lost is not UNSET else ():
-                    gone = [f"result/{lost}"]
-                    await room.append(room.prepare(user, event, self._clock()), delete=gone)
-                self._executor.start(room, node, user, job, account)
-                return Done()
-            case CancelJob(job=job):
-                self._executor.cancel(room, user, job)
-                return Done()
-            case FetchResult(node=node, job=job):
-                run = decisions.fetch(state, room.id, node, self._executor.run_of(room, node, job) if job else None)
-                return await self._fetch(room, user, node, run.id)
-            case ReadLog(start=start):
-                size = state.size + 1
-                await room.append(room.prepare(user, LogRead(size=size), self._clock()))
-                return Log(events=await asyncio.to_thread(room.events, start, LOG_BYTES))
-            case StopRoom():
-                for event in decisions.stop(state):
-                    await room.append(room.prepare(user, event, self._clock()), delete=self._all_keys(room))
-                    self._executor.withdraw(room, "room stopped")
-                return Done()
-            case UnbindKey(key=key):
-                for event in decisions.unbind(state, user, key, asker.key):
-                    await room.append(room.prepare(user, event, self._clock()))
-                return Done()
-            case AwaitJob():
-                raise AssertionError("watched without the lock")
-
-    async def _attach(self, room: Room, user: str, body: AttachDataset) -> Done:
-        # 1. The manifest makes sense and the key is the dataset's.
-        try:
-            check_manifest(body.manifest)
-            check_key(body.key, body.manifest)
-        except VerificationError as error:
-            raise Refused("bad_request", str(error)) from None
-        # 2. The node is free.
-        for event in decisions.attach(room.state, body.node, body.manifest.digest(), body.request, body.readers or ()):
-            # 3. The room has space for it. The log tells no sizes, so they are those of what is there.
-            others = [room.secret(f"dataset/{node}", StoredDataset) for node in room.state.attached]
-            there = sum(_ciphertext(other.manifest) for other in others if other is not None)
-            self._meter.attachment(there, _ciphertext(body.manifest))
-            stored = StoredDataset(manifest=body.manifest, key=body.key)
-            await room.append(
-                room.prepare(user, event, self._clock()),
-                put={f"dataset/{body.node}": stored},
-                holds={f"dataset/{body.node}": body.manifest.dataset},
-            )
-        return Done()
-
-    async def _fetch(self, room: Room, user: str, node: str, run: str) -> Result:
-        stored = room.secret(f"result/{run}", StoredResult)
-        if stored is None:
-            raise Refused("failed", f"The key of this result is gone. Run {node!r} again.")
-        await room.append(room.prepare(user, ResultFetched(run=run, node=node), self._clock()))
-        definition_node = published(room.state).node(node)
-        return Result(
-            manifest=stored.manifest,
-            key=stored.key,
-            name=f"{definition_node.name if definition_node else node}.zip",
-            receipt=stored.receipt,
-            commitment=stored.commitment,
-        )
-
-    @staticmethod
-    def _secrets_of(room: Room, data_node: str) -> list[str]:
-        """Names of the secrets that end with a dataset: its own, and those of everything derived from it."""
-        reading = derived(published(room.state), data_node)
-        runs = [run.id for run in room.state.runs.values() if run.node in reading]
-        return [f"dataset/{data_node}", *(f"{kind}/{run}" for run in runs for kind in ("result", "failure"))]
-
-    @staticmethod
-    def _all_keys(room: Room) -> list[str]:
-        """Names of the secrets that nobody can ask for any more once the room is stopped."""
-        state = room.state
-        return [*(f"dataset/{node}" for node in state.attached), *(f"result/{run}" for run in state.results.values())]
-
-    @staticmethod
-    def _status(room: Room) -> RoomStatus:
-        state = room.state
-        return RoomStatus(
-            stopped=state.stopped,
-            attached=tuple(Attached(node=node, manifest=digest) for node, digest in sorted(state.attached.items())),
-            keys=tuple(
-                BoundKey(user=user, key=key) for user, keys in sorted(state.keys.items()) for key in sorted(keys)
-            ),
-        )
-
     @staticmethod
     async def _answer(
         room: Room, request: Request, body: Done | RoomContent | RoomStatus | Dataset | Result | Log
     ) -> Answer:
         checkpoint, consistency = await room.proven(request.seen)
         return Answer(body=body, checkpoint=checkpoint, consistency=consistency, restored=room.state.restored or UNSET)
-
-
-def _ciphertext(manifest: Manifest) -> int:
-    """How many bytes the hub keeps of a dataset."""
-    return sum(part.size for part in manifest.parts)
