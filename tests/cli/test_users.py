@@ -240,3 +240,9 @@ def test_a_device_key_that_comes_between(owner: User, text: Path, world: World) 
     told = owner.do("data", "attach", "upper", "text", str(text))
     assert (told.code, "Another device key was bound" in told.errors) == (4, True)
     assert owner.well("room", "show", "upper", "--json").document["nodes"][0]["dataset"] is None
+
+
+def test_what_others_say_gives_the_terminal_no_orders(owner: User, world: World) -> None:
+    world.hub.on_request = lambda request: problem(403, "forbidden", "No.\x1b[2J\x9b31m Ask\nsomebody.")
+    told = owner.do("room", "list")
+    assert (told.code, told.errors) == (4, "cloister: No.?[2J?31m Ask\nsomebody.\n")

@@ -9,7 +9,7 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from cloister.cli import cloister, exit_code
+from cloister.cli import cloister, exit_code, message
 from cloister.errors import CloisterError
 
 CLEAN = {"CLOISTER_URL": None, "CLOISTER_TOKEN": None, "DECENTRIQ_HOST": None, "CLOISTER_DEVICE_PASSPHRASE": None}
@@ -52,7 +52,7 @@ class User:
             return Ran(told.exit_code, told.stdout, told.stderr)
         if not isinstance(told.exception, CloisterError):
             raise told.exception
-        return Ran(exit_code(told.exception), told.stdout, f"{told.stderr}cloister: {told.exception}\n")
+        return Ran(exit_code(told.exception), told.stdout, f"{told.stderr}{message(told.exception)}\n")
 
     def well(self, *words: str, typed: str | None = None, **environment: str) -> Ran:
         """Runs a command that succeeds."""

@@ -9,6 +9,7 @@ from typing import TextIO
 
 import click
 
+from cloister.cli.shown import plain
 from cloister.errors import AuthorizationError, CloisterError, EnclaveError, VerificationError
 from cloister.version import VERSION
 
@@ -102,8 +103,13 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except CloisterError as error:
-        click.echo(f"cloister: {error}", err=True)
+        click.echo(message(error), err=True)
         sys.exit(exit_code(error))
+
+
+def message(error: CloisterError) -> str:
+    """What a person sees of an error. It may hold what a script or another machine has said."""
+    return "cloister: " + plain(str(error), keep="\n\t")
 
 
 def exit_code(error: CloisterError) -> int:
