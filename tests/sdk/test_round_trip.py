@@ -89,6 +89,7 @@ def test_a_retrieved_definition_is_the_published_one(definition: AnalyticsDcrDef
         enclaves=(KNOWN,),
         workers=(KNOWN,),
         images=[ImageReference(name=name, measurement="33" * 32) for name in definition.images],
+        locks={},
     )
     sent = complete.canonical()
     retrieved = read_definition(sent, room=complete.id())
