@@ -31,6 +31,7 @@ SECONDS = 120
 PART = "PUT /v1/blobs/{blob_id}/parts/{index}"
 ROOM = "PUT /v1/rooms/{room_id}"
 PLACE = "POST /v1/blobs/{blob_id}/parts/{index}/place"
+PLACED = "POST /v1/blobs/{blob_id}/parts/{index}/placed"
 MESSAGES = "POST /v1/enclave/messages"
 
 CONFIG = """
@@ -65,6 +66,11 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 401, 403, 429]
 include-name = "{place}"
 checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 409, 413, 429]
 
+# ... that what was permitted was sent ...
+[[operations]]
+include-name = "{placed}"
+checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 401, 403, 404, 409, 429]
+
 # ... and messages are the enclave's to judge.
 [[operations]]
 include-name = "{messages}"
@@ -93,7 +99,7 @@ def strict(document: dict[str, Any]) -> dict[str, Any]:
 def run(target: Target, token: str | None, *options: str) -> None:
     """One run of Schemathesis; what it has found is what the test says."""
     (target.folder / "schemathesis.toml").write_text(
-        CONFIG.format(part=PART, room=ROOM, place=PLACE, messages=MESSAGES)
+        CONFIG.format(part=PART, room=ROOM, place=PLACE, placed=PLACED, messages=MESSAGES)
     )
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(target.folder / "schemathesis.toml")]
     command += ["run", str(target.folder / "openapi.json"), "--url", target.url, "--checks", "all", *options]

@@ -23,8 +23,8 @@ from tests.enclave.peers import Enclave, Meeting
 from tests.rooms.examples import python
 
 OWNER = "owner@example.org"
-EVENTS = 25_000
-NAME = "m" * 1200
+EVENTS = 13_000
+NAME = "m" * 2400
 """So that they are several pages."""
 
 

@@ -319,4 +319,4 @@ class expecting:  # noqa: N801 - read as a word
 def test_blobs_of_two_users(tmp_path: Path) -> None:
     with open_database(HubSettings(data=tmp_path)) as database:
         machine = type("Machine", (Shelf,), {"database": database})
-        run_state_machine_as_test(machine, settings=settings(max_examples=30, stateful_step_count=40, derandomize=True))
+        run_state_machine_as_test(machine, settings=settings(max_examples=20, stateful_step_count=40, derandomize=True))
