@@ -39,13 +39,13 @@ def test_one_that_answers(hub: RunningHub) -> None:
     ("url", "words"),
     [
         ("https://no-such-host.invalid", "no such host"),
-        (f"http://127.0.0.1:{free_port()}", "nobody listens"),
+        ("http://127.0.0.1:{port}", "nobody listens"),
         ("hub.example.org", "that is no address"),
         ("ftp://127.0.0.1", "that is no address"),
     ],
 )
 def test_nobody_there(url: str, words: str) -> None:
-    assert words in (problem(url, "/healthz") or "")
+    assert words in (problem(url.format(port=free_port()), "/healthz") or "")
 
 
 def test_tls_that_does_not_fit(hub: RunningHub, tmp_path: Path) -> None:
