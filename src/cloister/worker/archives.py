@@ -37,7 +37,12 @@ def open_archive(file: IO[bytes]) -> zipfile.ZipFile:
         if member.compress_type not in _METHODS:
             raise ArchiveInvalid("it is compressed as results aren't.")
         parts = member.filename.split("/")
-        if member.is_dir() or not all(part not in ("", ".", "..") for part in parts) or "\0" in member.filename:
+        if (
+            not member.filename
+            or member.is_dir()
+            or not all(part not in ("", ".", "..") for part in parts)
+            or "\0" in member.filename
+        ):
             raise ArchiveInvalid("a name in it isn't one that results have.")
     return archive
 

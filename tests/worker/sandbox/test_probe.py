@@ -130,18 +130,18 @@ def test_kata_is_refused_in_words(machine: Machine, tmp_path: Path, name: str, v
         Runtime.named(str(program))
 
 
-ROOTLESS = {
-    "another user": [],
-    "root of a user namespace": ["unshare", "--user", "--map-root-user", "--mount"],
-}
+NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
+ROOTLESS = {"another user": NOBODY, "root of a user namespace": NAMESPACE}
 DETECT = "from pathlib import Path; from cloister.worker.sandbox import probe; probe.detect(Path('/nowhere'))"
 
 
 @pytest.mark.parametrize("who", ROOTLESS)
 def test_rootless_workers_are_refused_in_words(who: str) -> None:
     """Also with a control group of their own: a user's mounts can't be kept out of swap, nor be images."""
-    command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *ROOTLESS[who]]
-    refused = subprocess.run([*command, sys.executable, "-c", DETECT], capture_output=True, text=True, check=False)
+    refused = subprocess.run(
+        [*ROOTLESS[who], sys.executable, "-c", DETECT], capture_output=True, text=True, check=False
+    )
     assert refused.returncode == 1
     assert "SandboxUnavailable: A worker has to be started by this machine's root" in refused.stderr
     assert "may be swapped out" in refused.stderr
@@ -154,7 +154,7 @@ def test_an_image_that_nothing_can_be_tried_in(tmp_path: Path) -> None:
 
 def test_what_a_rootless_worker_could_not_do() -> None:
     """Should this fail some day, kernels have learnt what rootless workers need, and ADR 20 can be thought over."""
-    alone = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *ROOTLESS["root of a user namespace"]]
+    alone = [*NOBODY, *NAMESPACE]
     with tempfile.TemporaryDirectory() as place:
         Path(place).chmod(0o755)
         attempt = f"mount -t tmpfs tmpfs {place} && echo mounted && mount -t tmpfs -o noswap tmpfs {place}"
