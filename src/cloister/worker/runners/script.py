@@ -16,6 +16,7 @@ error names a limit, or places and classes that its reader knows from the defini
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -102,11 +103,16 @@ def blueprint(
         argv=language.argv,
         image_root=image_root,
         layers=layers,
-        launcher=language.launcher.read_text(),
+        launcher=_text(language.launcher),
         language=language.name,
         threads=bundle.threads(limits),
         code_target=frame.code_target(inputs),
     )
+
+
+@functools.cache
+def _text(file: Path) -> str:
+    return file.read_text()
 
 
 def run_script(
