@@ -276,7 +276,8 @@ class Running:
     def done(self) -> bytes:
         self.thread.join(START_SECONDS)
         assert self.results, "no result"
-        return self.results[0].read("done")
+        with self.results[0] as archive:
+            return archive.read("done")
 
 
 def script_of(worker: Part) -> psutil.Process:

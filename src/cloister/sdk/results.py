@@ -21,6 +21,14 @@ _IN_MEMORY = 32 * 1024 * 1024
 """Bytes; larger results go to a temporary file that has no name."""
 
 
+class _ResultFile(tempfile.SpooledTemporaryFile[bytes]):
+    """Scripts written after the documentation never close the archive that they are given: that is no leak to warn of,
+    as what nobody refers to any more closes itself."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
 def check_receipt(
     result: Result, definition: Definition, room: str, node: ComputeNode, trusted: Trusted, log: Checkpoint
 ) -> ReceiptBody:
@@ -77,7 +85,7 @@ def fetch_result(transfers: Transfers, result: Result) -> IO[bytes]:
         DecryptionFailed: what the hub has is not this result.
         ApiError: the hub refused, or stayed away.
     """
-    file = cast(IO[bytes], tempfile.SpooledTemporaryFile(_IN_MEMORY, prefix="cloister-"))  # noqa: SIM115
+    file = cast(IO[bytes], _ResultFile(_IN_MEMORY, prefix="cloister-"))
     try:
         digest = hashlib.sha256()
         with transfers.stream(result.manifest, result.key, result.name) as pieces:
