@@ -24,7 +24,8 @@ from cloister.rooms.definition import (
     read_definition,
 )
 from cloister.rooms.limits import Limits
-from cloister.rooms.nodes import Node, RawDataNode, TextFile, topological_order
+from cloister.rooms.graph import topological_order
+from cloister.rooms.nodes import Node, RawDataNode, TextFile
 from cloister.rooms.planning import derived, plan
 from tests.rooms.examples import ANALYST, HOSPITAL, NODES, OWNER, ROOM, python, room
 

@@ -9,7 +9,7 @@ enum PrimitiveType  { INT64 = 0; STRING = 1; FLOAT64 = 2; }
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
@@ -26,7 +26,7 @@ class Column(NamedTuple):
     nullable: bool
 
 
-def _message() -> type:
+def _message() -> Any:
     """The class of a message with one field, a TableSchema: its bytes are a tag, then the length-delimited schema."""
     file = descriptor_pb2.FileDescriptorProto(name="cloister/table.proto", package="cloister.table", syntax="proto3")
     primitive = file.enum_type.add(name="PrimitiveType")
@@ -35,11 +35,11 @@ def _message() -> type:
     field = descriptor_pb2.FieldDescriptorProto
     once, many = field.LABEL_OPTIONAL, field.LABEL_REPEATED
 
-    kind = file.message_type.add(name="ColumnType").field
-    kind.add(
+    column_type = file.message_type.add(name="ColumnType").field
+    column_type.add(
         name="primitiveType", number=1, label=once, type=field.TYPE_ENUM, type_name=".cloister.table.PrimitiveType"
     )
-    kind.add(name="nullable", number=2, label=once, type=field.TYPE_BOOL)
+    column_type.add(name="nullable", number=2, label=once, type=field.TYPE_BOOL)
 
     column = file.message_type.add(name="NamedColumn")
     column.oneof_decl.add(name="_name")
@@ -54,7 +54,7 @@ def _message() -> type:
     delimited = file.message_type.add(name="Delimited").field
     delimited.add(name="schema", number=1, label=once, type=field.TYPE_MESSAGE, type_name=".cloister.table.TableSchema")
 
-    pool = descriptor_pool.DescriptorPool()
+    pool: Any = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("cloister.table.Delimited"))
 

@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from cloister.cli.setting import Setting
+from cloister.rooms.graph import MAX_LOG_BYTES
 from cloister.rooms.limits import GIB, MIB, Limits
-from cloister.rooms.nodes import MAX_LOG_BYTES
 from cloister.worker.sandbox.budget import MemoryBudget
 from cloister.worker.sandbox.encrypted import DEFAULT_FOLDER, Disk
 

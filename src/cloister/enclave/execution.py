@@ -12,18 +12,19 @@ from msgspec import UNSET
 
 from cloister.enclave.limits import RUN_SECONDS, Meter, busy
 from cloister.enclave.logs import log, place
+from cloister.enclave.orders import Attempt, Delivery, Order
 from cloister.enclave.room import Room
 from cloister.enclave.store import StoreFailed
-from cloister.enclave.tasks import StoredResult, demanded, inputs_of, make_task
+from cloister.enclave.tasks import StoredResult, Withheld, demanded, inputs_of, make_task
 from cloister.enclave.under_way import Changes, Execution, Job, Status, Turns, VoidReason
-from cloister.enclave.workers import Attempt, Delivery, Order, WorkerLost, Workers
+from cloister.enclave.workers import WorkerLost, Workers
 from cloister.errors import LogTampered, Refused
 from cloister.formats.receipt import Attested, Input, ReceiptBody, sign_receipt
 from cloister.protocol import Failed, Finished, Progress, Task
-from cloister.rooms.decisions import open_room, published, release, voided
+from cloister.rooms.decisions import cost, open_room, published, release, voided
 from cloister.rooms.definition import Definition, Reference
 from cloister.rooms.events import RunFailed, RunFinished, RunStarted, RunVoided
-from cloister.rooms.nodes import ComputeNode, dependencies
+from cloister.rooms.nodes import RunNode, dependencies, sources
 from cloister.rooms.permissions import Role, roles
 from cloister.rooms.planning import derived, leaves, node_digest, plan, run_id
 from cloister.rooms.state import Run, RunStatus
@@ -97,7 +98,7 @@ class Executor:
         self._jobs[room.id, job] = Job(user, account, tuple(by_node.values()))
         self._forget_old_jobs()
 
-    def check_fits(self, definition: Definition, node: ComputeNode) -> None:
+    def check_fits(self, definition: Definition, node: RunNode) -> None:
         """Where workers are there that could carry out a computation, but for what it may use.
 
         Raises:
@@ -252,13 +253,15 @@ class Executor:
             inputs = inputs_of(room, definition, execution.step)
             execution.inputs = tuple(
                 Input(node=each, manifest=inputs[each].manifest.digest() if each in inputs else None)
-                for each in dependencies(execution.step.node)
+                for each in sources(execution.step.node)
             )
+            read = leaves(definition, execution.node, room.state.attached)
             body = RunStarted(
                 run=execution.run,
                 node=execution.node,
                 cache_key=execution.step.cache_key,
-                inputs=leaves(definition, execution.node, room.state.attached),
+                inputs=read,
+                epsilon=cost(room.state, execution.step.node, read),
             )
             await room.append(room.prepare(execution.user, body, self._clock()))
         node = execution.step.node
@@ -279,7 +282,14 @@ class Executor:
             return
         assert isinstance(outcome, Finished)  # the only one that is taken for such an order
         run = room.state.runs[execution.run]
-        finished = RunFinished(run=run.id, node=run.node, manifest=outcome.manifest.digest(), worker=delivery.worker)
+        withheld = outcome.withheld
+        finished = RunFinished(
+            run=run.id,
+            node=run.node,
+            manifest=outcome.manifest.digest(),
+            worker=delivery.worker,
+            withheld=UNSET if withheld is UNSET else withheld.digest(),
+        )
         decision = release(room.state, run, finished)
         event = room.prepare(execution.user, decision, self._clock())
         if isinstance(decision, RunVoided):
@@ -298,7 +308,12 @@ class Executor:
             ),
         )
         name = f"result/{run.id}"
-        await room.append(event, put={name: stored}, holds={name: outcome.manifest.dataset})
+        put: dict[str, object] = {name: stored}
+        holds = {name: outcome.manifest.dataset}
+        if withheld is not UNSET:
+            put[f"withheld/{run.id}"] = Withheld(manifest=withheld, key=delivery.attempt.withheld.key)
+            holds[f"withheld/{run.id}"] = withheld.dataset
+        await room.append(event, put=put, holds=holds)
         execution.move("finished")
 
     def _receipt(self, execution: Execution, delivery: Delivery, time: int, checkpoint: str) -> ReceiptBody:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from cloister.enclave.admission import Asker
 from cloister.enclave.execution import Executor
@@ -34,12 +34,14 @@ from cloister.protocol import (
     RoomContent,
     RoomStatus,
     RunComputation,
+    Spent,
     StopRoom,
     UnbindKey,
 )
 from cloister.rooms import decisions
 from cloister.rooms.decisions import published
 from cloister.rooms.events import LogRead, ResultFetched
+from cloister.rooms.nodes import PreviewNode
 from cloister.rooms.planning import derived
 
 LOG_BYTES = 8 * 1024 * 1024
@@ -85,7 +87,7 @@ class Requests:
                 return Dataset(manifest=data.manifest, key=data.key)
             case RunComputation(node=node, job=job, lost=lost):
                 for event in decisions.lose(state, node, lost) if lost is not UNSET else ():
-                    gone = [f"result/{lost}"]
+                    gone = [f"result/{lost}", f"withheld/{lost}"]
                     await room.append(room.prepare(user, event, self._clock()), delete=gone)
                 self._executor.start(room, node, user, job, account)
                 return Done()
@@ -136,8 +138,11 @@ class Requests:
         stored = room.secret(f"result/{run}", StoredResult)
         if stored is None:
             raise Refused("failed", f"The key of this result is gone. Run {node!r} again.")
-        await room.append(room.prepare(user, ResultFetched(run=run, node=node), self._clock()))
         definition_node = published(room.state).node(node)
+        spent: int | UnsetType = UNSET
+        if isinstance(definition_node, PreviewNode):
+            spent = decisions.preview(room.state, user, definition_node, run, stored.manifest.size)
+        await room.append(room.prepare(user, ResultFetched(run=run, node=node, spent=spent), self._clock()))
         return Result(
             manifest=stored.manifest,
             key=stored.key,
@@ -151,13 +156,17 @@ class Requests:
         """Names of the secrets that end with a dataset: its own, and those of everything derived from it."""
         reading = derived(published(room.state), data_node)
         runs = [run.id for run in room.state.runs.values() if run.node in reading]
-        return [f"dataset/{data_node}", *(f"{kind}/{run}" for run in runs for kind in ("result", "failure"))]
+        return [
+            f"dataset/{data_node}",
+            *(f"{kind}/{run}" for run in runs for kind in ("result", "withheld", "failure")),
+        ]
 
     @staticmethod
     def _all_keys(room: Room) -> list[str]:
         """Names of the secrets that nobody can ask for any more once the room is stopped."""
         state = room.state
-        return [*(f"dataset/{node}" for node in state.attached), *(f"result/{run}" for run in state.results.values())]
+        results = [f"{kind}/{run}" for run in state.results.values() for kind in ("result", "withheld")]
+        return [*(f"dataset/{node}" for node in state.attached), *results]
 
     @staticmethod
     def _status(room: Room) -> RoomStatus:
@@ -168,6 +177,7 @@ class Requests:
             keys=tuple(
                 BoundKey(user=user, key=key) for user, keys in sorted(state.keys.items()) for key in sorted(keys)
             ),
+            privacy=tuple(Spent(node=node, epsilon=spent) for node, spent in sorted(state.privacy.items())) or UNSET,
         )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from cloister.enclave.offers import Demand
-from cloister.enclave.workers import Attempt, Order, WorkerLost, Workers
+from cloister.enclave.orders import Attempt, Order
+from cloister.enclave.workers import WorkerLost, Workers
 from cloister.errors import DefinitionInvalid, Refused
 from cloister.protocol import NO_ROOM, Failed, Resolved, ResolvedEnvironment, ResolveEnvironment, Task, TaskEnvironment
 from cloister.rooms.definition import ImageReference

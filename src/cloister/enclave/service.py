@@ -69,9 +69,9 @@ from cloister.protocol import (
 )
 from cloister.rooms import decisions
 from cloister.rooms.decisions import published
-from cloister.rooms.definition import Reference, read_definition
+from cloister.rooms.definition import Definition, Reference, read_definition
 from cloister.rooms.events import ENCLAVE, KeyBound, Published, RunVoided
-from cloister.rooms.nodes import RawDataNode
+from cloister.rooms.nodes import RawDataNode, TableDataNode
 from cloister.rooms.permissions import NO_SUCH_ROOM, Action, authorise
 
 ACTIONS: dict[type[RoomBody], Action] = {
@@ -89,9 +89,24 @@ ACTIONS: dict[type[RoomBody], Action] = {
     UnbindKey: Action.UNBIND_KEY,
 }
 """What each request is, in the words of the permission table."""
+OF_TABLES: dict[type[RoomBody], Action] = {
+    RunComputation: Action.VALIDATE,
+    AwaitJob: Action.VALIDATE,
+    CancelJob: Action.VALIDATE,
+    FetchResult: Action.FETCH_TABLE,
+}
+"""What some of them are instead where they are about a table data node."""
 COUNTED = (AttachDataset, FetchDataset, RunComputation, FetchResult, ReadLog, UnbindKey)
 """What leaves an event and may be asked for over and over. Keys that speak for somebody can be ended in a full room
 too, as it can be stopped, and data removed, none of which can be repeated for ever."""
+
+
+def action_of(body: RoomBody, definition: Definition) -> Action:
+    """What a request is, in the words of the permission table."""
+    node = getattr(body, "node", None)
+    if type(body) in OF_TABLES and isinstance(definition.node(node) if node else None, TableDataNode):
+        return OF_TABLES[type(body)]
+    return ACTIONS[type(body)]
 
 
 class Service:
@@ -318,7 +333,7 @@ class Service:
             asker = await self._admit(room, request, device)
             user = asker.user
             node = getattr(body, "node", None)
-            authorise(published(room.state), ACTIONS[type(body)], user, node)
+            authorise(published(room.state), action_of(body, published(room.state)), user, node)
             if isinstance(body, COUNTED):
                 bound = isinstance(body, UnbindKey) and body.key in room.state.keys.get(user, ())
                 size = 0 if bound else room.state.size

@@ -8,8 +8,8 @@ from typing import Any, Literal
 from msgspec import UNSET
 
 from cloister.enclave.offers import Demand
+from cloister.enclave.orders import Attempt
 from cloister.enclave.room import Room
-from cloister.enclave.workers import Attempt
 from cloister.errors import Refused
 from cloister.formats.dataset import Manifest
 from cloister.formats.encoding import Record
@@ -17,18 +17,32 @@ from cloister.protocol import Task, TaskEnvironment, TaskInput
 from cloister.rooms.definition import Definition
 from cloister.rooms.limits import most
 from cloister.rooms.nodes import (
-    ComputeNode,
+    DataNode,
+    MatchNode,
+    ProgramNode,
     PythonEnvironmentNode,
     RawDataNode,
     RNode,
-    dependencies,
+    RunNode,
+    TableDataNode,
+    TextFile,
     environment_of,
+    mounted,
+    sources,
 )
 from cloister.rooms.planning import Step, plan
+from cloister.rooms.programs import CONFIG_NAME, program_of
 
 
 class StoredDataset(Record, frozen=True, kw_only=True):
     """Secret ``dataset/<node>``: what it takes to read a data node's dataset."""
+
+    manifest: Manifest
+    key: bytes
+
+
+class Withheld(Record, frozen=True, kw_only=True):
+    """Secret ``withheld/<run>``: what it takes to read what a run has made for later computations alone."""
 
     manifest: Manifest
     key: bytes
@@ -43,7 +57,7 @@ class StoredResult(Record, frozen=True, kw_only=True):
     receipt: bytes
 
 
-def demanded(definition: Definition, node: ComputeNode) -> Demand:
+def demanded(definition: Definition, node: RunNode) -> Demand:
     """What a computation needs of a worker.
 
     Raises:
@@ -64,27 +78,31 @@ def inputs_of(room: Room, definition: Definition, step: Step) -> dict[str, TaskI
     if steps[step.node.id].cache_key != step.cache_key:
         raise Refused("conflict", f"The data that {step.node.id!r} reads was changed meanwhile. Run it again.")
     inputs = {}
-    for each in dependencies(step.node):
+    for each in sources(step.node):
         node = definition.node(each)
-        if node is None or (isinstance(node, RawDataNode) and each not in room.state.attached):
+        if node is None or (isinstance(node, DataNode) and each not in room.state.attached):
             continue
-        stored: StoredDataset | StoredResult | None
-        if isinstance(node, RawDataNode):
+        stored: StoredDataset | StoredResult | Withheld | None
+        kind: Literal["file", "zip", "table"] = "file"
+        if isinstance(node, RawDataNode) or each == step.node.id:
             stored = room.secret(f"dataset/{each}", StoredDataset)
         else:
+            kind = "table" if isinstance(node, TableDataNode) else "zip"
             run = room.state.results.get(steps[each].cache_key)
             if run is None:
                 raise Refused("conflict", f"The result of {node.name!r} was lost meanwhile. Run it again.")
-            stored = room.secret(f"result/{run}", StoredResult)
+            if isinstance(node, MatchNode):
+                stored = room.secret(f"withheld/{run}", Withheld)
+            else:
+                stored = room.secret(f"result/{run}", StoredResult)
         if stored is None:
             raise Refused("failed", f"The key of {node.name!r} is gone. Remove its data and attach it again.")
-        kind: Literal["file", "zip"] = "file" if isinstance(node, RawDataNode) else "zip"
         inputs[each] = TaskInput(mount=node.name, kind=kind, manifest=stored.manifest, key=stored.key)
     return inputs
 
 
 def make_task(
-    room: str, definition: Definition, node: ComputeNode, inputs: Mapping[str, TaskInput], attempt: Attempt
+    room: str, definition: Definition, node: RunNode, inputs: Mapping[str, TaskInput], attempt: Attempt
 ) -> Task:
     """All that a worker learns.
 
@@ -97,33 +115,38 @@ def make_task(
         "name": node.name,
         "image": demanded(definition, node).image,
         "limits": node.limits,
+        "logs_on_error": getattr(node, "logs_on_error", False),
+        "logs_on_success": getattr(node, "logs_on_success", False),
         "result": attempt.result,
         "result_key": attempt.result_key,
         "report_key": attempt.report_key,
     }
     if isinstance(node, PythonEnvironmentNode):
-        nothing: dict[str, Any] = {
-            "script": "",
-            "files": (),
-            "inputs": (),
-            "logs_on_error": False,
-            "logs_on_success": False,
-        }
-        return Task(**common, **nothing, kind="python_environment", environment=_packages(node))
+        packages = _packages(node)
+        return Task(**common, kind="python_environment", script="", files=(), inputs=(), environment=packages)
+    found = tuple(inputs[each] for each in mounted(node) if each in inputs)
+    if isinstance(node, ProgramNode):
+        program = program_of(definition, node)
+        return Task(
+            **common,
+            kind="program",
+            script=program.script,
+            files=(TextFile(name=CONFIG_NAME, content=program.config_text),),
+            inputs=found,
+            withheld=attempt.withheld if isinstance(node, MatchNode) else UNSET,
+        )
     environment = _environment(definition, node)
     return Task(
         **common,
         kind="r" if isinstance(node, RNode) else "python",
         script=node.script,
         files=node.files,
-        inputs=tuple(inputs[each] for each in node.dependencies if each in inputs),
-        logs_on_error=node.logs_on_error,
-        logs_on_success=node.logs_on_success,
+        inputs=found,
         environment=UNSET if environment is None else _packages(environment),
     )
 
 
-def _environment(definition: Definition, node: ComputeNode) -> PythonEnvironmentNode | None:
+def _environment(definition: Definition, node: RunNode) -> PythonEnvironmentNode | None:
     wanted = environment_of(node)
     found = None if wanted is None else definition.node(wanted)
     return found if isinstance(found, PythonEnvironmentNode) else None

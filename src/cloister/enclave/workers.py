@@ -18,8 +18,8 @@ import msgspec
 from cloister.enclave.logs import log
 from cloister.enclave.metrics import TASKS
 from cloister.enclave.offers import OFFER_SECONDS, Demand, Offer, Offers
-from cloister.errors import Refused, VerificationError
-from cloister.formats.dataset import check_key, check_manifest
+from cloister.enclave.orders import Attempt, Delivery, Order, answers
+from cloister.errors import Refused
 from cloister.formats.encoding import decode
 from cloister.formats.receipt import Attested
 from cloister.formats.sealed import open_report, seal_task
@@ -28,7 +28,6 @@ from cloister.protocol import (
     Accepted,
     Answer,
     Done,
-    Failed,
     Finished,
     Frame,
     HandedBack,
@@ -37,7 +36,6 @@ from cloister.protocol import (
     Report,
     Resolved,
     SealedTask,
-    Task,
     Unable,
     offer_digest,
 )
@@ -58,43 +56,6 @@ class WorkerLost(Exception):
 
 class Withdrawn(Exception):
     """The task is not wanted any more."""
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """What is new each time that a task is given out, so that nothing of a lost attempt is ever used."""
-
-    id: str = field(default_factory=lambda: os.urandom(32).hex())
-    result: str = field(default_factory=lambda: os.urandom(32).hex())
-    """Id of the blob for the result."""
-    result_key: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
-    report_key: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
-
-
-@dataclass(frozen=True)
-class Order:
-    """A task that is to be done by any worker that fits."""
-
-    make: Callable[[Attempt], Task]
-    room: str
-    demand: Demand
-    user: str
-    """On whose behalf: users take turns."""
-    started: Callable[[], None]
-    """Called when a worker takes it."""
-    waits: Callable[[str], None]
-    """Called with what it waits for, in words, when that changes."""
-    answer: type[Finished | Resolved] = Finished
-    """What a worker reports that has done it."""
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """How an order ended."""
-
-    worker: Attested
-    attempt: Attempt
-    outcome: Finished | Resolved | Failed
 
 
 @dataclass(eq=False)
@@ -376,7 +337,7 @@ class Workers:
             raise Refused("not_found", "There is no such task any more.")
         payload = open_report(message, task_id, lease.sealed, lease.attempt.report_key)
         outcome = decode(payload, Report, what="a report").outcome
-        if isinstance(outcome, Finished | Resolved) and not _answers(outcome, lease.entry.order, lease.attempt):
+        if isinstance(outcome, Finished | Resolved) and not answers(outcome, lease.entry.order, lease.attempt):
             outcome = Unable(message="The worker reported a result that isn't the task's.")
         lease.over.set_result(None)
         how = type(outcome).__name__.lower()
@@ -407,17 +368,3 @@ class Workers:
 
 def _stopping() -> Refused:
     return Refused("busy", "The enclave is stopping. Ask again in a few seconds.")
-
-
-def _answers(outcome: Finished | Resolved, order: Order, attempt: Attempt) -> bool:
-    """Whether it is what was asked for, and a result is stored where, and encrypted as, this attempt was told."""
-    return isinstance(outcome, order.answer) and (isinstance(outcome, Resolved) or _is_stored(outcome, attempt))
-
-
-def _is_stored(finished: Finished, attempt: Attempt) -> bool:
-    try:
-        check_manifest(finished.manifest)
-        check_key(attempt.result_key, finished.manifest)
-    except VerificationError:
-        return False
-    return finished.manifest.dataset == attempt.result

@@ -19,6 +19,7 @@ from cloister.protocol.answers import (
     Result,
     RoomContent,
     RoomStatus,
+    Spent,
     refusal,
 )
 from cloister.protocol.requests import (
@@ -78,6 +79,7 @@ from cloister.protocol.workers import (
     Task,
     TaskEnvironment,
     TaskInput,
+    TaskResult,
     Unable,
     WorkerBody,
     offer_digest,
@@ -144,10 +146,12 @@ __all__ = [
     "RoomStatus",
     "RunComputation",
     "SealedTask",
+    "Spent",
     "StopRoom",
     "Task",
     "TaskEnvironment",
     "TaskInput",
+    "TaskResult",
     "Unable",
     "UnbindKey",
     "VaultBody",

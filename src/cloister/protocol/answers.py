@@ -49,11 +49,20 @@ class Attached(Record, frozen=True, kw_only=True):
     manifest: Hex32
 
 
+class Spent(Record, frozen=True, kw_only=True):
+    """What the runs of a room have cost the privacy of one data node."""
+
+    node: str
+    epsilon: float
+
+
 class RoomStatus(Record, frozen=True, kw_only=True, tag_field="type", tag="room_status"):
     stopped: bool
     attached: tuple[Attached, ...]
     keys: tuple[BoundKey, ...]
     """The device keys that speak for the participants: look before you attach data."""
+    privacy: tuple[Spent, ...] | UnsetType = UNSET
+    """The privacy ledger: of each data node that runs have cost anything."""
 
 
 class Dataset(Record, frozen=True, kw_only=True, tag_field="type", tag="dataset"):

@@ -73,8 +73,9 @@ class TaskInput(Record, frozen=True, kw_only=True):
 
     mount: str
     """Name below /input."""
-    kind: Literal["file", "zip"]
-    """``file``: the plaintext is the file itself; ``zip``: the plaintext's members lie in a folder of that name."""
+    kind: Literal["file", "zip", "table"]
+    """``file``: the plaintext is the file itself; ``zip``: the plaintext's members lie in a folder of that name;
+    ``table``: so too, but only if its report says that it is valid."""
     manifest: Manifest
     key: Bytes32
 
@@ -92,14 +93,22 @@ class TaskEnvironment(Record, frozen=True, kw_only=True):
     """Of installing them."""
 
 
+class TaskResult(Record, frozen=True, kw_only=True):
+    """Where to store something, and under which key."""
+
+    blob: Hex32
+    key: Bytes32
+
+
 class Task(Record, frozen=True, kw_only=True):
     """All that a worker learns: one computation, its inputs and keys, and the key for its result."""
 
     version: Literal[1] = 1
     id: Hex32
     room: Hex32
-    kind: Literal["python", "r", "python_environment", "resolve"]
-    """``python_environment``: install packages and tell which; ``resolve``: lock requirements, for no room."""
+    kind: Literal["python", "r", "program", "python_environment", "resolve"]
+    """``program``: one of Cloister's own, which ``script`` starts; ``python_environment``: install packages and tell
+    which; ``resolve``: lock requirements, for no room."""
     name: str
     """Of the computation."""
     script: str
@@ -116,11 +125,15 @@ class Task(Record, frozen=True, kw_only=True):
     """The report is sealed with it."""
     environment: TaskEnvironment | UnsetType = UNSET
     """What to install or to resolve, or what the script finds installed."""
+    withheld: TaskResult | UnsetType = UNSET
+    """Where what lies below /output/.withheld is to be stored, apart from the result."""
 
 
 class Finished(Record, frozen=True, kw_only=True, tag_field="type", tag="finished"):
     manifest: Manifest
     commitment: Bytes32
+    withheld: Manifest | UnsetType = UNSET
+    """Of what is for later computations alone."""
 
 
 class Failed(Record, frozen=True, kw_only=True, tag_field="type", tag="failed"):

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec import UNSET
+
 from cloister.rooms.events import (
     Body,
     DatasetAttached,
@@ -53,8 +55,9 @@ def _describe(body: Body) -> tuple[str, str, str]:
             return f"Dataset has been removed from {node}", "remove dataset", manifest
         case DatasetFetched(node=node, manifest=manifest):
             return f"Dataset of {node} has been fetched", "fetch dataset", manifest
-        case RunStarted(node=node, run=run):
-            return f"Computation {node} has been started", "start run", run
+        case RunStarted(node=node, run=run, epsilon=epsilon):
+            cost = "" if epsilon is UNSET else f" at the cost of epsilon {epsilon:g}"
+            return f"Computation {node} has been started{cost}", "start run", run
         case RunFinished(node=node, run=run):
             return f"Computation {node} has finished", "finish run", run
         case RunFailed(node=node, run=run):
@@ -63,8 +66,9 @@ def _describe(body: Body) -> tuple[str, str, str]:
             return f"Computation {node} has ended without a result: {reason}", "void run", run
         case ResultLost(node=node, run=run):
             return f"Result of {node} has been reported lost", "lose result", run
-        case ResultFetched(node=node, run=run):
-            return f"Result of {node} has been fetched", "fetch result", run
+        case ResultFetched(node=node, run=run, spent=spent):
+            cost = "" if spent is UNSET else f" at the cost of {spent} bytes of the quota"
+            return f"Result of {node} has been fetched{cost}", "fetch result", run
         case LogRead(size=size):
             return "Audit log has been retrieved", "read log", str(size)
         case Stopped():

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from cloister.errors import Refused
+from cloister.formats.receipt import Input
 from cloister.rooms.definition import Definition
 from cloister.rooms.events import (
     Body,
@@ -24,12 +25,15 @@ from cloister.rooms.events import (
     RunVoided,
     Stopped,
 )
+from cloister.rooms.nodes import PreviewNode, RunNode, epsilon_of
 from cloister.rooms.permissions import NO_SUCH_ROOM
 from cloister.rooms.planning import plan
 from cloister.rooms.state import RoomState, Run, RunStatus
 
 MAX_LOSSES = 3
 """Results of one question that may be lost in a room, and computed anew."""
+_ROUNDING = 1e-9
+"""By which sums of decimal fractions may be off."""
 CLOCK_TOLERANCE = 1000
 """Milliseconds by which the host's clock may step back, as clocks that are being set do."""
 
@@ -146,6 +150,28 @@ def restored(state: RoomState, declared: Restored) -> list[Body]:
     return [declared]
 
 
+def cost(state: RoomState, node: RunNode, inputs: Collection[Input]) -> float | UnsetType:
+    """The epsilon that a run which is about to start costs each data node that it reads; unset where it costs none.
+
+    Raises:
+        Refused: ``conflict``, where that is more than the room's budget has left for one of them.
+    """
+    epsilon = epsilon_of(node)
+    budget = published(state).privacy_budget
+    if epsilon is UNSET or budget is UNSET:
+        return epsilon
+    for each in inputs:
+        spent = state.privacy.get(each.node, 0.0)
+        if each.manifest is not None and spent + epsilon > budget * (1 + _ROUNDING):
+            raise Refused(
+                "conflict",
+                f"The computation {node.name!r} costs epsilon {epsilon:g} of {each.node!r}, whose budget of {budget:g} "
+                f"has {max(0.0, budget - spent):g} left. Use a result that is there already, or publish a room with "
+                "another budget.",
+            )
+    return epsilon
+
+
 def release(state: RoomState, run: Run, finished: RunFinished) -> RunFinished | RunVoided:
     """Whether the result of a run that has just ended is released: decided on the state of now, not of its start."""
     if state.stopped:
@@ -203,6 +229,24 @@ def fetch(state: RoomState, room: str, node: str, run: str | None) -> Run:
             raise Refused("failed", f"The computation {node!r} failed. Run it again once its cause is mended.")
         case RunStatus.VOIDED:
             raise Refused("conflict", voided(found))
+
+
+def preview(state: RoomState, user: str, node: PreviewNode, run: str, size: int) -> int:
+    """How many bytes of a user's quota it takes to fetch a preview of ``size`` bytes: none where they have had it.
+
+    Raises:
+        Refused: ``conflict``, where that is more than is left of it.
+    """
+    if (user, run) in state.seen:
+        return 0
+    left = max(0, node.quota_bytes - state.previewed.get((user, node.id), 0))
+    if size > left:
+        raise Refused(
+            "conflict",
+            f"The preview {node.name!r} has {size} bytes, and {left} are left of your quota of {node.quota_bytes}. "
+            "Previews that you have fetched before can be fetched again.",
+        )
+    return size
 
 
 def voided(run: Run) -> str:

@@ -6,9 +6,13 @@ import re
 from collections.abc import Iterable
 from typing import Literal
 
+from msgspec import UNSET, UnsetType
+
 from cloister.errors import DefinitionInvalid, VerificationError
 from cloister.formats.encoding import Email, Hex32, Record, canonical, decode, decode_canonical, normal_email, sha256
-from cloister.rooms.nodes import Node, RawDataNode, check_nodes, shown
+from cloister.rooms.graph import check_nodes
+from cloister.rooms.nodes import DataNode, Node, RawDataNode, shown
+from cloister.rooms.tables import check_epsilon
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 MAX_BYTES = 16 * 1024 * 1024
@@ -76,6 +80,9 @@ class Definition(Record, frozen=True, kw_only=True):
     workers: tuple[Reference, ...]
     """The workers that may compute for it."""
     images: tuple[ImageReference, ...] = ()
+    privacy_budget: float | UnsetType = UNSET
+    """The most epsilon that computations may cost each data node, all their runs together; without it they are only
+    counted."""
 
     def canonical(self) -> bytes:
         """RFC 8785 bytes."""
@@ -141,6 +148,8 @@ def check_definition(definition: Definition) -> None:
     for node in definition.nodes:
         if not isinstance(node, RawDataNode) and definition.image(node.image) is None:
             raise DefinitionInvalid(f"The node {node.id!r} runs in an image that the room doesn't list.")
+    if definition.privacy_budget is not UNSET:
+        check_epsilon("The room's privacy budget", definition.privacy_budget)
     _check_participants(definition)
     _check_issuers(definition)
 
@@ -171,10 +180,10 @@ def _check_participants(definition: Definition) -> None:
             if node not in by_id:
                 raise DefinitionInvalid(f"{participant.user} has a role on {shown(node)}, which is not in the room.")
         for node in participant.data_owner_of:
-            if not isinstance(by_id[node], RawDataNode):
+            if not isinstance(by_id[node], DataNode):
                 raise DefinitionInvalid(f"{participant.user} can't be data owner of {node!r}: it is a computation.")
         for node in participant.analyst_of:
-            if isinstance(by_id[node], RawDataNode):
+            if isinstance(by_id[node], DataNode):
                 raise DefinitionInvalid(f"{participant.user} can't be analyst of {node!r}: it is a data node.")
         _unique(participant.keys, f"key of {participant.user}")
         if len(participant.keys) > MAX_KEYS:

@@ -71,6 +71,8 @@ class RunStarted(Record, frozen=True, kw_only=True, tag_field="type", tag="run_s
     cache_key: Hex32
     inputs: tuple[Input, ...]
     """Every data node that is read, directly or by way of other computations, and what was attached there."""
+    epsilon: float | UnsetType = UNSET
+    """The privacy that it costs each of them, unless it is voided."""
 
 
 class RunFinished(Record, frozen=True, kw_only=True, tag_field="type", tag="run_finished"):
@@ -80,6 +82,8 @@ class RunFinished(Record, frozen=True, kw_only=True, tag_field="type", tag="run_
     node: str
     manifest: Hex32
     worker: Attested
+    withheld: Hex32 | UnsetType = UNSET
+    """Digest of the manifest of what later computations alone may read of it."""
 
 
 class RunFailed(Record, frozen=True, kw_only=True, tag_field="type", tag="run_failed"):
@@ -107,6 +111,8 @@ class ResultLost(Record, frozen=True, kw_only=True, tag_field="type", tag="resul
 class ResultFetched(Record, frozen=True, kw_only=True, tag_field="type", tag="result_fetched"):
     run: Hex32
     node: str
+    spent: Size | UnsetType = UNSET
+    """Of a preview: how many bytes of the participant's quota that took. A result that they have had costs nothing."""
 
 
 class LogRead(Record, frozen=True, kw_only=True, tag_field="type", tag="log_read"):

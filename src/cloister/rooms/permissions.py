@@ -36,6 +36,8 @@ class Action(Enum):
     FETCH_DATASET = "fetch the dataset"
     RUN = "run the computation"
     FETCH_RESULT = "fetch the result"
+    VALIDATE = "validate the table"
+    FETCH_TABLE = "fetch the validated table and its report"
 
 
 PERMISSIONS: Mapping[Action, frozenset[Role]] = MappingProxyType(
@@ -50,6 +52,8 @@ PERMISSIONS: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.FETCH_DATASET: frozenset({Role.DATA_OWNER}),
         Action.RUN: frozenset({Role.ANALYST}),
         Action.FETCH_RESULT: frozenset({Role.ANALYST}),
+        Action.VALIDATE: frozenset({Role.PARTICIPANT}),
+        Action.FETCH_TABLE: frozenset({Role.DATA_OWNER}),
     }
 )
 

@@ -10,14 +10,20 @@ from cloister.errors import Refused
 from cloister.formats.encoding import canonical, pack, sha256
 from cloister.formats.receipt import Input
 from cloister.rooms.definition import Definition
+from cloister.rooms.graph import topological_order
 from cloister.rooms.nodes import (
-    ComputeNode,
+    DataNode,
+    MatchNode,
     Node,
     PythonEnvironmentNode,
     RawDataNode,
+    RunNode,
     ScriptNode,
+    SqliteNode,
+    SqlNode,
+    TableDataNode,
     dependencies,
-    topological_order,
+    sources,
 )
 
 _SMALL = 8 * 1024
@@ -26,32 +32,34 @@ _SMALL = 8 * 1024
 
 @dataclass(frozen=True)
 class Step:
-    """One computation of a plan."""
+    """One computation of a plan, or the validation of a table."""
 
-    node: ComputeNode
+    node: RunNode
     cache_key: str
     """Digest of (room, node definition, input digests or absent, image measurement)."""
 
 
 def derived(definition: Definition, data_node: str) -> frozenset[str]:
-    """Ids of the computations that read a data node, directly or by way of others."""
+    """Ids of the nodes whose runs read a data node's dataset, directly or by way of others: computations, and a table
+    itself, which is validated."""
     by_id = _by_id(definition)
     found = {data_node}
     for node_id in topological_order(by_id, list(by_id)):
         if not found.isdisjoint(dependencies(by_id[node_id])):
             found.add(node_id)
-    return frozenset(found - {data_node})
+    return frozenset(found if isinstance(by_id.get(data_node), TableDataNode) else found - {data_node})
 
 
 def leaves(definition: Definition, node_id: str, attached: Mapping[str, str]) -> tuple[Input, ...]:
-    """The data nodes that a computation reads, directly or by way of others, and what is attached there."""
+    """The data nodes that a run reads, directly or by way of others, and what is attached there."""
     by_id = _by_id(definition)
-    data = (each for each in topological_order(by_id, [node_id]) if isinstance(by_id[each], RawDataNode))
+    data = (each for each in topological_order(by_id, [node_id]) if isinstance(by_id[each], DataNode))
     return tuple(Input(node=each, manifest=attached.get(each)) for each in data)
 
 
 def plan(definition: Definition, room: str, target: str, attached: Mapping[str, str]) -> list[Step]:
-    """The computations that ``target`` needs, itself last, each after those it depends on.
+    """What has to be run for ``target``, itself last, each after what it depends on: computations, and the validation
+    of tables that have data.
 
     Args:
         attached: data node id to the manifest digest of its dataset.
@@ -64,7 +72,7 @@ def plan(definition: Definition, room: str, target: str, attached: Mapping[str, 
     missing = [
         node.name
         for node in map(by_id.__getitem__, order)
-        if isinstance(node, RawDataNode) and node.required and node.id not in attached
+        if isinstance(node, DataNode) and (node.required or node.id == target) and node.id not in attached
     ]
     if missing:
         names = ", ".join(repr(name) for name in missing)
@@ -76,12 +84,13 @@ def plan(definition: Definition, room: str, target: str, attached: Mapping[str, 
     steps: list[Step] = []
     for node_id in order:
         node = by_id[node_id]
-        if not isinstance(node, RawDataNode):
-            key = _cache_key(definition, room, node, digests)
-            digests[node_id] = key
-            steps.append(Step(node, key.hex()))
-        else:
+        if isinstance(node, DataNode):
             digests[node_id] = bytes.fromhex(attached[node_id]) if node_id in attached else b""
+            if isinstance(node, RawDataNode) or node_id not in attached:
+                continue
+        key = _cache_key(definition, room, node, digests)
+        digests[node_id] = key
+        steps.append(Step(node, key.hex()))
     return steps
 
 
@@ -107,14 +116,20 @@ def _text_size(node: Node) -> int:
             return len(node.script) + sum(len(file.content) for file in node.files)
         case PythonEnvironmentNode():
             return len(node.requirements) + 100 * sum(len(package.sha256) for package in node.lock)
+        case SqlNode() | SqliteNode():
+            return len(node.statement)
+        case MatchNode():
+            return len(node.query)
+        case TableDataNode():
+            return 100 * len(node.columns)
         case _:
             return 0
 
 
-def _cache_key(definition: Definition, room: str, node: ComputeNode, digests: Mapping[str, bytes]) -> bytes:
+def _cache_key(definition: Definition, room: str, node: RunNode, digests: Mapping[str, bytes]) -> bytes:
     image = definition.image(node.image)
     measurement = bytes.fromhex(image.measurement) if image else b""
-    inputs = [field for each in dependencies(node) for field in (each.encode(), digests[each])]
+    inputs = [field for each in sources(node) for field in (each.encode(), digests[each])]
     return sha256(pack("cloister/cache-key/v1", bytes.fromhex(room), node_digest(node), measurement, *inputs))
 
 

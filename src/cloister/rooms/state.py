@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
+from msgspec import UNSET
+
 from cloister.formats.receipt import Attested, Input
 from cloister.rooms.definition import Definition
 from cloister.rooms.events import (
@@ -20,6 +22,7 @@ from cloister.rooms.events import (
     KeyUnbound,
     Published,
     Restored,
+    ResultFetched,
     ResultLost,
     RunFailed,
     RunFinished,
@@ -50,6 +53,8 @@ class Run:
     cache_key: str
     actor: str
     inputs: tuple[Input, ...] = ()
+    epsilon: float = 0.0
+    """The privacy that it costs each data node that it reads."""
     status: RunStatus = RunStatus.RUNNING
     manifest: str | None = None
     worker: Attested | None = None
@@ -91,6 +96,13 @@ class RoomState:
     """Cache key to the number of its results that were lost."""
     running: dict[str, str] = field(default_factory=dict)
     """Cache key to the run that is under way."""
+    privacy: dict[str, float] = field(default_factory=dict)
+    """Data node to the epsilon that runs have cost it. A run that failed has cost as much: that it fails is an answer,
+    too. One that was voided has answered nothing."""
+    previewed: dict[tuple[str, str], int] = field(default_factory=dict)
+    """User and preview to the bytes of results that they have fetched."""
+    seen: set[tuple[str, str]] = field(default_factory=set)
+    """User and run of a preview that they have fetched."""
 
     def apply(self, event: Event) -> None:
         """Takes one event into account."""
@@ -114,15 +126,20 @@ class RoomState:
                 self.readers.pop(node, None)
                 self.answered.add((node, request))
                 self._withdraw(node)
-            case RunStarted(run=run, node=node, cache_key=cache_key, inputs=inputs):
+            case RunStarted(run=run, node=node, cache_key=cache_key, inputs=inputs, epsilon=epsilon):
                 known = self.runs.get(run)
                 if known is None or known.status in (RunStatus.FAILED, RunStatus.VOIDED):
-                    self.runs[run] = Run(run, node, cache_key, event.actor, inputs)
+                    self.runs[run] = Run(run, node, cache_key, event.actor, inputs, epsilon or 0.0)
                     self.running[cache_key] = run
+                    self._spend(self.runs[run], 1)
             case RunFinished() | RunFailed() | RunVoided():
                 self._end(index, event, event.body)
             case ResultLost(run=run):
                 self._lose(run)
+            case ResultFetched(run=run, node=node, spent=spent) if spent is not UNSET:
+                spender = (event.actor, node)
+                self.previewed[spender] = self.previewed.get(spender, 0) + spent
+                self.seen.add((event.actor, run))
             case Stopped():
                 self.stopped = True
             case Restored():
@@ -143,8 +160,16 @@ class RoomState:
                 self.results[run.cache_key] = run.id
             case RunVoided(reason=reason):
                 run.status, run.reason = RunStatus.VOIDED, reason
+                self._spend(run, -1)
             case RunFailed():
                 run.status = RunStatus.FAILED
+
+    def _spend(self, run: Run, times: int) -> None:
+        if not run.epsilon:
+            return
+        for each in run.inputs:
+            if each.manifest is not None:
+                self.privacy[each.node] = max(0.0, self.privacy.get(each.node, 0.0) + times * run.epsilon)
 
     def _lose(self, run_id: str) -> None:
         run = self.runs.get(run_id)

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
+from msgspec import UNSET
 
 from cloister.errors import DefinitionInvalid
 from cloister.formats.encoding import Email, Hex32, normal_email
 from cloister.rooms.definition import Definition, ImageReference, Issuer, Participant, Reference, check_definition
 from cloister.rooms.environments import LockedPackage, plain_requirements
 from cloister.rooms.nodes import Node, PythonEnvironmentNode, RawDataNode
+from cloister.rooms.tables import check_epsilon
 from cloister.sdk.definitions import NodeDefinition
 from cloister.sdk.high_level import high_level, permissions
 from cloister.sdk.specifications import EnclaveSpecs, accepted
@@ -32,6 +34,7 @@ class AnalyticsDcrDefinition:
         participants: Sequence[Participant],
         nodes: Sequence[NodeDefinition],
         pins_required: bool = False,
+        privacy_budget: float | None = None,
         enclave_specs: EnclaveSpecs | None = None,
     ) -> None:
         """Raises:
@@ -44,6 +47,7 @@ class AnalyticsDcrDefinition:
         self._nodes = tuple(nodes)
         self._records: list[Node] = [node.record for node in self._nodes]
         self._pins_required = pins_required
+        self._privacy_budget = privacy_budget
         self._enclave_specs = enclave_specs
         # What only the enclave and the hub know is stood in for; the rules speak of the rest.
         unknown = Reference(evidence="unknown", measurement="00" * 32)
@@ -142,6 +146,7 @@ class AnalyticsDcrDefinition:
             enclaves=enclaves,
             workers=workers,
             images=tuple(images),
+            privacy_budget=UNSET if self._privacy_budget is None else self._privacy_budget,
         )
         check_definition(definition)
         return definition
@@ -168,6 +173,7 @@ class AnalyticsDcrBuilder:
         self._nodes: list[NodeDefinition] = []
         self._participants: dict[str, Participant] = {}
         self._pins_required = False
+        self._privacy_budget: float | None = None
 
     @property
     def name(self) -> str | None:
@@ -206,6 +212,17 @@ class AnalyticsDcrBuilder:
             DefinitionInvalid: that is not an email address.
         """
         self._owner = _email(user_email)
+        return self
+
+    def with_privacy_budget(self, epsilon: float) -> Self:
+        """Sets the most epsilon that computations may cost each data node, all their runs together. Without it the
+        room only counts what they cost.
+
+        Raises:
+            DefinitionInvalid: that is no number above zero.
+        """
+        check_epsilon("The room's privacy budget", epsilon)
+        self._privacy_budget = epsilon
         return self
 
     def add_node_definition(self, definition: NodeDefinition) -> Self:
@@ -288,6 +305,7 @@ class AnalyticsDcrBuilder:
             participants=_with_owner(self._participants, self._owner),
             nodes=self._nodes,
             pins_required=self._pins_required,
+            privacy_budget=self._privacy_budget,
             enclave_specs=self._enclave_specs,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import UNSET
 
 from cloister.errors import BadRequestError, EvidenceRejected, ReceiptInvalid
 from cloister.formats.receipt import ReceiptBody, read_receipt
@@ -12,7 +13,7 @@ from cloister.protocol import Done, ReadStatus, RoomStatus, StopRoom, UnbindKey
 from cloister.rooms.audit import audit_text
 from cloister.rooms.definition import Definition
 from cloister.rooms.events import RunFinished
-from cloister.rooms.nodes import ComputeNode
+from cloister.rooms.nodes import RawDataNode
 from cloister.sdk.bound_keys import bound_keys
 from cloister.sdk.definitions import NodeDefinition, definition_of
 from cloister.sdk.high_level import high_level
@@ -106,6 +107,11 @@ class AnalyticsDcr:
         """Whether it was stopped, which data nodes have data, and whose keys are bound."""
         return self._context.link.ask(ReadStatus(), RoomStatus).body
 
+    def privacy_ledger(self) -> dict[str, float]:
+        """The epsilon that computations have cost each data node so far, by its id; runs that are under way count."""
+        spent = self.status().privacy
+        return {} if spent is UNSET else {each.node: each.epsilon for each in spent}
+
     def retrieve_audit_log(self) -> str:
         """Everything that has happened in the room, one event a line, five comma-separated fields.
 
@@ -136,7 +142,7 @@ class AnalyticsDcr:
         manifest, body = read_receipt(receipt, told.trusted.keys.signing)
         # 2. It keeps what the room's definition promises.
         node = self._context.definition.node(body.node)
-        if not isinstance(node, ComputeNode):
+        if node is None or isinstance(node, RawDataNode):
             raise ReceiptInvalid("The receipt is about a computation that is not in this room.")
         check_body(body, self._context.definition, self.id, node, told.trusted, told.checkpoint)
         # 3. The log, which is genuine if it can be read to its end, says that this very result was released.

@@ -12,7 +12,7 @@ from cloister.formats.checkpoint import Checkpoint, verify_checkpoint
 from cloister.formats.receipt import Attested, ReceiptBody, verify_receipt
 from cloister.protocol import Result
 from cloister.rooms.definition import Definition, Reference
-from cloister.rooms.nodes import ComputeNode, RawDataNode, dependencies
+from cloister.rooms.nodes import DataNode, RunNode, sources
 from cloister.rooms.planning import node_digest
 from cloister.sdk.uploads import Transfers
 from cloister.wire.channel import Trusted
@@ -30,7 +30,7 @@ class _ResultFile(tempfile.SpooledTemporaryFile[bytes]):
 
 
 def check_receipt(
-    result: Result, definition: Definition, room: str, node: ComputeNode, trusted: Trusted, log: Checkpoint
+    result: Result, definition: Definition, room: str, node: RunNode, trusted: Trusted, log: Checkpoint
 ) -> ReceiptBody:
     """Checks that a result is what the room's definition promises.
 
@@ -48,7 +48,7 @@ def check_receipt(
 
 
 def check_body(
-    body: ReceiptBody, definition: Definition, room: str, node: ComputeNode, trusted: Trusted, log: Checkpoint
+    body: ReceiptBody, definition: Definition, room: str, node: RunNode, trusted: Trusted, log: Checkpoint
 ) -> None:
     """Checks what a receipt of the enclave's vouches for. Arguments and errors as `check_receipt`."""
     # 1. It was computed in this room, by this very computation, in the image that was agreed to.
@@ -60,11 +60,11 @@ def check_body(
     if body.enclave != trusted.attested or not any(_is(worker, body.worker) for worker in definition.workers):
         raise ReceiptInvalid("The result was computed by other software than the room's definition names.")
     # 3. From the inputs that the computation has; only an optional data node may have been empty.
-    if [each.node for each in body.inputs] != list(dependencies(node)):
+    if [each.node for each in body.inputs] != list(sources(node)):
         raise ReceiptInvalid("The result was computed from other inputs than the room's definition names.")
     for each in body.inputs:
         source = definition.node(each.node)
-        if each.manifest is None and not (isinstance(source, RawDataNode) and not source.required):
+        if each.manifest is None and not (isinstance(source, DataNode) and not source.required):
             raise ReceiptInvalid(f"The result was computed without {each.node!r}, which it needs.")
     # 4. The room's log tells of it.
     try:

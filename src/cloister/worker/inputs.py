@@ -5,8 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
+
+import msgspec
 
 from cloister.errors import NotFoundError, VerificationError
 from cloister.formats.dataset import check_key
@@ -19,6 +23,19 @@ from cloister.worker.sandbox.container import Sandbox
 from cloister.worker.sandbox.scratch import PAGE
 
 MAX_INPUT_FILES = 1_000_000
+
+
+REPORT = "validation-report.json"
+"""What a validated table's archive says of it."""
+_REPORT_BYTES = 64 * 1024 * 1024
+
+
+class _Outcome(msgspec.Struct):
+    outcome: Literal["PASSED", "FAILED"]
+
+
+class _Validation(msgspec.Struct):
+    report: _Outcome
 
 
 class InputInvalid(Exception):
@@ -44,7 +61,7 @@ def stage(
         archives = {}
         size = files = 0
         for each in inputs:
-            if each.kind == "zip":
+            if each.kind != "file":
                 archives[each.mount] = _fetch_archive(each, hub, sandbox, patience, held)
                 members = archives[each.mount].infolist()
                 size += sum(_pages(member.file_size) for member in members)
@@ -57,7 +74,9 @@ def stage(
         folder = make_folder(size + PAGE, files)
         for each in inputs:
             with _named(each, sandbox):
-                if each.kind == "zip":
+                if each.kind != "file":
+                    if each.kind == "table":
+                        check_valid(each.mount, archives[each.mount])
                     unpack(archives[each.mount], folder / each.mount)
                 else:
                     with (folder / each.mount).open("xb") as file:
@@ -74,6 +93,23 @@ def _fetch_archive(
         return held.enter_context(open_archive(file))
 
 
+def check_valid(mount: str, archive: zipfile.ZipFile) -> None:
+    """Raises:
+    InputInvalid: it is the result of a validation that has not passed.
+    """
+    try:
+        with archive.open(REPORT) as file:
+            text = file.read(_REPORT_BYTES)
+        outcome = msgspec.json.decode(text, type=_Validation).report.outcome
+    except (KeyError, zipfile.BadZipFile, zlib.error, EOFError, msgspec.DecodeError):
+        raise ArchiveInvalid("it has no report on its validation.") from None
+    if outcome != "PASSED":
+        raise InputInvalid(
+            f"The table {mount!r} is not valid: its validation ended as {outcome}. Its data owner can read the "
+            "validation report, and attach a table without the errors that it tells of."
+        )
+
+
 @contextlib.contextmanager
 def _named(each: TaskInput, sandbox: Sandbox) -> Iterator[None]:
     """Turns what can be wrong with one input into an error that names it."""
@@ -81,7 +117,7 @@ def _named(each: TaskInput, sandbox: Sandbox) -> Iterator[None]:
         check_key(each.key, each.manifest)
         yield
     except (VerificationError, ArchiveInvalid, NotFoundError) as error:
-        if each.kind == "zip":
+        if each.kind != "file":
             raise InputInvalid(
                 f"The input {each.mount!r} is not the result that was computed: {error} Remove the data that it was "
                 "derived from, upload and attach that again, and run it anew."

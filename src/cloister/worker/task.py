@@ -10,6 +10,9 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+from msgspec import UNSET
+
 from cloister.errors import EnclaveError, ImageUnavailable, SandboxUnavailable, ServerError
 from cloister.protocol import Failed, Finished, Resolved, Task, Unable
 from cloister.rooms.limits import Limits
@@ -20,7 +23,7 @@ from cloister.worker.environments import tasks as packages
 from cloister.worker.environments.store import Environments
 from cloister.worker.images.offer import Offer
 from cloister.worker.inputs import InputInvalid, stage
-from cloister.worker.runners.python import PYTHON
+from cloister.worker.runners.python import PROGRAM, PYTHON
 from cloister.worker.runners.r import R
 from cloister.worker.runners.script import ScriptTask, blueprint, run_script
 from cloister.worker.sandbox.budget import Claim
@@ -31,7 +34,8 @@ from cloister.worker.sandbox.pool import Pool
 
 log = logging.getLogger("cloister.worker")
 
-LANGUAGES = {each.name: each for each in (PYTHON, R)}
+LANGUAGES = {"python": PYTHON, "r": R, "program": PROGRAM}
+"""By kind of task."""
 _USUAL = Limits()
 _SCRATCH_FILE_BYTES, _SCRATCH_FILES = 65536, 1000  # on disk: room for files of that size on average, and for so many
 
@@ -70,7 +74,12 @@ def perform(
             run = run_script(LANGUAGES[task.kind], container, script, cancelled)
             if run.error is not None:
                 return Failed(message=run.error, log=run.console if task.logs_on_error else "")
-            return _store(task, run.result(), hub, patience)
+            finished = _store(task, run.result(withheld=task.withheld is not UNSET), hub, patience)
+            if task.withheld is UNSET:
+                return finished
+            place = task.withheld
+            kept = upload(hub, run.withheld(), place.key, place.blob, patience=patience)
+            return msgspec.structs.replace(finished, withheld=kept)
     except InputInvalid as error:
         return Failed(message=str(error))
     except EnclaveError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from cloister.worker.runners.known_python import KnownPython
@@ -29,3 +30,5 @@ PYTHON = Language(
     known=KnownPython,
     uses_libraries=uses_libraries,
 )
+PROGRAM = replace(PYTHON, own=True, uses_libraries=lambda _: True)
+"""Cloister's own programs: Python in a container like any other, so one that waits for a script serves them too."""

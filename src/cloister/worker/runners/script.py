@@ -26,10 +26,12 @@ from cloister.rooms.limits import Limits
 from cloister.worker.sandbox import bundle, frame
 from cloister.worker.sandbox.collector import collect
 from cloister.worker.sandbox.container import Container
-from cloister.worker.sandbox.failure import Known, safe_traceback
+from cloister.worker.sandbox.failure import Known, safe_traceback, safe_words
 from cloister.worker.sandbox.job import Blueprint, Job, LimitName, Outcome
 
 LOG_NAME = "container.log"
+WITHHELD = ".withheld"
+"""The folder of /output for what later computations alone may read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,9 @@ class Language:
     """The words that readers of a definition know, from its texts (by their paths inside) and the image's root."""
     uses_libraries: Callable[[Iterable[str]], bool]
     """Whether a computation of these texts seems to use anything that is loaded ahead: a guess, for speed alone."""
+    own: bool = False
+    """Whether its scripts are Cloister's own programs: their readers know no places in them, and what such a program
+    says of its failure in safe words is all that is told."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,14 +81,25 @@ class ScriptRun:
         """What it printed, fit for a terminal. The script decides what that says of the data."""
         return printable(self.outcome.log)
 
-    def result(self) -> Iterator[bytes]:
+    def result(self, *, withheld: bool = False) -> Iterator[bytes]:
         """The zip of /output (and `container.log` where logs on success are enabled), in chunks.
+
+        Args:
+            withheld: whether what lies below `WITHHELD` is left out.
 
         Raises:
             EnclaveError: at the call, before the first chunk: something in /output can't be collected. Safe to show.
         """
         extra = {LOG_NAME: self.outcome.log} if self.task.enable_logs_on_success else {}
-        return collect(self.outcome.output, self.task.limits, extra)
+        return collect(self.outcome.output, self.task.limits, extra, without=WITHHELD if withheld else "")
+
+    def withheld(self) -> Iterator[bytes]:
+        """The zip of what lies below `WITHHELD` in /output, in chunks.
+
+        Raises:
+            EnclaveError: as `result`.
+        """
+        return collect(self.outcome.output / WITHHELD, self.task.limits)
 
 
 def blueprint(
@@ -147,6 +163,8 @@ def script_name(files: Mapping[str, str], extension: str) -> str:
 def _conclude(
     language: Language, task: ScriptTask, outcome: Outcome, sources: Mapping[str, str], image_root: Path
 ) -> ScriptRun:
+    if language.own:
+        return ScriptRun(task=task, outcome=outcome, limit=outcome.limit, error=_own_error(task, outcome))
     limit = outcome.limit
     traceback = None
     if outcome.exit_code != 0 and limit is None and not outcome.cancelled:
@@ -155,6 +173,15 @@ def _conclude(
             limit = "pids"
     error = _error(task, outcome, limit, traceback)
     return ScriptRun(task=task, outcome=outcome, limit=limit, error=error)
+
+
+def _own_error(task: ScriptTask, outcome: Outcome) -> str | None:
+    if outcome.cancelled or outcome.limit is not None or outcome.exit_code == 0:
+        return _error(task, outcome, outcome.limit, None)
+    return safe_words(outcome.report) or (
+        "It failed in a way that Cloister didn't expect, and what is known of that may hold data. Ask the operator to "
+        "report it, with this computation's definition."
+    )
 
 
 def _error(task: ScriptTask, outcome: Outcome, limit: LimitName | None, traceback: str | None) -> str | None:

@@ -49,21 +49,27 @@ class _Entry:
     size: int
 
 
-def collect(output: Path, limits: Limits, extra: Mapping[str, bytes] | None = None) -> Iterator[bytes]:
+def collect(
+    output: Path, limits: Limits, extra: Mapping[str, bytes] | None = None, *, without: str = ""
+) -> Iterator[bytes]:
     """The zip of everything in the folder `output`, in chunks, using memory for a few of them at a time.
 
     The folder must not change meanwhile: its container has ended.
 
     Args:
         extra: further files by name, such as the log.
+        without: a folder in it that is left out.
 
     Raises:
         EnclaveError: at the call, before any chunk: something in there can't be collected, or is too much. The message
             holds nothing that the script chose but the kind of its mistake.
     """
-    root = os.open(output, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        entries = _scan(root, limits)
+        root = os.open(output, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        raise EnclaveError("The output lacks a folder that it should have. Run the computation again.") from None
+    try:
+        entries = _scan(root, limits, without)
         more = dict(extra or {})
         for name in more:
             if any(entry.path == name.encode() or entry.path.startswith(f"{name}/".encode()) for entry in entries):
@@ -76,7 +82,7 @@ def collect(output: Path, limits: Limits, extra: Mapping[str, bytes] | None = No
     return _zip(root, entries, more)
 
 
-def _scan(root: int, limits: Limits) -> list[_Entry]:
+def _scan(root: int, limits: Limits, without: str) -> list[_Entry]:
     entries: list[_Entry] = []
     count, total = 0, 0
     pending: list[tuple[bytes, int]] = [(b"", 0)]
@@ -97,6 +103,8 @@ def _scan(root: int, limits: Limits) -> list[_Entry]:
                     path = _checked(folder, os.fsencode(item.name))
                     facts = item.stat(follow_symlinks=False)
                     if stat.S_ISDIR(facts.st_mode):
+                        if path == without.encode():
+                            continue
                         pending.append((path, depth + 1))
                         continue
                     _check_kind(facts)

@@ -65,18 +65,29 @@ def safe_traceback(report: bytes, sources: Mapping[str, str], known: Known) -> s
         sources: the texts of the script and its additional files, by their path inside.
         known: what may be shown of it.
     """
+    told = _read(report)
+    if told is None:
+        return None
+    shown = [frame for frame in told.frames[:_TOLD_FRAMES] if known.place(frame)]
+    lines = _frame_lines(shown)
+    lines.append(f"{known.name(told.module, told.exception)}: {_message(told, sources)}")
+    return "\n".join(lines)
+
+
+def safe_words(report: bytes) -> str | None:
+    """What one of Cloister's own programs says of its failure, on one line; None where it says nothing safe."""
+    told = _read(report)
+    return (_on_one_line(told.safe) or None) if told is not None else None
+
+
+def _read(report: bytes) -> _Report | None:
     if len(report) > _MAX_REPORT_BYTES:
         return None
     try:
         told = msgspec.json.decode(report, type=_Report)
     except (msgspec.DecodeError, RecursionError):
         return None
-    if told.version != 1:
-        return None
-    shown = [frame for frame in told.frames[:_TOLD_FRAMES] if known.place(frame)]
-    lines = _frame_lines(shown)
-    lines.append(f"{known.name(told.module, told.exception)}: {_message(told, sources)}")
-    return "\n".join(lines)
+    return told if told.version == 1 else None
 
 
 def _frame_lines(frames: list[Frame]) -> list[str]:
@@ -96,5 +107,9 @@ def _frame_lines(frames: list[Frame]) -> list[str]:
 def _message(told: _Report, sources: Mapping[str, str]) -> str:
     """What a declared safe error says of itself, on one line; of any other, that it is withheld."""
     declared = any(_DECLARES.search(text) for text in sources.values())
-    text = "".join(sign if sign.isprintable() else " " for sign in told.safe[:MAX_SAFE_TEXT]).strip()
+    text = _on_one_line(told.safe)
     return text if declared and text else "(message withheld)"
+
+
+def _on_one_line(text: str) -> str:
+    return "".join(sign if sign.isprintable() else " " for sign in text[:MAX_SAFE_TEXT]).strip()

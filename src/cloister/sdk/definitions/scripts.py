@@ -1,8 +1,7 @@
-"""Nodes as a script defines them, before the room is published: thin faces of the records that rooms are made of."""
+"""Scripts as they are defined, and the environments that they bring along."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,21 +10,9 @@ from msgspec import UNSET
 from cloister.errors import DefinitionInvalid
 from cloister.rooms.environments import LockedPackage, plain_requirements
 from cloister.rooms.limits import Limits
-from cloister.rooms.nodes import (
-    Node,
-    PythonEnvironmentNode,
-    PythonNode,
-    RawDataNode,
-    RNode,
-    ScriptNode,
-    TextFile,
-    environment_of,
-)
+from cloister.rooms.nodes import PythonEnvironmentNode, PythonNode, RNode, ScriptNode, TextFile, environment_of
+from cloister.sdk.definitions.base import PYTHON_IMAGE, R_IMAGE, NodeDefinition, ids_of, text_of
 
-PYTHON_IMAGE = "python"
-"""The image that Python computations run in, unless they name another."""
-R_IMAGE = "r"
-"""The same of R computations."""
 _OUTPUT = "/output"
 
 
@@ -37,7 +24,7 @@ class FileContent:
         DefinitionInvalid: the content is not text in UTF-8.
         """
         self.name = name
-        self.content = _text(content, f"The additional file {name!r}")
+        self.content = text_of(content, f"The additional file {name!r}")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, FileContent):
@@ -49,57 +36,6 @@ class FileContent:
 
     def __repr__(self) -> str:
         return f"FileContent(name={self.name!r})"
-
-
-class NodeDefinition(ABC):
-    """What a room's node is to be. Two definitions that say the same are equal."""
-
-    @property
-    @abstractmethod
-    def record(self) -> Node:
-        """The node as the room's definition holds it."""
-
-    @property
-    def id(self) -> str:
-        """By which dependencies and roles refer to it."""
-        return self.record.id
-
-    @property
-    def name(self) -> str:
-        """By which people and mount paths refer to it."""
-        return self.record.name
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, NodeDefinition):
-            return NotImplemented
-        return self.record == other.record
-
-    def __hash__(self) -> int:
-        return hash(self.record)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(name={self.name!r}, id={self.id!r})"
-
-
-class RawDataNodeDefinition(NodeDefinition):
-    """A place for one file of any content, mounted at ``/input/<name>``."""
-
-    def __init__(self, name: str, is_required: bool, id: str | None = None) -> None:  # noqa: A002 - documented name
-        """
-        Args:
-            is_required: whether computations that depend on it wait for its data.
-            id: the name, unless given.
-        """
-        self._record = RawDataNode(id=name if id is None else id, name=name, required=is_required)
-
-    @property
-    def record(self) -> RawDataNode:
-        return self._record
-
-    @property
-    def is_required(self) -> bool:
-        """Whether computations that depend on it wait for its data."""
-        return self._record.required
 
 
 class ScriptNodeDefinition(NodeDefinition):
@@ -212,6 +148,8 @@ class PythonEnvironmentComputeNodeDefinition(NodeDefinition):
     installed. Running the node installs them and gives a report; a script's run does so by itself.
     """
 
+    _record: PythonEnvironmentNode
+
     def __init__(
         self,
         name: str,
@@ -234,7 +172,7 @@ class PythonEnvironmentComputeNodeDefinition(NodeDefinition):
         Raises:
             DefinitionInvalid: a line is an option, an address or a file, or makes no sense.
         """
-        text = _text(requirements_txt, f"The requirements of {name!r}")
+        text = text_of(requirements_txt, f"The requirements of {name!r}")
         plain_requirements(text)
         self._record = PythonEnvironmentNode(
             id=name if id is None else id,
@@ -309,42 +247,6 @@ class RComputeNodeDefinition(ScriptNodeDefinition):
         return self._record
 
 
-def definition_of(node: Node) -> NodeDefinition:
-    """The face of a node of a published room."""
-    match node:
-        case RawDataNode():
-            return RawDataNodeDefinition(node.name, node.required, node.id)
-        case PythonEnvironmentNode():
-            return PythonEnvironmentComputeNodeDefinition(
-                node.name, node.requirements, node.id, image=node.image, limits=node.limits, lock=node.lock
-            )
-        case PythonNode():
-            return PythonComputeNodeDefinition(
-                node.name,
-                node.script,
-                [FileContent(file.name, file.content) for file in node.files],
-                list(node.dependencies),
-                node.logs_on_error,
-                node.logs_on_success,
-                id=node.id,
-                custom_environment=environment_of(node),
-                image=node.image,
-                limits=node.limits,
-            )
-        case RNode():
-            return RComputeNodeDefinition(
-                node.name,
-                node.script,
-                [FileContent(file.name, file.content) for file in node.files],
-                list(node.dependencies),
-                node.logs_on_error,
-                node.logs_on_success,
-                id=node.id,
-                image=node.image,
-                limits=node.limits,
-            )
-
-
 def _script(
     name: str,
     script: str | bytes,
@@ -364,24 +266,7 @@ def _script(
     return {
         "id": name if node_id is None else node_id,
         "name": name,
-        "script": _text(script, f"The script of {name!r}"),
+        "script": text_of(script, f"The script of {name!r}"),
         "files": tuple(TextFile(name=file.name, content=file.content) for file in additional_files or ()),
-        "dependencies": _ids(dependencies, name),
+        "dependencies": ids_of(dependencies, name),
     }
-
-
-def _text(content: str | bytes, what: str) -> str:
-    if isinstance(content, str):
-        return content
-    try:
-        return bytes(content).decode()
-    except UnicodeDecodeError as error:
-        raise DefinitionInvalid(
-            f"{what} is not text in UTF-8 (byte {error.start} can't be read). Save it as UTF-8 and try again."
-        ) from None
-
-
-def _ids(dependencies: Sequence[str] | None, name: str) -> tuple[str, ...]:
-    if isinstance(dependencies, str):
-        raise DefinitionInvalid(f"The dependencies of {name!r} must be a list of ids: write [{dependencies!r}].")
-    return tuple(dependencies or ())

@@ -1,0 +1,1 @@
+../../../images/modules/cloister_util/schema.py
