@@ -98,6 +98,8 @@ class TestDraining:
         late = await pull(room.enclave)
         assert getattr(await late.over(), "code", None) == "busy"
         assert not draining.done()
+        while not room.enclave.workers.queued:  # it is planned first, and written to the log
+            await asyncio.sleep(0)
         assert (room.enclave.workers.out, room.enclave.workers.waiting, room.enclave.workers.queued) == (1, 0, 1)
         await working.finish()
         assert await draining
