@@ -189,6 +189,8 @@ async def test_it_is_said_after_a_restart_too(room: Meeting) -> None:
     await lease.over()
     with pytest.raises(Refused, match="cancelled"):
         await room.wait(ANN, "left", job)
+    while not await ends(room):  # told before it is written down
+        await asyncio.sleep(0)
     room = room.again(Enclave(room.enclave.path))
     with pytest.raises(Refused, match=r"'left' was cancelled"):
         await room.wait(ANN, "left", job)
