@@ -2,6 +2,7 @@
 
 from cloister.rooms.limits import Limits
 from cloister.sdk.builder import AnalyticsDcrBuilder, AnalyticsDcrDefinition
+from cloister.sdk.csv_files import read_input_csv_file
 from cloister.sdk.dcr import AnalyticsDcr
 from cloister.sdk.definitions import (
     Column,
@@ -73,4 +74,5 @@ __all__ = [
     "SyntheticNodeColumn",
     "TableDataNode",
     "TableDataNodeDefinition",
+    "read_input_csv_file",
 ]

@@ -6,7 +6,7 @@ import codecs
 import csv
 import io
 import os
-from typing import Any
+from typing import IO, Any
 
 from cloister.errors import BadRequestError
 
@@ -35,24 +35,43 @@ def read_input_csv_file(
         BadRequestError: the file doesn't look as ``has_header`` says, or can't be read as CSV in this encoding.
         OSError: it can't be read at all.
     """
-    output = _Lines()
     if _codec(encoding) == "utf-8":
         encoding = "utf-8-sig"
     try:
         with open(path, encoding=encoding, newline="") as file:  # noqa: PTH123 - takes a text as well
-            if check_header:
-                _check_header(file.read(_SAMPLE), has_header, csv_kwargs)
-                file.seek(0)
-            rows = csv.reader(file, **{"strict": True, **csv_kwargs})
-            if has_header:
-                next(rows, None)
-            csv.writer(output, lineterminator="\r\n").writerows(row for row in rows if row)
+            return _rows(file, csv_kwargs, has_header=has_header, check_header=check_header)
     except LookupError:
         raise _no_encoding(encoding) from None
     except UnicodeError:
         raise BadRequestError(f"The file is not text in {encoding}. Name the encoding that it was saved in.") from None
+
+
+def read_input_csv_string(
+    content: str, /, *, has_header: bool = True, check_header: bool = True, **csv_kwargs: Any
+) -> io.BytesIO:
+    """`read_input_csv_file` of a text that is there already.
+
+    Raises:
+        BadRequestError: as there.
+    """
+    text = io.StringIO(content.removeprefix("\ufeff"), newline="")
+    return _rows(text, csv_kwargs, has_header=has_header, check_header=check_header)
+
+
+def _rows(file: IO[str], csv_kwargs: dict[str, Any], *, has_header: bool, check_header: bool) -> io.BytesIO:
+    output = _Lines()
+    try:
+        if check_header:
+            _check_header(file.read(_SAMPLE), has_header, csv_kwargs)
+            file.seek(0)
+        rows = csv.reader(file, **{"strict": True, **csv_kwargs})
+        if has_header:
+            next(rows, None)
+        csv.writer(output, lineterminator="\r\n").writerows(row for row in rows if row)
     except csv.Error as error:
         raise BadRequestError(f"The file can't be read as CSV: {error}. Check the delimiter and the quotes.") from None
+    except UnicodeError:
+        raise
     except ValueError:  # the library's message repeats the cell
         raise BadRequestError(
             "The file has a cell without quotes that is no number, and quoting=csv.QUOTE_NONNUMERIC takes all such "

@@ -11,7 +11,7 @@ import io
 import os
 import time
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from cloister.errors import BadRequestError, NotFoundError, VerificationError
 from cloister.formats.dataset import PART_SIZE, Bytes, Manifest, check_key
 from cloister.formats.encoding import Hex32, Record, Size, canonical, decode
 from cloister.protocol import Item, ReadStatus, RoomStatus
+from cloister.sdk.headers import without_header
 from cloister.sdk.key import Key
 from cloister.sdk.link import RoomLink
 from cloister.sdk.pending import PendingKeys
@@ -123,12 +124,26 @@ class Datasets:
         self._vault.put_new(values, blobs={f"manifest/{digest}": manifest.dataset})
         return manifest
 
-    def upload_file(self, file: Path, name: str, description: str, *, parallel: int = PARALLEL) -> Manifest:
+    def upload_file(
+        self,
+        file: Path,
+        name: str,
+        description: str,
+        *,
+        parallel: int = PARALLEL,
+        has_header: bool = False,
+        columns: Sequence[str] | None = None,
+    ) -> Manifest:
         """`upload` of a file of this machine, with a key of its own.
+
+        Args:
+            has_header: whether it is CSV whose first line is left out; such an upload starts anew each time.
+            columns: what that line must say.
 
         Raises:
             VerificationError: this machine may not keep keys in the vault. Nothing was sent.
-            BadRequestError, ApiError: as `upload`.
+            BadRequestError: as `upload`, and as `without_header`.
+            ApiError: as `upload`.
             OSError: the file can't be read.
         """
         if not self._vault.trusted:
@@ -137,6 +152,9 @@ class Datasets:
                 f"only the hub says that {self._vault.id} is yours. If it is (client.vault_id, or `cloister whoami`, "
                 f"says so on a machine that you used before), set CLOISTER_VAULT={self._vault.id} and try again."
             )
+        if has_header:
+            with without_header(file, columns) as rest:
+                return self.upload(rest, Key(), name, description, parallel=parallel)
         with file.open("rb") as opened:
             found = os.fstat(opened.fileno())
             if found.st_size <= PART_SIZE:

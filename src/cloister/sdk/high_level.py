@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -31,6 +32,7 @@ VERSION = "v1"
 
 def high_level(definition: Definition) -> dict[str, Any]:
     """The definition as plain JSON values; a fresh copy each time."""
+    names = {node.id: node.name for node in definition.nodes}
     configuration = {
         "title": definition.title,
         "description": definition.description,
@@ -38,7 +40,7 @@ def high_level(definition: Definition) -> dict[str, Any]:
             {"user": entry.user, "permissions": permissions(entry, manager=entry.user == definition.owner)}
             for entry in definition.participants
         ],
-        "nodes": [_node(node) for node in definition.nodes],
+        "nodes": [_node(node, names) for node in definition.nodes],
     }
     return {VERSION: {"interactive": {"initialConfiguration": configuration, "commits": []}}}
 
@@ -52,8 +54,8 @@ def permissions(participant: Participant, *, manager: bool) -> list[dict[str, An
     ]
 
 
-def _node(node: Node) -> dict[str, Any]:
-    kind = _data(node) if isinstance(node, DataNode) else {"computation": {"kind": _computation(node)}}
+def _node(node: Node, names: Mapping[str, str]) -> dict[str, Any]:
+    kind = _data(node) if isinstance(node, DataNode) else {"computation": {"kind": _computation(node, names)}}
     return {"id": node.id, "name": node.name, "kind": kind}
 
 
@@ -77,7 +79,7 @@ def _data(node: DataNode) -> dict[str, Any]:
     return {"leaf": {"isRequired": node.required, "kind": {"table": table}}}
 
 
-def _computation(node: ComputeNode) -> dict[str, Any]:
+def _computation(node: ComputeNode, names: Mapping[str, str]) -> dict[str, Any]:
     match node:
         case PythonNode() | RNode():
             return {"scripting": _scripting(node)}
@@ -86,9 +88,9 @@ def _computation(node: ComputeNode) -> dict[str, Any]:
             return {"pythonEnvironment": {"requirementsTxt": node.requirements, "packages": packages}}
         case SqlNode():
             least = None if node.minimum_rows is UNSET else {"minimumRowsCount": node.minimum_rows}
-            return {"sql": {"statement": node.statement, "dependencies": _tables(node), "privacyFilter": least}}
+            return {"sql": {"statement": node.statement, "dependencies": _tables(node, names), "privacyFilter": least}}
         case SqliteNode():
-            return {"sqlite": {"statement": node.statement, "dependencies": _tables(node), **_logs(node)}}
+            return {"sqlite": {"statement": node.statement, "dependencies": _tables(node, names), **_logs(node)}}
         case SyntheticNode():
             columns = [
                 {
@@ -136,8 +138,8 @@ def _scripting(node: PythonNode | RNode) -> dict[str, Any]:
     return scripting
 
 
-def _tables(node: SqlNode | SqliteNode) -> list[dict[str, str]]:
-    return [{"nodeId": each, "tableName": each} for each in node.dependencies]
+def _tables(node: SqlNode | SqliteNode, names: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"nodeId": each, "tableName": names[each]} for each in node.dependencies]
 
 
 def _logs(node: PythonNode | RNode | SqliteNode | SyntheticNode | MatchNode) -> dict[str, bool]:

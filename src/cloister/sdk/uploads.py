@@ -54,7 +54,7 @@ class Transfers:
             ApiError: the hub refused, or stayed away.
         """
         with _opened(data) as source, self.reporter.transfer("upload", name, source.size) as told:
-            if self.records is None or source.file is None or (source.size or 0) <= PART_SIZE:
+            if self.records is None or source.file is None or not source.whole or (source.size or 0) <= PART_SIZE:
                 return self._upload(source, key, os.urandom(32).hex(), parallel, told, None)
             with self.records.of(os.fstat(source.file), key.material) as record:
                 if record is None:
@@ -133,7 +133,9 @@ class _Source:
     size: int | None
     """Bytes, where that is known."""
     file: int | None = None
-    """Descriptor, where it is a regular file that is read from its start."""
+    """Descriptor, where it is a regular file."""
+    whole: bool = True
+    """Whether it is read from its start."""
 
     def content(self) -> tuple[int, int] | None:
         """Something that differs where the file was changed meanwhile."""
@@ -161,7 +163,7 @@ def _opened(data: Data) -> Iterator[_Source]:
     ):
         # Exactly these: others, as of gzip, have the descriptor of a file whose bytes are not the ones that they give.
         place, size = data.tell(), os.fstat(data.fileno()).st_size
-        yield _Source(_read(data), max(0, size - place), data.fileno() if place == 0 else None)
+        yield _Source(_read(data), max(0, size - place), data.fileno(), whole=place == 0)
     elif hasattr(data, "read"):
         yield _Source(_read(data), len(data.getbuffer()) - data.tell() if isinstance(data, io.BytesIO) else None)
     else:

@@ -83,9 +83,10 @@ class SyntheticNodeColumn:
         return self._record
 
     @property
-    def data_type(self) -> FormatType:
-        """What its values are."""
-        return FormatType(self._record.type)
+    def data_type(self) -> PrimitiveType | FormatType:
+        """What its values are: a `PrimitiveType`, unless that doesn't say all."""
+        primitive = self._record.type.lower()
+        return PrimitiveType(primitive) if primitive in set(PrimitiveType) else FormatType(self._record.type)
 
     @property
     def index(self) -> int:
@@ -119,7 +120,7 @@ class SyntheticNodeColumn:
         return hash(self._record)
 
     def __repr__(self) -> str:
-        return f"SyntheticNodeColumn({self.data_type}, {self.index}, {self.mask_type})"
+        return f"SyntheticNodeColumn({self.data_type!s}, {self.index}, {self.mask_type!s})"
 
 
 class SyntheticDataComputeNodeDefinition(NodeDefinition):

@@ -182,8 +182,17 @@ class MatchingComputeNodeConfig:
 
     @property
     def query_text(self) -> str:
-        """The query as JSON."""
-        return self.query if isinstance(self.query, str) else json.dumps(self.query)
+        """The query as JSON.
+
+        Raises:
+            DefinitionInvalid: it can't be written so.
+        """
+        try:
+            return self.query if isinstance(self.query, str) else json.dumps(self.query, allow_nan=False)
+        except (TypeError, ValueError, RecursionError):
+            raise DefinitionInvalid(
+                "The query of a match must be JSON logic: dicts, lists, texts and numbers."
+            ) from None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, MatchingComputeNodeConfig) and vars(self) == vars(other)
@@ -278,7 +287,7 @@ class PreviewComputeNodeDefinition(_ProgramDefinition):
         self,
         name: str,
         dependency: str,
-        quota_bytes: int = 0,
+        quota_bytes: int | None = 0,
         id: str | None = None,  # noqa: A002 - documented name
         *,
         image: str = PYTHON_IMAGE,
@@ -287,15 +296,15 @@ class PreviewComputeNodeDefinition(_ProgramDefinition):
         """
         Args:
             dependency: id of the node that it shows.
-            quota_bytes: how many bytes of results each analyst may fetch in all. A result that they have had before
-                can be fetched again.
+            quota_bytes: how many bytes of results each analyst may fetch in all; none without it. A result that they
+                have had before can be fetched again.
         """
         self._record = checked(
             PreviewNode(
                 id=name if id is None else id,
                 name=name,
                 dependency=dependency,
-                quota_bytes=quota_bytes,
+                quota_bytes=quota_bytes or 0,
                 image=image,
                 limits=limits or Limits(),
             )

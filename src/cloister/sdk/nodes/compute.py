@@ -118,15 +118,16 @@ class ComputeNode(BaseNode):
         Args:
             latest: don't wait for a run, and take the result over the data that is attached now, whoever has run it.
         """
-        if latest:
-            file, _ = self._checked(self._context.link.ask(FetchResult(node=self.id), Result))
-        else:
-            file, _ = self._result(timeout)
+        file, _ = self._latest() if latest else self._result(timeout)
         with file:
             size = file.seek(0, os.SEEK_END)
             file.seek(0)
             shutil.copyfileobj(file, into)
             return size
+
+    def _latest(self) -> tuple[IO[bytes], str]:
+        """The file and its name, over the data that is attached now."""
+        return self._checked(self._context.link.ask(FetchResult(node=self.id), Result))
 
     def _result(self, timeout: float | None) -> tuple[IO[bytes], str]:
         """The file and its name. What the hub has lost is computed once more."""
@@ -209,7 +210,10 @@ class ZipComputeNode(ComputeNode):
 
     def get_results_as_zip(self, interval: float = 5, timeout: float | None = None) -> zipfile.ZipFile:
         """Like `get_results_as_bytes`, as an open archive called ``<computation's name>.zip``."""
-        file, name = self._result(timeout)
+        return self._archive(timeout)
+
+    def _archive(self, timeout: float | None, *, latest: bool = False) -> zipfile.ZipFile:
+        file, name = self._latest() if latest else self._result(timeout)
         try:
             archive = ResultArchive(file)
         except zipfile.BadZipFile:

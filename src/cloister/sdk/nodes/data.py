@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import warnings
 from typing import Any
 
 from cloister.errors import BadRequestError, EnclaveError
@@ -14,6 +15,7 @@ from cloister.rooms import nodes as records
 from cloister.sdk.bound_keys import bound_keys, check_keys
 from cloister.sdk.datasets import Attachment, open_stream
 from cloister.sdk.definitions import Column
+from cloister.sdk.headers import is_header, without_header
 from cloister.sdk.key import Key
 from cloister.sdk.nodes.base import BaseNode, RoomContext
 from cloister.sdk.nodes.compute import ZipComputeNode
@@ -153,6 +155,41 @@ class TableDataNode(DataNode):
         """The validation of what is attached, to be run and waited for like a computation: by all participants. Its
         result, the validated table and the report, is for the data owners of this node."""
         return self._validation
+
+    def upload_and_publish_dataset(
+        self,
+        data: Data,
+        key: Key,
+        name: str,
+        description: str = "",
+        *,
+        secret_store_options: object | None = None,
+        has_header: bool | None = None,
+    ) -> None:
+        """As `DataNode.upload_and_publish_dataset`, of a CSV file.
+
+        Args:
+            has_header: whether the first line names the columns. Then it is compared with those of this node, and left
+                out; such an upload starts anew where it was broken off. Without it the file has no header: should it
+                begin with the columns' names all the same, a warning says so.
+
+        Raises:
+            BadRequestError: the header isn't that of this node, naming the difference; or as there.
+        """
+        names = [column.name for column in self._record.columns]
+        if has_header:
+            with without_header(data, names, what=repr(self.name)) as rest:
+                super().upload_and_publish_dataset(
+                    rest, key, name, description, secret_store_options=secret_store_options
+                )
+            return
+        if has_header is None and is_header(data, names):
+            warnings.warn(
+                f"The file begins with the names of the columns of {self.name!r}, which are taken for data. If that "
+                "line is a header, remove the dataset, and upload it again with has_header=True.",
+                stacklevel=2,
+            )
+        super().upload_and_publish_dataset(data, key, name, description, secret_store_options=secret_store_options)
 
     def get_validation_report_as_dict(self) -> dict[str, Any]:
         """What the validation of the attached table has found: for data owners of this node. Validates it first, where

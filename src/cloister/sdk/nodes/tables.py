@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import zipfile
-
-from google.protobuf.message import DecodeError
+from typing import IO
 
 from cloister.errors import EnclaveError
-from cloister.formats.table_schema import read_schema
 from cloister.rooms import nodes as records
 from cloister.sdk.nodes.compute import ZipComputeNode
-
-_DATA, _TYPES = "dataset.csv", "types"
+from cloister.sdk.tabular import NotATable, table_text, write_table
 
 
 class TabularComputeNode(ZipComputeNode):
@@ -30,18 +24,29 @@ class TabularComputeNode(ZipComputeNode):
         """
         with self.get_results_as_zip(interval, timeout) as archive:
             try:
-                data, types = archive.read(_DATA).decode(), archive.read(_TYPES)
-                names = [column.name or f"V{place}" for place, column in enumerate(read_schema(types), 1)]
-            except (KeyError, zipfile.BadZipFile, DecodeError, ValueError):
-                raise EnclaveError(f"The result of {self.name!r} is not a table. Tell the operator.") from None
-        header = io.StringIO()
-        csv.writer(header, lineterminator="\n").writerow(names)
-        return (header.getvalue() + data).strip()
+                return table_text(archive)
+            except NotATable:
+                raise self._no_table() from None
+
+    def write_table(self, into: IO[bytes], timeout: float | None = None, *, latest: bool = False) -> None:
+        """Like `get_results_as_string`, into an open file, however large: memory use is bounded.
+
+        Args:
+            latest: as `write_results`.
+        """
+        with self._archive(timeout, latest=latest) as archive:
+            try:
+                write_table(archive, into)
+            except NotATable:
+                raise self._no_table() from None
 
     def run_computation_and_get_results_as_string(self, interval: float = 5, timeout: float | None = None) -> str:
         """`run_computation`, then `get_results_as_string`."""
         self.run_computation()
         return self.get_results_as_string(interval, timeout)
+
+    def _no_table(self) -> EnclaveError:
+        return EnclaveError(f"The result of {self.name!r} is not a table. Tell the operator.")
 
 
 class SqlComputeNode(TabularComputeNode):
