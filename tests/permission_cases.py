@@ -2,7 +2,8 @@
 
 In-process tests and tests over the wire ask the same questions of the same room:
 
-    data: patients (required, attached), notes (optional, empty), lab (optional, empty)
+    data: patients (required, attached), notes (optional, empty), lab (optional, empty),
+        cohort (a table, optional, attached and validated)
     computations: joined (patients, lab), finished; other (lab)
 """
 
@@ -57,6 +58,9 @@ class Credentials(Enum):
     """With a key that is bound to nobody, and a good identity token."""
 
 
+TABLE = "cohort"
+"""The data node that is a table."""
+
 OWNER, HOSPITAL, LAB, ANALYST, OTHER_ANALYST, GUEST, ALL, OUTSIDER = (
     f"{name}@matrix.example"
     for name in ("owner", "hospital", "lab", "analyst", "other-analyst", "guest", "all", "outsider")
@@ -64,12 +68,12 @@ OWNER, HOSPITAL, LAB, ANALYST, OTHER_ANALYST, GUEST, ALL, OUTSIDER = (
 
 ROLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     OWNER: ((), ()),
-    HOSPITAL: (("patients", "notes"), ()),
+    HOSPITAL: (("patients", "notes", TABLE), ()),
     LAB: (("lab",), ()),
     ANALYST: ((), ("joined",)),
     OTHER_ANALYST: ((), ("other",)),
     GUEST: ((), ()),
-    ALL: (("patients", "notes"), ("joined",)),
+    ALL: (("patients", "notes", TABLE), ("joined",)),
 }
 """Participant to the data nodes they own and the computations they are analyst of. The first owns the room."""
 
@@ -111,6 +115,8 @@ ASKERS = (
 NOWHERE = "nowhere"
 JOB = "ab" * 32
 """The job that has computed ``joined``."""
+TABLE_JOB = "cd" * 32
+"""The job that has validated the table."""
 
 REQUESTS: dict[str, tuple[type[RoomBody], Action, str | None]] = {
     "retrieve room": (RetrieveRoom, Action.READ_DEFINITION, None),
@@ -122,6 +128,10 @@ REQUESTS: dict[str, tuple[type[RoomBody], Action, str | None]] = {
     "await job": (AwaitJob, Action.RUN, "joined"),
     "cancel job": (CancelJob, Action.RUN, "joined"),
     "fetch result": (FetchResult, Action.FETCH_RESULT, "joined"),
+    "validate table": (RunComputation, Action.VALIDATE, TABLE),
+    "await validation": (AwaitJob, Action.VALIDATE, TABLE),
+    "cancel validation": (CancelJob, Action.VALIDATE, TABLE),
+    "fetch table": (FetchResult, Action.FETCH_TABLE, TABLE),
     "read log": (ReadLog, Action.READ_LOG, None),
     "stop room": (StopRoom, Action.STOP, None),
     "unbind key": (UnbindKey, Action.UNBIND_KEY, None),
@@ -145,7 +155,7 @@ def make(kind: type[RoomBody], node: str | None) -> RoomBody:
     if kind is RunComputation:
         return RunComputation(node=node, job=os.urandom(32).hex())
     if kind is AwaitJob:
-        return AwaitJob(node=node, job=JOB)
+        return AwaitJob(node=node, job=TABLE_JOB if node == TABLE else JOB)
     if kind is CancelJob:
         return CancelJob(node=node, job=os.urandom(32).hex())
     assert kind is FetchResult

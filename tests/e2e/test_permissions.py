@@ -14,7 +14,14 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from cloister.analytics import AnalyticsDcrBuilder, PythonComputeNodeDefinition, RawDataNodeDefinition
+from cloister.analytics import (
+    AnalyticsDcrBuilder,
+    Column,
+    FormatType,
+    PythonComputeNodeDefinition,
+    RawDataNodeDefinition,
+    TableDataNodeDefinition,
+)
 from cloister.cli.layout import Layout
 from cloister.errors import AuthorizationError, NotFoundError
 from cloister.formats.sealed import seal_request
@@ -39,6 +46,8 @@ from tests.permission_cases import (
     OWNER,
     REQUESTS,
     ROLES,
+    TABLE,
+    TABLE_JOB,
     Asker,
     Credentials,
     expected,
@@ -60,12 +69,14 @@ class Wire:
     room: str
 
     def fresh_room(self) -> str:
-        """A room like the first, without a result yet."""
+        """A room like the first, without a result yet, and without a table."""
         owner = self.clients[OWNER]
         builder = AnalyticsDcrBuilder(client=owner).with_name("Permissions").with_owner(OWNER)
         builder.add_node_definition(RawDataNodeDefinition("patients", is_required=True))
         builder.add_node_definition(RawDataNodeDefinition("notes", is_required=False))
         builder.add_node_definition(RawDataNodeDefinition("lab", is_required=False))
+        columns = [Column(FormatType.INTEGER, "id", is_nullable=False)]
+        builder.add_node_definition(TableDataNodeDefinition(TABLE, columns, is_required=False))
         script = "open('/output/size', 'w').write(str(len(open('/input/patients').read())))"
         builder.add_node_definition(
             PythonComputeNodeDefinition("joined", script=script, dependencies=["patients", "lab"])
@@ -141,10 +152,13 @@ def wire(installation: Installation) -> Iterator[Wire]:
             room="",
         )
         ready.room = ready.fresh_room()
-        # The computation has run once: there is a result to fetch, by the job that requests ask about.
+        attach(ready.clients[HOSPITAL].retrieve_analytics_dcr(ready.room), TABLE, b"1\n2\n")
+        # The computation has run once, and the table was validated: there is something to fetch, by the jobs that
+        # requests ask about.
         analyst = next(asker for asker in ASKERS if asker.email == ANALYST)
-        for body in (RunComputation(node="joined", job=JOB), AwaitJob(node="joined", job=JOB)):
-            assert b'"done"' in ready.ask(analyst, body, ready.room)[-1]
+        for node, job in (("joined", JOB), (TABLE, TABLE_JOB)):
+            for body in (RunComputation(node=node, job=job), AwaitJob(node=node, job=job)):
+                assert b'"done"' in ready.ask(analyst, body, ready.room)[-1]
         yield ready
 
 
@@ -180,7 +194,7 @@ def test_refusals_do_not_tell_unknown_rooms_from_rooms_of_others(wire: Wire, nam
 def test_what_was_refused_has_changed_nothing(wire: Wire) -> None:
     room = wire.clients[OWNER].retrieve_analytics_dcr(wire.room)
     status = room.status()
-    assert [entry.node for entry in status.attached] == ["patients"]
+    assert [entry.node for entry in status.attached] == [TABLE, "patients"]
     assert not status.stopped
     assert {entry.user for entry in status.keys} == set(ROLES)
     bound = [line.split(",") for line in room.retrieve_audit_log().splitlines() if ",bind key," in line]

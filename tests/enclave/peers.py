@@ -72,7 +72,8 @@ from cloister.protocol import (
 from cloister.rooms.definition import Definition, ImageReference, Issuer, Participant, Reference
 from cloister.rooms.events import Body, Event
 from cloister.rooms.limits import Limits
-from cloister.rooms.nodes import Node, PythonNode, RawDataNode
+from cloister.rooms.nodes import Node, PythonNode, RawDataNode, TableDataNode
+from cloister.rooms.tables import Column
 from cloister.trust import software
 from cloister.trust.evidence import WORKER_LABEL, Evidence, SoftwareSource, report_data
 
@@ -378,6 +379,13 @@ def data(node: str, *, required: bool = True) -> RawDataNode:
     return RawDataNode(id=node, name=node, required=required)
 
 
+def table(node: str, *columns: str, **fields: Any) -> TableDataNode:
+    """A table data node, of columns of text."""
+    described = tuple(Column(name=name, type="STRING", nullable=True) for name in columns or ("id", "value"))
+    given: dict[str, Any] = {"name": node, "required": True, "image": "python", **fields}
+    return TableDataNode(id=node, columns=described, **given)
+
+
 def python(node: str, *dependencies: str, **fields: Any) -> PythonNode:
     """A computation."""
     given: dict[str, Any] = {"name": node, "script": f"# {node}", "image": "python", **fields}
@@ -452,10 +460,10 @@ class Lease:
         assert await self._enclave.post(self.report(outcome)) == (200, b"{}")
         assert await self.over() == Answer(body=Done())
 
-    async def finish(self, content: bytes = b"PK") -> Finished:
-        """Brings a result."""
+    async def finish(self, content: bytes = b"PK", withheld: bytes = b"PK") -> Finished:
+        """Brings a result, and what is withheld of it where the task asks for that."""
         assert self.task is not None
-        outcome = finished(self.task, content)
+        outcome = finished(self.task, content, withheld)
         await self.end(outcome)
         return outcome
 
@@ -475,10 +483,15 @@ class Lease:
         return cast(Frame, msgspec.json.decode(payload, type=cast(Any, Frame)))
 
 
-def finished(task: Task, content: bytes = b"PK") -> Finished:
-    """What a worker reports that has stored its result where it was told."""
+def finished(task: Task, content: bytes = b"PK", withheld: bytes = b"PK") -> Finished:
+    """What a worker reports that has stored its result, and what is withheld, where it was told."""
     manifest = manifest_of(content, task.result_key, task.result)
-    return Finished(manifest=manifest, commitment=hmac.digest(task.result_key, sha256(content), "sha256"))
+    place = task.withheld
+    return Finished(
+        manifest=manifest,
+        commitment=hmac.digest(task.result_key, sha256(content), "sha256"),
+        withheld=UNSET if place is UNSET else manifest_of(withheld, place.key, place.blob),
+    )
 
 
 async def pull(

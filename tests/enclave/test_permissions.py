@@ -13,12 +13,12 @@ from typing import get_args
 import msgspec
 import pytest
 
-from cloister.enclave.service import ACTIONS
+from cloister.enclave.service import ACTIONS, OF_TABLES
 from cloister.protocol import Refusal, Request, RetrieveRoom, RoomBody
 from cloister.rooms.definition import Participant
 from cloister.rooms.events import KeyBound, LogRead, ResultFetched
 from cloister.rooms.permissions import NO_SUCH_ROOM, Action
-from tests.enclave.peers import Enclave, Meeting, Person, data, python, stored_secrets, token_issuer, work
+from tests.enclave.peers import Enclave, Meeting, Person, data, python, stored_secrets, table, token_issuer, work
 from tests.permission_cases import (
     ANALYST,
     ASKERS,
@@ -29,6 +29,8 @@ from tests.permission_cases import (
     OWNER,
     REQUESTS,
     ROLES,
+    TABLE,
+    TABLE_JOB,
     Asker,
     Credentials,
     expected,
@@ -41,6 +43,7 @@ NODES = (
     data("patients"),
     data("notes", required=False),
     data("lab", required=False),
+    table(TABLE, required=False),
     python("joined", "patients", "lab"),
     python("other", "lab"),
 )
@@ -75,6 +78,10 @@ async def _prepare(folder: Path) -> Meeting:
     await room.start(ANALYST, "joined", JOB)
     await work(enclave)
     await room.wait(ANALYST, "joined", JOB)
+    await room.attach(HOSPITAL, TABLE)
+    await room.start(ANALYST, TABLE, TABLE_JOB)
+    await work(enclave)
+    await room.wait(ANALYST, TABLE, TABLE_JOB)
     enclave.close()
     return room
 
@@ -87,9 +94,10 @@ def room(prepared: Prepared, tmp_path: Path) -> Iterator[Meeting]:
 
 
 def test_every_request_is_in_the_matrix() -> None:
-    assert {kind: action for kind, action, _ in REQUESTS.values()} == ACTIONS
-    assert set(get_args(RoomBody)) == set(ACTIONS)
-    assert set(ACTIONS.values()) == set(Action)
+    assert {kind: action for kind, action, node in REQUESTS.values() if node != TABLE} == ACTIONS
+    assert {kind: action for kind, action, node in REQUESTS.values() if node == TABLE} == OF_TABLES
+    assert set(get_args(RoomBody)) == set(ACTIONS) > set(OF_TABLES)
+    assert {*ACTIONS.values(), *OF_TABLES.values()} == set(Action)
 
 
 @pytest.mark.parametrize("asker", ASKERS, ids=lambda asker: asker.name)

@@ -23,8 +23,8 @@ from cloister.rooms.definition import (
     check_definition,
     read_definition,
 )
-from cloister.rooms.limits import Limits
 from cloister.rooms.graph import topological_order
+from cloister.rooms.limits import Limits
 from cloister.rooms.nodes import Node, RawDataNode, TextFile
 from cloister.rooms.planning import derived, plan
 from tests.rooms.examples import ANALYST, HOSPITAL, NODES, OWNER, ROOM, python, room

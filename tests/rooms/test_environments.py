@@ -18,8 +18,8 @@ from cloister.rooms.environments import (
     LockedPackage,
     plain_requirements,
 )
-from cloister.rooms.limits import Limits, most
 from cloister.rooms.graph import check_nodes
+from cloister.rooms.limits import Limits, most
 from cloister.rooms.nodes import Node, PythonEnvironmentNode, dependencies
 from cloister.rooms.planning import derived, leaves, plan
 from tests.rooms.examples import NODES, ROOM, python, room

@@ -37,6 +37,8 @@ ALLOWED_BY: dict[Action, str] = {
     Action.FETCH_DATASET: "data owner of the node",
     Action.RUN: "analyst of the node",
     Action.FETCH_RESULT: "analyst of the node",
+    Action.VALIDATE: "participant",
+    Action.FETCH_TABLE: "data owner of the node",
 }
 """The table once more, by hand: a change of the table must be made twice."""
 

@@ -24,9 +24,9 @@ from cloister.protocol import Failed, Finished, Progress, Task
 from cloister.rooms.decisions import cost, open_room, published, release, voided
 from cloister.rooms.definition import Definition, Reference
 from cloister.rooms.events import RunFailed, RunFinished, RunStarted, RunVoided
-from cloister.rooms.nodes import RunNode, dependencies, sources
+from cloister.rooms.nodes import MatchNode, RunNode, dependencies, epsilon_of, sources
 from cloister.rooms.permissions import Role, roles
-from cloister.rooms.planning import derived, leaves, node_digest, plan, run_id
+from cloister.rooms.planning import derived, leaves, node_digest, plan, run_id, unanswered
 from cloister.rooms.state import Run, RunStatus
 
 MAX_JOBS = 10_000
@@ -73,9 +73,7 @@ class Executor:
         account = account or user
         definition = published(room.state)
         steps = plan(definition, room.id, node, room.state.attached)
-        results = room.state.results
-        answered = steps[-1].cache_key in results
-        wanted = [] if answered else [step for step in steps if step.cache_key not in results]
+        wanted = unanswered(steps, room.state.results)
         new = [step for step in wanted if (room.id, step.cache_key) not in self._executions]
         if wanted:
             self._check_room_for(room, account, len(new))
@@ -95,7 +93,7 @@ class Executor:
                 execution.task = asyncio.create_task(self._execute(execution))
             execution.wanted_by[job] = account
             by_node[step.node.id] = execution
-        self._jobs[room.id, job] = Job(user, account, tuple(by_node.values()))
+        self._jobs[room.id, job] = Job(node, user, account, tuple(by_node.values()))
         self._forget_old_jobs()
 
     def check_fits(self, definition: Definition, node: RunNode) -> None:
@@ -125,7 +123,8 @@ class Executor:
             Refused: there will be no result; the message says why, and holds what this user may know of it.
         """
         known = self._jobs.get((room.id, job))
-        if known is None:
+        # Whoever may ask about one node is not told of what somebody runs on another.
+        if known is None or known.node != node:
             self._ended_before(room, node, user, job)
             return
         executions = known.executions
@@ -270,14 +269,26 @@ class Executor:
         def make(attempt: Attempt) -> Task:
             return make_task(room.id, definition, node, inputs, attempt)
 
-        return Order(make, room.id, demand, execution.account, lambda: execution.move("running"), execution.waits)
+        return Order(
+            make,
+            room.id,
+            demand,
+            execution.account,
+            lambda: execution.move("running"),
+            execution.waits,
+            withholds=isinstance(node, MatchNode),
+        )
 
     async def _finish(self, execution: Execution, delivery: Delivery) -> None:
         """Appends how a run ended. The decision to release is taken here and now. The room's lock is held."""
         room, outcome = execution.room, delivery.outcome
         if isinstance(outcome, Failed):
             execution.error = failed(execution.node, outcome)
-            event = room.prepare(execution.user, RunFailed(run=execution.run, node=execution.node), self._clock())
+            # What has read nothing gives back the privacy that it was to cost.
+            costs = epsilon_of(execution.step.node) is not UNSET
+            unspent = outcome.unread if costs else UNSET
+            body = RunFailed(run=execution.run, node=execution.node, unspent=unspent)
+            event = room.prepare(execution.user, body, self._clock())
             await room.append(event, put={f"failure/{execution.run}": outcome})
             return
         assert isinstance(outcome, Finished)  # the only one that is taken for such an order

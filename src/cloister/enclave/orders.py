@@ -45,6 +45,8 @@ class Order:
     """Called with what it waits for, in words, when that changes."""
     answer: type[Finished | Resolved] = Finished
     """What a worker reports that has done it."""
+    withholds: bool = False
+    """Whether there is something for later computations alone beside the result."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +60,14 @@ class Delivery:
 
 def answers(outcome: Finished | Resolved, order: Order, attempt: Attempt) -> bool:
     """Whether it is what was asked for, and a result is stored where, and encrypted as, this attempt was told."""
-    return isinstance(outcome, order.answer) and (isinstance(outcome, Resolved) or _is_stored(outcome, attempt))
-
-
-def _is_stored(finished: Finished, attempt: Attempt) -> bool:
-    withheld = attempt.withheld
-    return _is_there(finished.manifest, attempt.result, attempt.result_key) and (
-        finished.withheld is UNSET or _is_there(finished.withheld, withheld.blob, withheld.key)
-    )
+    if not isinstance(outcome, order.answer) or isinstance(outcome, Resolved):
+        return isinstance(outcome, order.answer)
+    if not _is_there(outcome.manifest, attempt.result, attempt.result_key):
+        return False
+    # Later computations must find what they were promised, and nothing must be kept that nobody has asked for.
+    if outcome.withheld is UNSET or not order.withholds:
+        return outcome.withheld is UNSET and not order.withholds
+    return _is_there(outcome.withheld, attempt.withheld.blob, attempt.withheld.key)
 
 
 def _is_there(manifest: Manifest, blob: str, key: bytes) -> bool:

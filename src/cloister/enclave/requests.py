@@ -41,7 +41,7 @@ from cloister.protocol import (
 from cloister.rooms import decisions
 from cloister.rooms.decisions import published
 from cloister.rooms.events import LogRead, ResultFetched
-from cloister.rooms.nodes import PreviewNode
+from cloister.rooms.nodes import PreviewNode, TableDataNode
 from cloister.rooms.planning import derived
 
 LOG_BYTES = 8 * 1024 * 1024
@@ -96,7 +96,7 @@ class Requests:
                 return Done()
             case FetchResult(node=node, job=job):
                 run = decisions.fetch(state, room.id, node, self._executor.run_of(room, node, job) if job else None)
-                return await self._fetch(room, user, node, run.id)
+                return await self._fetch(room, asker, node, run.id)
             case ReadLog(start=start):
                 size = state.size + 1
                 await room.append(room.prepare(user, LogRead(size=size), self._clock()))
@@ -134,11 +134,13 @@ class Requests:
             )
         return Done()
 
-    async def _fetch(self, room: Room, user: str, node: str, run: str) -> Result:
+    async def _fetch(self, room: Room, asker: Asker, node: str, run: str) -> Result:
+        user, definition_node = asker.user, published(room.state).node(node)
+        if isinstance(definition_node, TableDataNode):
+            decisions.fetch_table(room.state, node, asker.key)
         stored = room.secret(f"result/{run}", StoredResult)
         if stored is None:
             raise Refused("failed", f"The key of this result is gone. Run {node!r} again.")
-        definition_node = published(room.state).node(node)
         spent: int | UnsetType = UNSET
         if isinstance(definition_node, PreviewNode):
             spent = decisions.preview(room.state, user, definition_node, run, stored.manifest.size)
@@ -177,7 +179,10 @@ class Requests:
             keys=tuple(
                 BoundKey(user=user, key=key) for user, keys in sorted(state.keys.items()) for key in sorted(keys)
             ),
-            privacy=tuple(Spent(node=node, epsilon=spent) for node, spent in sorted(state.privacy.items())) or UNSET,
+            privacy=tuple(
+                Spent(node=node, epsilon=float(spent)) for node, spent in sorted(state.privacy.items()) if spent
+            )
+            or UNSET,
         )
 
 

@@ -105,6 +105,8 @@ def action_of(body: RoomBody, definition: Definition) -> Action:
     """What a request is, in the words of the permission table."""
     node = getattr(body, "node", None)
     if type(body) in OF_TABLES and isinstance(definition.node(node) if node else None, TableDataNode):
+        if isinstance(body, RunComputation) and body.lost is not UNSET:
+            return Action.FETCH_TABLE  # that a result is lost is said by who would get it
         return OF_TABLES[type(body)]
     return ACTIONS[type(body)]
 

@@ -102,6 +102,8 @@ class Execution:
 class Job:
     """One request to run something, and all that is computed for it; what was asked for is the last."""
 
+    node: str
+    """What was asked for."""
     user: str
     account: str
     executions: tuple[Execution, ...]

@@ -141,6 +141,8 @@ class Failed(Record, frozen=True, kw_only=True, tag_field="type", tag="failed"):
     """A safe error: says nothing that depends on the data but where the script failed."""
     log: str = ""
     """The console, where the definition's ``logs_on_error`` says so: for the analysts of that node alone."""
+    unread: Literal[True] | UnsetType = UNSET
+    """It had not begun: an input couldn't be used."""
 
 
 class Resolved(Record, frozen=True, kw_only=True, tag_field="type", tag="resolved"):

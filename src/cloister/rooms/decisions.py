@@ -7,6 +7,7 @@ been answered before, or changes nothing.
 from __future__ import annotations
 
 from collections.abc import Collection
+from fractions import Fraction
 
 from msgspec import UNSET, UnsetType
 
@@ -28,12 +29,10 @@ from cloister.rooms.events import (
 from cloister.rooms.nodes import PreviewNode, RunNode, epsilon_of
 from cloister.rooms.permissions import NO_SUCH_ROOM
 from cloister.rooms.planning import plan
-from cloister.rooms.state import RoomState, Run, RunStatus
+from cloister.rooms.state import RoomState, Run, RunStatus, exactly
 
 MAX_LOSSES = 3
 """Results of one question that may be lost in a room, and computed anew."""
-_ROUNDING = 1e-9
-"""By which sums of decimal fractions may be off."""
 CLOCK_TOLERANCE = 1000
 """Milliseconds by which the host's clock may step back, as clocks that are being set do."""
 
@@ -113,13 +112,22 @@ def fetch_dataset(state: RoomState, node: str, key: str) -> DatasetFetched:
     there = state.attached.get(node)
     if there is None:
         raise Refused("conflict", f"The data node {node!r} has no dataset to fetch.")
+    fetch_table(state, node, key)
+    return DatasetFetched(node=node, manifest=there)
+
+
+def fetch_table(state: RoomState, node: str, key: str) -> None:
+    """Data owners get their data as it was validated, too, only on devices that whoever attached it has looked at.
+
+    Raises:
+        Refused: ``forbidden``, where it was not attached for that device.
+    """
     if key not in state.readers.get(node, ()):
         raise Refused(
             "forbidden",
             "The dataset was not attached for this device, so it doesn't get it. Use the device that has attached it; "
             "or attach it anew once this one is in the room, with check_keys, so that its key is looked at.",
         )
-    return DatasetFetched(node=node, manifest=there)
 
 
 def stop(state: RoomState) -> list[Body]:
@@ -161,12 +169,12 @@ def cost(state: RoomState, node: RunNode, inputs: Collection[Input]) -> float | 
     if epsilon is UNSET or budget is UNSET:
         return epsilon
     for each in inputs:
-        spent = state.privacy.get(each.node, 0.0)
-        if each.manifest is not None and spent + epsilon > budget * (1 + _ROUNDING):
+        left = exactly(budget) - state.privacy.get(each.node, Fraction(0))
+        if each.manifest is not None and exactly(epsilon) > left:
             raise Refused(
                 "conflict",
-                f"The computation {node.name!r} costs epsilon {epsilon:g} of {each.node!r}, whose budget of {budget:g} "
-                f"has {max(0.0, budget - spent):g} left. Use a result that is there already, or publish a room with "
+                f"The computation {node.id!r} costs epsilon {epsilon:g} of {each.node!r}, whose budget of {budget:g} "
+                f"has {max(0.0, float(left)):g} left. Use a result that is there already, or publish a room with "
                 "another budget.",
             )
     return epsilon

@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 from cloister.errors import DefinitionInvalid, VerificationError
 from cloister.formats.encoding import Email, Hex32, Record, canonical, decode, decode_canonical, normal_email, sha256
 from cloister.rooms.graph import check_nodes
-from cloister.rooms.nodes import DataNode, Node, RawDataNode, shown
+from cloister.rooms.nodes import DataNode, Node, RawDataNode, epsilon_of, shown
 from cloister.rooms.tables import check_epsilon
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -149,9 +149,20 @@ def check_definition(definition: Definition) -> None:
         if not isinstance(node, RawDataNode) and definition.image(node.image) is None:
             raise DefinitionInvalid(f"The node {node.id!r} runs in an image that the room doesn't list.")
     if definition.privacy_budget is not UNSET:
-        check_epsilon("The room's privacy budget", definition.privacy_budget)
+        _check_budget(definition, definition.privacy_budget)
     _check_participants(definition)
     _check_issuers(definition)
+
+
+def _check_budget(definition: Definition, budget: float) -> None:
+    check_epsilon("The room's privacy budget", budget)
+    for node in definition.nodes:
+        epsilon = epsilon_of(node)
+        if epsilon is not UNSET and epsilon > budget:
+            raise DefinitionInvalid(
+                f"The computation {node.id!r} costs epsilon {epsilon:g}, and the room's privacy budget is {budget:g}: "
+                "it could never be run. Give it less, or the room more."
+            )
 
 
 def _check_counts(definition: Definition) -> None:

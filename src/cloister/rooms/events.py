@@ -72,7 +72,7 @@ class RunStarted(Record, frozen=True, kw_only=True, tag_field="type", tag="run_s
     inputs: tuple[Input, ...]
     """Every data node that is read, directly or by way of other computations, and what was attached there."""
     epsilon: float | UnsetType = UNSET
-    """The privacy that it costs each of them, unless it is voided."""
+    """The privacy that it costs each of them, unless it is voided, or fails before it has begun."""
 
 
 class RunFinished(Record, frozen=True, kw_only=True, tag_field="type", tag="run_finished"):
@@ -91,6 +91,8 @@ class RunFailed(Record, frozen=True, kw_only=True, tag_field="type", tag="run_fa
 
     run: Hex32
     node: str
+    unspent: Literal[True] | UnsetType = UNSET
+    """The privacy that it was to cost isn't spent: it had not begun, as an input couldn't be used."""
 
 
 class RunVoided(Record, frozen=True, kw_only=True, tag_field="type", tag="run_voided"):

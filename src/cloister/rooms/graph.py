@@ -25,6 +25,7 @@ from cloister.rooms.nodes import (
     TableDataNode,
     dependencies,
     environment_of,
+    mounted,
     shown,
 )
 from cloister.rooms.tables import check_columns, check_epsilon, check_rows, check_synthetic
@@ -40,6 +41,8 @@ CODE_FOLDER = "code"
 """The folder below /input where additional files lie; no dependency may be called that beside them."""
 MAX_STATEMENT = 256 * 1024
 """Characters of a query."""
+MAX_DEPTH = 64
+"""To which the query of a match is nested: whoever reads it goes down by as many calls."""
 
 
 def check_nodes(nodes: Sequence[Node]) -> None:
@@ -133,40 +136,64 @@ def _check_kind(node: RunNode, by_id: dict[str, Node]) -> None:
             _check_match(node, by_id)
         case PreviewNode():
             pass
-    if isinstance(node, SqlNode | SqliteNode | MatchNode):
+    if isinstance(node, SqlNode | SqliteNode | SyntheticNode | MatchNode):
         _check_tables(node, by_id)
 
 
-def _check_tables(node: SqlNode | SqliteNode | MatchNode, by_id: dict[str, Node]) -> None:
+def _check_tables(node: SqlNode | SqliteNode | SyntheticNode | MatchNode, by_id: dict[str, Node]) -> None:
     """Queries know tables by their names, and don't tell upper from lower case."""
-    names = [by_id[each].name for each in node.dependencies]
+    names = [by_id[each].name for each in mounted(node)]
     if len({name.casefold() for name in names}) != len(names):
         raise DefinitionInvalid(f"Two dependencies of the query {node.id!r} differ in upper and lower case alone.")
-    for each in node.dependencies:
+    for each in mounted(node):
         if isinstance(by_id[each], RawDataNode | PythonEnvironmentNode):
             raise DefinitionInvalid(
-                f"The query {node.id!r} can't read {each!r}: that isn't a table. Make it a table data node."
+                f"The computation {node.id!r} can't read {each!r}: that isn't a table. Make it a table data node."
             )
 
 
 def _check_match(node: MatchNode, by_id: dict[str, Node]) -> None:
     check_epsilon(f"The epsilon of {node.id!r}", node.epsilon)
-    try:
-        query = json.loads(node.query)
-    except (ValueError, RecursionError):
-        query = None
-    if not isinstance(query, dict | list) or not query or len(node.query) > MAX_STATEMENT:
-        raise DefinitionInvalid(f"The query of the match {node.id!r} is not JSON logic.")
+    if not _is_query(node.query):
+        raise DefinitionInvalid(
+            f"The query of the match {node.id!r} is not JSON logic: JSON of at most {MAX_STATEMENT} characters, an "
+            f"object or a list, not empty and not nested more than {MAX_DEPTH} deep."
+        )
     if not 1 <= node.round <= 10**9 or not 0 < node.sensitivity <= 10**9:
-        raise DefinitionInvalid(f"The rounding and the sensitivity of {node.id!r} must be positive.")
+        raise DefinitionInvalid(
+            f"The rounding of {node.id!r} must be 1 to 10^9, and its sensitivity above 0 and 10^9 at most."
+        )
     if len(node.dependencies) != 2:
         raise DefinitionInvalid(f"The match {node.id!r} needs two dependencies: the tables that it matches.")
     names = [by_id[each].name for each in node.dependencies]
-    tables = [path.removeprefix("/input/").partition("/")[0] for path in node.paths]
+    tables = [path.removeprefix("/input/").removesuffix("/dataset.csv") for path in node.paths]
     if sorted(tables) != sorted(names):
         raise DefinitionInvalid(
             f"The paths of the match {node.id!r} must name its two dependencies, each as '<name>/dataset.csv'."
         )
+
+
+def _is_query(text: str) -> bool:
+    if len(text) > MAX_STATEMENT:
+        return False
+    try:
+        # JSON has no NaN and no infinity, which the library would let pass.
+        query = json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return False
+    level = [query]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+    return isinstance(query, dict | list) and bool(query) and not level
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
 
 
 def _check_references(node: Node, by_id: dict[str, Node]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -21,6 +21,7 @@ from cloister.rooms.nodes import (
     ScriptNode,
     SqliteNode,
     SqlNode,
+    SyntheticNode,
     TableDataNode,
     dependencies,
     sources,
@@ -94,6 +95,23 @@ def plan(definition: Definition, room: str, target: str, attached: Mapping[str, 
     return steps
 
 
+def unanswered(steps: Sequence[Step], results: Container[str]) -> list[Step]:
+    """Those of a plan's steps that have to be run for the last of them, in their order.
+
+    What another step needs, whose own result is there, isn't: to run it again could cost privacy for nothing.
+
+    Args:
+        results: cache keys of results that can be used.
+    """
+    needed = {steps[-1].node.id}
+    found = []
+    for step in reversed(steps):
+        if step.node.id in needed and step.cache_key not in results:
+            found.append(step)
+            needed.update(dependencies(step.node))
+    return found[::-1]
+
+
 def run_id(job: str, node: str) -> str:
     """The id of the run of ``node`` that a request with the id ``job`` starts (hex)."""
     return sha256(pack("cloister/run/v1", bytes.fromhex(job), node.encode())).hex()
@@ -121,6 +139,8 @@ def _text_size(node: Node) -> int:
         case MatchNode():
             return len(node.query)
         case TableDataNode():
+            return 100 * len(node.columns) + sum(8 * len(combination) for combination in node.unique)
+        case SyntheticNode():
             return 100 * len(node.columns)
         case _:
             return 0

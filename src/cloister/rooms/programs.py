@@ -29,6 +29,18 @@ CONFIG_NAME = "config.json"
 """Beside the program: what it is told."""
 
 
+_DRIVER = """\
+import sys
+
+# Nothing among the inputs, which other computations have made, may pass for a module.
+sys.path[:] = [each for each in sys.path if each and not each.startswith("/input") and each != "/code"]
+
+from {module} import main
+
+main()
+"""
+
+
 class Program(msgspec.Struct, frozen=True):
     """One of Cloister's own programs, and what it is told."""
 
@@ -38,7 +50,7 @@ class Program(msgspec.Struct, frozen=True):
     @property
     def script(self) -> str:
         """What starts it, as a script of the image."""
-        return f"from {self.module} import main\n\nmain()\n"
+        return _DRIVER.format(module=self.module)
 
     @property
     def config_text(self) -> str:

@@ -6,9 +6,11 @@ before, in `cloister.rooms.decisions`; what has happened is never argued with.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
+from fractions import Fraction
 
 from msgspec import UNSET
 
@@ -53,7 +55,7 @@ class Run:
     cache_key: str
     actor: str
     inputs: tuple[Input, ...] = ()
-    epsilon: float = 0.0
+    epsilon: Fraction = Fraction(0)
     """The privacy that it costs each data node that it reads."""
     status: RunStatus = RunStatus.RUNNING
     manifest: str | None = None
@@ -96,9 +98,10 @@ class RoomState:
     """Cache key to the number of its results that were lost."""
     running: dict[str, str] = field(default_factory=dict)
     """Cache key to the run that is under way."""
-    privacy: dict[str, float] = field(default_factory=dict)
-    """Data node to the epsilon that runs have cost it. A run that failed has cost as much: that it fails is an answer,
-    too. One that was voided has answered nothing."""
+    privacy: dict[str, Fraction] = field(default_factory=dict)
+    """Data node to the epsilon that runs have cost it, those under way included. A run that failed has cost as much:
+    that it fails is an answer, too. One that was voided has answered nothing, nor has one whose inputs couldn't be
+    used. What is lost, or withdrawn since, had been told."""
     previewed: dict[tuple[str, str], int] = field(default_factory=dict)
     """User and preview to the bytes of results that they have fetched."""
     seen: set[tuple[str, str]] = field(default_factory=set)
@@ -129,7 +132,7 @@ class RoomState:
             case RunStarted(run=run, node=node, cache_key=cache_key, inputs=inputs, epsilon=epsilon):
                 known = self.runs.get(run)
                 if known is None or known.status in (RunStatus.FAILED, RunStatus.VOIDED):
-                    self.runs[run] = Run(run, node, cache_key, event.actor, inputs, epsilon or 0.0)
+                    self.runs[run] = Run(run, node, cache_key, event.actor, inputs, exactly(epsilon or 0.0))
                     self.running[cache_key] = run
                     self._spend(self.runs[run], 1)
             case RunFinished() | RunFailed() | RunVoided():
@@ -161,15 +164,15 @@ class RoomState:
             case RunVoided(reason=reason):
                 run.status, run.reason = RunStatus.VOIDED, reason
                 self._spend(run, -1)
-            case RunFailed():
+            case RunFailed(unspent=unspent):
                 run.status = RunStatus.FAILED
+                if unspent is True:
+                    self._spend(run, -1)
 
     def _spend(self, run: Run, times: int) -> None:
-        if not run.epsilon:
-            return
-        for each in run.inputs:
+        for each in run.inputs if run.epsilon else ():
             if each.manifest is not None:
-                self.privacy[each.node] = max(0.0, self.privacy.get(each.node, 0.0) + times * run.epsilon)
+                self.privacy[each.node] = self.privacy.get(each.node, Fraction(0)) + times * run.epsilon
 
     def _lose(self, run_id: str) -> None:
         run = self.runs.get(run_id)
@@ -190,6 +193,12 @@ class RoomState:
                 run.status = RunStatus.WITHDRAWN
                 if self.results.get(run.cache_key) == run.id:
                     del self.results[run.cache_key]
+
+
+def exactly(epsilon: float) -> Fraction:
+    """The decimal number that a definition or an event has: ten times 0.1 is 1, and what is given back leaves nothing
+    behind. No cost where it is none, as the fold takes any event."""
+    return Fraction(repr(epsilon)) if 0 < epsilon < math.inf else Fraction(0)
 
 
 def fold(events: Iterable[Event]) -> RoomState:

@@ -33,8 +33,15 @@ MAX_COLUMNS = 2_000
 MAX_UNIQUE = 64
 """Combinations of columns that have to be unique."""
 MAX_COLUMN_NAME = 256
+MAX_ROWS = 2**31
+"""That the groups of a query can be asked to have."""
+MIN_EPSILON = 1e-6
+"""Below that nothing but noise comes out."""
 MAX_EPSILON = 1_000.0
 """Beyond that nothing is kept private, whatever the number says."""
+_NO_NAME = (
+    f"an empty name, or one with over {MAX_COLUMN_NAME} characters, or with some that can't be seen. Give it another."
+)
 _Index = Annotated[int, msgspec.Meta(ge=0, le=MAX_COLUMNS)]
 
 
@@ -83,11 +90,8 @@ def check_columns(node: str, columns: Sequence[Column], unique: Sequence[Sequenc
         raise DefinitionInvalid(f"The table {node!r} must have 1 to {MAX_COLUMNS} columns; it has {len(columns)}.")
     seen: set[str] = set()
     for column in columns:
-        if not column.name.strip() or len(column.name) > MAX_COLUMN_NAME or not column.name.isprintable():
-            raise DefinitionInvalid(
-                f"A column of the table {node!r} has an empty name, or one with over {MAX_COLUMN_NAME} characters, or "
-                "with some that can't be seen."
-            )
+        if not _is_name(column.name):
+            raise DefinitionInvalid(f"A column of the table {node!r} has {_NO_NAME}")
         # Queries don't tell upper from lower case.
         if column.name.casefold() in seen:
             raise DefinitionInvalid(f"Two columns of the table {node!r} are called {column.name[:64]!a}.")
@@ -105,6 +109,10 @@ def check_columns(node: str, columns: Sequence[Column], unique: Sequence[Sequenc
             )
 
 
+def _is_name(name: str) -> bool:
+    return bool(name.strip()) and len(name) <= MAX_COLUMN_NAME and name.isprintable()
+
+
 def _check_range(node: str, column: Column, bounds: Range) -> None:
     if column.type not in NUMBERS:
         raise DefinitionInvalid(f"The column {column.name[:64]!a} of {node!r} has a range, and isn't one of numbers.")
@@ -115,7 +123,10 @@ def _check_range(node: str, column: Column, bounds: Range) -> None:
         )
     lower = [each for each in (bounds.greater_than, bounds.greater_than_equals) if each is not UNSET]
     upper = [each for each in (bounds.less_than, bounds.less_than_equals) if each is not UNSET]
-    if lower and upper and max(lower) > min(upper):
+    if not lower or not upper:
+        return
+    least, most = max(lower), min(upper)
+    if least > most or (least == most and (bounds.greater_than == least or bounds.less_than == most)):
         raise DefinitionInvalid(f"The range of the column {column.name[:64]!a} of {node!r} lets no number in.")
 
 
@@ -132,27 +143,36 @@ def check_synthetic(node: str, columns: Sequence[SyntheticColumn], width: int | 
         raise DefinitionInvalid(f"The synthetic data {node!r} must have 1 to {MAX_COLUMNS} columns.")
     if len({column.index for column in columns}) != len(columns):
         raise DefinitionInvalid(f"The synthetic data {node!r} names a column of its table twice.")
+    seen: set[str] = set()
     for column in columns:
         if width is not None and column.index >= width:
             raise DefinitionInvalid(
                 f"The synthetic data {node!r} names the column {column.index} of a table that has {width}: columns "
                 "count from 0."
             )
-        if column.name is not UNSET and (not column.name.isprintable() or len(column.name) > MAX_COLUMN_NAME):
-            raise DefinitionInvalid(f"A column of the synthetic data {node!r} has a name that isn't allowed.")
+        if column.name is UNSET:
+            continue
+        if not _is_name(column.name):
+            raise DefinitionInvalid(f"A column of the synthetic data {node!r} has {_NO_NAME}")
+        if column.name.casefold() in seen:
+            raise DefinitionInvalid(f"Two columns of the synthetic data {node!r} are called {column.name[:64]!a}.")
+        seen.add(column.name.casefold())
 
 
 def check_epsilon(what: str, epsilon: float) -> None:
     """Raises:
     DefinitionInvalid: that is no loss of privacy that can be accounted for.
     """
-    if not math.isfinite(epsilon) or not 0 < epsilon <= MAX_EPSILON:
-        raise DefinitionInvalid(f"{what} must be a number above 0, and {MAX_EPSILON:g} at most; 1 is a usual choice.")
+    if not MIN_EPSILON <= epsilon <= MAX_EPSILON:  # not a number isn't either
+        raise DefinitionInvalid(
+            f"{what} must be a number above 0: {MIN_EPSILON:g} at least and {MAX_EPSILON:g} at most; 1 is a usual "
+            "choice."
+        )
 
 
 def check_rows(node: str, rows: int) -> None:
     """Raises:
     DefinitionInvalid: groups can't have so few rows.
     """
-    if not 1 <= rows <= 2**31:
-        raise DefinitionInvalid(f"The minimum of rows of {node!r} must be at least 1.")
+    if not 1 <= rows <= MAX_ROWS:
+        raise DefinitionInvalid(f"The minimum of rows of {node!r} must be 1 to {MAX_ROWS}.")

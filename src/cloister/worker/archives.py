@@ -65,6 +65,23 @@ def unpack(archive: zipfile.ZipFile, folder: Path) -> None:
                     raise ArchiveInvalid("it is damaged.")
 
 
+def read_member(archive: zipfile.ZipFile, name: str, most: int) -> bytes | None:
+    """The content of one file of the archive; None where there is no such file.
+
+    Raises:
+        ArchiveInvalid: as `open_archive`, or it has more than ``most`` bytes.
+    """
+    with _understood():
+        try:
+            with archive.open(name) as file:
+                content = file.read(most + 1)
+        except KeyError:
+            return None
+    if len(content) > most:
+        raise ArchiveInvalid("a file in it is larger than can be read.")
+    return content
+
+
 @contextmanager
 def _understood() -> Iterator[None]:
     """One error for all that the library says of what it can't read. Its own words may hold names of files."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
@@ -18,13 +17,11 @@ from cloister.protocol import TaskInput
 from cloister.wire.hub import Hub
 from cloister.wire.patience import Patience
 from cloister.wire.transfers import download
-from cloister.worker.archives import ArchiveInvalid, open_archive, unpack
+from cloister.worker.archives import ArchiveInvalid, open_archive, read_member, unpack
 from cloister.worker.sandbox.container import Sandbox
 from cloister.worker.sandbox.scratch import PAGE
 
 MAX_INPUT_FILES = 1_000_000
-
-
 REPORT = "validation-report.json"
 """What a validated table's archive says of it."""
 _REPORT_BYTES = 64 * 1024 * 1024
@@ -96,12 +93,12 @@ def _fetch_archive(
 def check_valid(mount: str, archive: zipfile.ZipFile) -> None:
     """Raises:
     InputInvalid: it is the result of a validation that has not passed.
+    ArchiveInvalid: it isn't the result of any.
     """
+    text = read_member(archive, REPORT, _REPORT_BYTES)
     try:
-        with archive.open(REPORT) as file:
-            text = file.read(_REPORT_BYTES)
-        outcome = msgspec.json.decode(text, type=_Validation).report.outcome
-    except (KeyError, zipfile.BadZipFile, zlib.error, EOFError, msgspec.DecodeError):
+        outcome = msgspec.json.decode(text or b"", type=_Validation).report.outcome
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         raise ArchiveInvalid("it has no report on its validation.") from None
     if outcome != "PASSED":
         raise InputInvalid(

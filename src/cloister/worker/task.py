@@ -81,7 +81,7 @@ def perform(
             kept = upload(hub, run.withheld(), place.key, place.blob, patience=patience)
             return msgspec.structs.replace(finished, withheld=kept)
     except InputInvalid as error:
-        return Failed(message=str(error))
+        return Failed(message=str(error), unread=True)
     except EnclaveError as error:
         return Failed(message=error.message)
     except (ImageUnavailable, SandboxUnavailable, ServerError) as error:

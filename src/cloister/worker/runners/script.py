@@ -163,9 +163,11 @@ def script_name(files: Mapping[str, str], extension: str) -> str:
 def _conclude(
     language: Language, task: ScriptTask, outcome: Outcome, sources: Mapping[str, str], image_root: Path
 ) -> ScriptRun:
-    if language.own:
-        return ScriptRun(task=task, outcome=outcome, limit=outcome.limit, error=_own_error(task, outcome))
     limit = outcome.limit
+    if language.own:
+        if outcome.exit_code != 0 and outcome.refused_processes and safe_words(outcome.report) is None:
+            limit = limit or "pids"
+        return ScriptRun(task=task, outcome=outcome, limit=limit, error=_own_error(task, outcome, limit))
     traceback = None
     if outcome.exit_code != 0 and limit is None and not outcome.cancelled:
         traceback = safe_traceback(outcome.report, sources, language.known(sources, image_root))
@@ -175,9 +177,11 @@ def _conclude(
     return ScriptRun(task=task, outcome=outcome, limit=limit, error=error)
 
 
-def _own_error(task: ScriptTask, outcome: Outcome) -> str | None:
-    if outcome.cancelled or outcome.limit is not None or outcome.exit_code == 0:
-        return _error(task, outcome, outcome.limit, None)
+def _own_error(task: ScriptTask, outcome: Outcome, limit: LimitName | None) -> str | None:
+    if limit is not None and not outcome.cancelled:
+        return limit_text(limit, task.limits, "Let it work on less")
+    if outcome.cancelled or outcome.exit_code == 0:
+        return _error(task, outcome, None, None)
     return safe_words(outcome.report) or (
         "It failed in a way that Cloister didn't expect, and what is known of that may hold data. Ask the operator to "
         "report it, with this computation's definition."
@@ -204,7 +208,7 @@ def _last_name(traceback: str) -> str:
     return traceback.rpartition("\n")[2].partition(":")[0].rpartition(".")[2]
 
 
-def limit_text(limit: LimitName, limits: Limits) -> str:
+def limit_text(limit: LimitName, limits: Limits, remedy: str = "Change the script to need less") -> str:
     """The error for exceeding a limit: its name, its value, what to do."""
     values: dict[LimitName, str] = {
         "memory": f"{limits.memory_bytes} bytes, with the files in /output, /tmp and /scratch",
@@ -216,7 +220,7 @@ def limit_text(limit: LimitName, limits: Limits) -> str:
     }
     return (
         f"The computation exceeded its limit on {limit} ({values[limit]}). "
-        "Change the script to need less, or publish a room that allows more."
+        f"{remedy}, or publish a room that allows more."
     )
 
 
