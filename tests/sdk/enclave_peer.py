@@ -69,7 +69,7 @@ from cloister.rooms.events import (
     RunFinished,
     RunStarted,
 )
-from cloister.rooms.nodes import PythonNode, dependencies
+from cloister.rooms.nodes import RawDataNode, sources
 from cloister.rooms.permissions import NO_SUCH_ROOM
 from cloister.rooms.planning import leaves, node_digest, plan, run_id
 from cloister.rooms.state import RoomState, fold
@@ -269,10 +269,13 @@ class PeerEnclave:
         definition, state = room.definition, room.state
         step = plan(definition, room.id, node_id, state.attached)[-1]
         node = definition.node(node_id)
-        assert isinstance(node, PythonNode)
+        assert node is not None
+        assert not isinstance(node, RawDataNode)
+        image = definition.image(node.image)
+        assert image is not None
         run, read = run_id(job, node_id), leaves(definition, node_id, state.attached)
         room.append(user, RunStarted(run=run, node=node_id, cache_key=step.cache_key, inputs=read))
-        inputs = {each: self._read(*room.datasets[each]) for each in dependencies(node) if each in room.datasets}
+        inputs = {each: self._read(*room.datasets[each]) for each in sources(node) if each in room.datasets}
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w") as writer:
             for name, content in self.compute(inputs).items():
@@ -287,9 +290,9 @@ class PeerEnclave:
             node=node_id,
             definition=node_digest(node).hex(),
             run=run,
-            inputs=tuple(Input(node=each, manifest=state.attached.get(each)) for each in dependencies(node)),
-            image=IMAGE.name,
-            image_measurement=IMAGE.measurement,
+            inputs=tuple(Input(node=each, manifest=state.attached.get(each)) for each in sources(node)),
+            image=image.name,
+            image_measurement=image.measurement,
             enclave=Attested(evidence=software.TYPE, measurement=self.source.reference.measurement),
             worker=worker,
             log_index=len(tree) - 1,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import warnings
 from typing import Any
+
+import msgspec
 
 from cloister.errors import BadRequestError, EnclaveError
 from cloister.formats.dataset import Manifest, check_key
@@ -204,6 +205,6 @@ class TableDataNode(DataNode):
         self._validation.run_computation()
         with self._validation.get_results_as_zip() as archive:
             try:
-                return dict(json.loads(archive.read(_REPORT)))
-            except (KeyError, ValueError):
+                return msgspec.json.decode(archive.read(_REPORT), type=dict[str, Any])
+            except (KeyError, msgspec.DecodeError):
                 raise EnclaveError(f"The validation of {self.name!r} has no report. Tell the operator.") from None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
+
+import msgspec
 
 from cloister.errors import EnclaveError
 from cloister.sdk.nodes.compute import ZipComputeNode
@@ -37,6 +38,6 @@ class PythonEnvironmentComputeNode(ZipComputeNode):
             self.run_computation()
         with self.get_results_as_zip() as archive:
             try:
-                return dict(json.loads(archive.read("report.json")))
-            except (KeyError, ValueError):
+                return msgspec.json.decode(archive.read("report.json"), type=dict[str, Any])
+            except (KeyError, msgspec.DecodeError):
                 raise EnclaveError(f"The result of {self.name!r} is no report. Tell the operator.") from None
