@@ -39,7 +39,7 @@ def unified(kinds: Sequence[Kind]) -> Kind:
 
 
 def _always(kind: Kind) -> Callable[[Sequence[Kind]], Kind]:
-    return lambda kinds: kind
+    return lambda _: kind
 
 
 _SAME_NUMBER = ("+", "-", "*", "%", "//", "mod", "abs", "greatest", "least", "add", "subtract", "multiply")
@@ -124,8 +124,8 @@ PROTECTED: Mapping[str, Kind | None] = {
     **dict.fromkeys(("avg", "mean", "stddev", "stddev_samp", "stddev_pop", "variance", "var_samp", "var_pop"), _MEAN),
     **dict.fromkeys(("corr", "covar_pop", "covar_samp"), _MEAN),
 }
-"""Aggregates that say something of all rows of a group and nothing of one, and the kind of what they give; None where it
-is that of their argument."""
+"""Aggregates that say something of all rows of a group and nothing of one, and the kind of what they give; None where
+it is that of their argument."""
 
 SAFE: Mapping[str, Kind | None] = {
     **PROTECTED,
@@ -134,18 +134,6 @@ SAFE: Mapping[str, Kind | None] = {
     **dict.fromkeys(("bool_and", "bool_or"), "bool"),
 }
 """Aggregates over what has been aggregated before, or is nobody's to protect."""
-
-AGGREGATES = frozenset({
-    *SAFE, "count_star", "any_value", "approx_count_distinct", "approx_quantile", "approx_top_k", "arbitrary", "arg_max",
-    "arg_max_null", "arg_min", "arg_min_null", "argmax", "argmin", "array_agg", "bit_and", "bit_or", "bit_xor",
-    "bitstring_agg", "entropy", "favg", "first", "fsum", "group_concat", "histogram", "histogram_exact", "kahan_sum",
-    "kurtosis", "kurtosis_pop", "last", "list", "listagg", "mad", "max_by", "min_by", "mode", "product", "quantile",
-    "quantile_cont", "quantile_disc", "regr_avgx", "regr_avgy", "regr_count", "regr_intercept", "regr_r2", "regr_slope",
-    "regr_sxx", "regr_sxy", "regr_syy", "reservoir_quantile", "sem", "skewness", "string_agg", "sum_no_overflow",
-    "sumkahan", "geomean", "geometric_mean", "count_if", "countif", "approx_distinct", "json_group_array",
-    "json_group_object", "json_group_structure", "grouping", "grouping_id",
-})  # fmt: skip
-"""All that are called aggregates in messages; what isn't on the lists above is refused in any case."""
 
 CASTS: Mapping[str, Kind] = {
     **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "INT", "BIGINT", "INT8", "INT4", "INT64", "INT32"), "int"),

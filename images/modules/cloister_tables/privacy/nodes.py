@@ -1,4 +1,4 @@
-"""Nodes of a statement as DuckDB serialises them to JSON: making them, and making sure that one says no more than we read.
+"""Nodes of a statement as DuckDB serialises them to JSON: making them, and seeing that one says no more than we read.
 
 Everything that is handed to the database is made here, from names that we chose: nothing is passed through.
 """
@@ -155,12 +155,6 @@ def base_table(name: str) -> Node:
 def derived(query: Node, name: str, columns: Sequence[str] = ()) -> Node:
     """A query in FROM."""
     return {**_source("SUBQUERY", name), "subquery": _statement(query), "column_name_alias": list(columns)}
-
-
-def values(rows: Sequence[Sequence[Node]]) -> Node:
-    """VALUES (...), (...)."""
-    rows = [list(row) for row in rows]
-    return {**_source("EXPRESSION_LIST", "valueslist"), "expected_names": [], "expected_types": [], "values": rows}
 
 
 def nothing() -> Node:

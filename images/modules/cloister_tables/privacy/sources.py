@@ -1,0 +1,235 @@
+"""FROM: tables of the room, queries in brackets, WITH queries, VALUES, joins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from cloister_tables.privacy import functions, nodes
+from cloister_tables.privacy.expressions import Reader, compare, one_of_two
+from cloister_tables.privacy.nodes import Node, Refused, expect
+from cloister_tables.privacy.relations import NOTHING, Field, Known, Names, Relation, Value, merged
+
+_MOST_TABLES = 100
+_MOST_ROWS = 1000
+_JOINS = {"INNER": "INNER", "LEFT": "LEFT", "RIGHT": "RIGHT", "OUTER": "OUTER", "FULL": "FULL"}
+
+
+@dataclass(frozen=True)
+class Query:
+    """A query that was written anew."""
+
+    node: Node
+    fields: tuple[Field, ...]
+    """Its columns, whose values are our names for them, as they are seen from outside."""
+    rows: tuple[str, ...]
+    multiplied: bool
+    """See `Relation`."""
+
+
+@dataclass(frozen=True)
+class With:
+    """A WITH query: read anew wherever it is named."""
+
+    node: Node
+    columns: tuple[str, ...]
+    """Names that it gives its columns; those that follow keep theirs."""
+    scope: Mapping[str, With]
+    """WITH queries that it can name."""
+
+
+Scope = Mapping[str, With]
+Select = Callable[[Node, Scope], Query]
+
+
+class Sources:
+    """Reads FROM."""
+
+    def __init__(self, tables: Mapping[str, Known], names: Names, select: Select, *, ids: bool) -> None:
+        """
+        Args:
+            tables: those of the room, by name.
+            select: how a query in FROM is read.
+            ids: whether the tables' rows have ids in the database.
+        """
+        self._tables = {name.casefold(): table for name, table in tables.items()}
+        self._names, self._select, self._ids = names, select, ids
+        self._used = 0
+
+    def read(self, node: Node, scope: Scope) -> Relation:
+        """What FROM gives.
+
+        Raises:
+            Refused: something in it isn't allowed.
+        """
+        match node["type"]:
+            case "EMPTY":
+                expect(node, "FROM", (), alias="", sample=None)
+                return NOTHING
+            case "BASE_TABLE":
+                return self._table(node, scope)
+            case "SUBQUERY":
+                expect(node, "a query in FROM", ("alias", "subquery", "column_name_alias"), sample=None)
+                expect(node["subquery"], "a query in FROM", ("node",), named_param_map=[])
+                made = self._select(node["subquery"]["node"], scope)
+                return self._of(made, node["alias"] or None, node["column_name_alias"])
+            case "EXPRESSION_LIST":
+                return self._values(node)
+            case "JOIN":
+                return self._join(node, scope)
+            case "TABLE_FUNCTION":
+                called = node["function"]["function_name"]
+                raise Refused(f"{called}(...) can't stand in FROM together with minimum_rows: name a table", node)
+        raise Refused(f"{node['type']} can't stand in FROM together with minimum_rows", node)
+
+    def _table(self, node: Node, scope: Scope) -> Relation:
+        what = f"the table '{node['table_name']}'"
+        read = ("alias", "table_name", "column_name_alias")
+        expect(node, what, read, schema_name="", catalog_name="", at_clause=None, sample=None)
+        self._used += 1
+        if self._used > _MOST_TABLES:
+            raise Refused("the query is too large when all its WITH queries are put in their places", node)
+        name = str(node["table_name"])
+        alias = node["alias"] or name
+        if (found := scope.get(name.casefold())) is not None:
+            made = self._select(found.node, found.scope)
+            made = replace(made, fields=_renamed(made.fields, found.columns))
+            return self._of(made, alias, node["column_name_alias"])
+        table = self._tables.get(name.casefold())
+        if table is None:
+            raise Refused(f"there is no table '{name}'", node)
+        rows = (self._names.new("r"),) if table.protected else ()
+        items, fields = [], []
+        for given, ours, kind in table.columns:
+            new = self._names.new("c")
+            items.append(nodes.named(nodes.column(ours), new))
+            fields.append(Field(given, Value(nodes.column(new), kind, rows[0] if rows else None)))
+        for row in rows:
+            items.append(nodes.named(nodes.column("rowid") if self._ids else nodes.integer(0), row))
+        query = nodes.select(items, nodes.base_table(table.ours))
+        made = Query(query, tuple(fields), rows, multiplied=False)
+        return self._of(made, alias, node["column_name_alias"])
+
+    def _of(self, made: Query, alias: str | None, columns: Sequence[str]) -> Relation:
+        source = nodes.derived(made.node, self._names.new("t"))
+        return Relation.of(source, alias, _renamed(made.fields, columns), made.rows, made.multiplied)
+
+    def _values(self, node: Node) -> Relation:
+        expect(node, "VALUES", ("alias", "values"), sample=None, expected_names=[], expected_types=[])
+        reader = Reader(_no_names, None, None)
+        rows = [[reader.read(each) for each in row] for row in node["values"]]
+        if len(rows) > _MOST_ROWS:
+            raise Refused(f"VALUES has more than {_MOST_ROWS} rows: attach them as a table", node)
+        if not rows or any(len(row) != len(rows[0]) for row in rows):
+            raise Refused("the rows of VALUES don't have the same number of columns", node)
+        fields = []
+        for index in range(len(rows[0])):
+            kind = functions.unified([row[index].kind for row in rows])
+            if kind == "other":
+                raise Refused("a column of VALUES has values of several types: cast them to one", node)
+            length = max(row[index].length for row in rows)
+            fields.append(Field(f"col{index}", Value(nodes.column(self._names.new("c")), kind, length=length)))
+        ours = [each.value.node["column_names"][0] for each in fields]
+        singles = [
+            nodes.select([nodes.named(each.node, name) for each, name in zip(row, ours, strict=True)], nodes.nothing())
+            for row in rows
+        ]
+        made = singles[0] if len(singles) == 1 else nodes.set_operation("UNION", True, singles)
+        source = nodes.derived(made, self._names.new("t"))
+        return Relation.of(source, node["alias"] or None, fields, (), multiplied=False)
+
+    def _join(self, node: Node, scope: Scope) -> Relation:
+        expect(
+            node,
+            "a join",
+            ("left", "right", "condition", "join_type", "ref_type", "using_columns", "is_implicit", "nearest_count"),
+            alias="",
+            sample=None,
+            delim_flipped=False,
+            duplicate_eliminated_columns=[],
+            ranking_expression=None,
+            nearest_order_type="ASCENDING",
+            nearest_approx=False,
+        )
+        kind, how = node["join_type"], node["ref_type"]
+        if kind not in _JOINS or how not in ("REGULAR", "CROSS", "NATURAL"):
+            called = kind if kind not in _JOINS else how
+            raise Refused(f"{called} joins can't be used together with minimum_rows", node)
+        left, right = self.read(node["left"], scope), self.read(node["right"], scope)
+        rows = (*left.rows, *right.rows)
+        using = [str(each) for each in node["using_columns"]]
+        if how == "NATURAL":
+            there = {each.casefold() for each in right.bare_names()}
+            using = [each for each in left.bare_names() if each.casefold() in there]
+            if not using:
+                raise Refused("a NATURAL JOIN needs columns of the same name on both sides", node)
+        if using:
+            return _using(kind, left, right, using, node)
+        beside = Relation(NOTHING.source, (*left.seen, *right.seen), rows, multiplied=True)
+        condition = None
+        if node["condition"] is not None:
+            condition = Reader(_names_of(beside), None, None).truth(node["condition"])
+        elif kind != "INNER":
+            raise Refused("a join needs ON or USING", node)
+        return replace(beside, source=nodes.join(kind, left.source, right.source, condition))
+
+
+def _using(kind: str, left: Relation, right: Relation, using: Sequence[str], node: Node) -> Relation:
+    """A join on columns of the same name, of which there is one afterwards."""
+    conditions, together = [], []
+    for name in using:
+        one, other = left.named(name), right.named(name)
+        if one is None or other is None:
+            raise Refused(f"USING needs a column '{name}' on both sides", node)
+        conditions.append(compare("COMPARE_EQUAL", one.value, other.value).node)
+        if kind == "RIGHT":
+            value = other.value
+        elif kind in ("FULL", "OUTER"):
+            value = one_of_two(one.value, other.value)
+        else:
+            value = one.value
+        together.append(merged(one.name or name, value))
+    source = nodes.join(kind, left.source, right.source, nodes.both(conditions))
+    seen = left.seen_with(together, using) + right.hide(using)
+    return Relation(source, seen, (*left.rows, *right.rows), multiplied=True)
+
+
+def _renamed(fields: Sequence[Field], names: Sequence[str]) -> tuple[Field, ...]:
+    if len(names) > len(fields):
+        raise Refused("more names for columns than there are columns")
+    return (*(Field(name, each.value) for name, each in zip(names, fields, strict=False)), *fields[len(names) :])
+
+
+def _names_of(relation: Relation) -> Callable[[list[str], Node], Value]:
+    return lambda path, node: look_up(relation, path, node)
+
+
+def look_up(relation: Relation, path: Sequence[str], node: Node) -> Value:
+    """What a name stands for.
+
+    Raises:
+        Refused: nothing, or several things.
+    """
+    found = find(relation, path, node)
+    if found is None:
+        raise Refused(
+            f"there is no column '{'.'.join(path)}' here (columns of a query around this one can't be named together "
+            f"with minimum_rows)",
+            node,
+        )
+    return found
+
+
+def find(relation: Relation, path: Sequence[str], node: Node) -> Value | None:
+    """What a name stands for, if anything."""
+    if len(path) == 1:
+        field = relation.named(path[0])
+    elif len(path) == 2:
+        field = relation.qualified(path[0], path[1])
+    else:
+        raise Refused(f"write '{'.'.join(path[-2:])}' for '{'.'.join(path)}'", node)
+    return field.value if field else None
+
+
+def _no_names(path: list[str], node: Node) -> Value:
+    raise Refused(f"'{'.'.join(path)}' can't stand in VALUES together with minimum_rows", node)
