@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from cloister.sdk.datasets import SecretStoreOptions
     from cloister.sdk.key import Key
     from cloister.sdk.progress import RunProgress, TransferProgress
+    from cloister.sdk.report import NodeReport, RoomReport
     from cloister.sdk.specifications import EnclaveSpecification, EnclaveSpecifications, enclave_specifications
+    from cloister.sdk.testing import NodeProgress
 
 __version__ = VERSION
 
@@ -48,6 +50,9 @@ _AT_FIRST_USE = {
     "EnclaveSpecification": "cloister.sdk.specifications",
     "EnclaveSpecifications": "cloister.sdk.specifications",
     "Key": "cloister.sdk.key",
+    "NodeProgress": "cloister.sdk.testing",
+    "NodeReport": "cloister.sdk.report",
+    "RoomReport": "cloister.sdk.report",
     "RunProgress": "cloister.sdk.progress",
     "SecretStoreOptions": "cloister.sdk.datasets",
     "TransferProgress": "cloister.sdk.progress",
@@ -71,9 +76,12 @@ __all__ = [
     "IdentityRejected",
     "Key",
     "LogTampered",
+    "NodeProgress",
+    "NodeReport",
     "NotFoundError",
     "ReceiptInvalid",
     "RollbackDetected",
+    "RoomReport",
     "RunProgress",
     "SecretStoreOptions",
     "ServerError",

@@ -45,6 +45,7 @@ from cloister.formats.sealed import (
 )
 from cloister.protocol import offer_digest
 from cloister.rooms.audit import audit_line
+from cloister.rooms.configuration import configuration_of, write_configuration
 from cloister.rooms.definition import Issuer
 from cloister.rooms.events import (
     Body,
@@ -232,6 +233,10 @@ def rooms() -> dict[str, Any]:
                 step.node.id: step.cache_key
                 for step in plan(WITH_ENVIRONMENT, WITH_ENVIRONMENT.id(), "model", ATTACHED)
             },
+        },
+        "configuration": {
+            "exported": write_configuration(configuration_of(WITH_ENVIRONMENT)),
+            "digest": configuration_of(WITH_ENVIRONMENT).digest(),
         },
         "run_id": {"job": "07" * 32, "node": "report", "run": run_id("07" * 32, "report")},
         "events": [

@@ -34,6 +34,7 @@ from cloister.formats.sealed import (
     verify_keys,
 )
 from cloister.protocol import EnclaveEvidence, Frame, Report, Request, Task, offer_digest
+from cloister.rooms.configuration import configuration_of, read_configuration
 from cloister.rooms.definition import ImageReference, Issuer, Reference, read_definition
 from cloister.rooms.events import Event
 from cloister.rooms.planning import node_digest, plan
@@ -178,6 +179,9 @@ def test_rooms() -> None:
     definition = read_definition(bringing["definition"].encode(), room=bringing["id"])
     steps = plan(definition, bringing["id"], "model", {"patients": "a1" * 32})
     assert {step.node.id: step.cache_key for step in steps} == bringing["cache_keys"]
+    written = read_configuration(vector["configuration"]["exported"])
+    assert written == configuration_of(definition)
+    assert written.digest() == vector["configuration"]["digest"]
     for each in vector["events"]:
         data = each["canonical"].encode()
         assert canonical(decode_canonical(data, Event, what="an event")) == data

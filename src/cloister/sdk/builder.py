@@ -10,11 +10,12 @@ from msgspec import UNSET
 
 from cloister.errors import DefinitionInvalid
 from cloister.formats.encoding import Email, Hex32, normal_email
+from cloister.rooms.configuration import Configuration, configuration_of, read_configuration, write_configuration
 from cloister.rooms.definition import Definition, ImageReference, Issuer, Participant, Reference, check_definition
 from cloister.rooms.environments import LockedPackage, plain_requirements
 from cloister.rooms.nodes import Node, PythonEnvironmentNode, RawDataNode
 from cloister.rooms.tables import check_epsilon
-from cloister.sdk.definitions import NodeDefinition
+from cloister.sdk.definitions import NodeDefinition, definition_of
 from cloister.sdk.high_level import high_level, permissions
 from cloister.sdk.specifications import EnclaveSpecs, accepted
 
@@ -104,6 +105,52 @@ class AnalyticsDcrDefinition:
     def enclave_specs(self) -> EnclaveSpecs | None:
         """The enclaves and workers that the author accepts, where the builder was told."""
         return self._enclave_specs
+
+    @property
+    def configuration(self) -> Configuration:
+        """All of it, as the record that is exported and compared."""
+        written = configuration_of(self._draft)
+        return msgspec.structs.replace(written, nodes=tuple(self._records))
+
+    @property
+    def digest(self) -> str:
+        """Of all that it says (hex): another room with the same digest says the same. Not the room's id, which stands
+        for what the enclave and the hub add as well."""
+        return self.configuration.digest()
+
+    def to_json(self) -> str:
+        """The configuration, for `from_json`; docs/formats.md describes it."""
+        return write_configuration(self.configuration)
+
+    @classmethod
+    def from_json(cls, text: str | bytes, *, owner: str | None = None) -> Self:
+        """A room from an exported configuration.
+
+        Args:
+            owner: who publishes it, instead of who is named there.
+
+        Raises:
+            DefinitionInvalid: it is no such configuration, or breaks a rule.
+        """
+        return cls.of(read_configuration(text), owner=owner)
+
+    @classmethod
+    def of(cls, written: Configuration, *, owner: str | None = None, enclave_specs: EnclaveSpecs | None = None) -> Self:
+        """The room that a configuration stands for. Arguments and errors as `from_json`."""
+        named = {entry.user: entry for entry in written.participants}
+        if len(named) != len(written.participants):
+            raise DefinitionInvalid("A participant is listed twice. Name all roles of each in one place.")
+        email = written.owner if owner is None else _email(owner)
+        return cls(
+            title=written.title,
+            description=written.description,
+            owner=email,
+            participants=_with_owner(named, email),
+            nodes=[definition_of(node) for node in written.nodes],
+            pins_required=written.pins_required,
+            privacy_budget=None if written.privacy_budget is UNSET else written.privacy_budget,
+            enclave_specs=enclave_specs,
+        )
 
     @property
     def high_level(self) -> dict[str, Any]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import io
-import os
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -13,27 +11,14 @@ from typing import Any, Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from cloister.errors import BadRequestError, EnclaveError, NotFoundError, ServerError
+from cloister.errors import BadRequestError, NotFoundError
 from cloister.formats.dataset import PART_SIZE
-from cloister.protocol import (
-    Describe,
-    Description,
-    Done,
-    PublishRoom,
-    ReadStatus,
-    Request,
-    ResolvedEnvironment,
-    ResolveEnvironment,
-    RetrieveRoom,
-    RoomContent,
-    RoomStatus,
-)
-from cloister.rooms.definition import Definition, ImageReference, Issuer, read_definition
-from cloister.rooms.environments import LockedPackage
-from cloister.rooms.nodes import PythonEnvironmentNode
+from cloister.protocol import Done, PublishRoom, ReadStatus, RetrieveRoom, RoomContent, RoomStatus
+from cloister.rooms.definition import Definition, read_definition
 from cloister.sdk.bound_keys import KeyCheck
 from cloister.sdk.builder import AnalyticsDcrDefinition
 from cloister.sdk.checkpoints import CheckpointMemory
+from cloister.sdk.completion import Completion
 from cloister.sdk.datasets import Datasets, SecretStoreOptions
 from cloister.sdk.dcr import AnalyticsDcr, check_room
 from cloister.sdk.folder import StateFolder
@@ -42,8 +27,10 @@ from cloister.sdk.link import Identity, RoomLink
 from cloister.sdk.nodes import RoomContext
 from cloister.sdk.pending import PendingKeys
 from cloister.sdk.progress import Reporter
+from cloister.sdk.report import RoomReport
 from cloister.sdk.resume import UploadRecords
-from cloister.sdk.specifications import Accepted, EnclaveSpecs, accepted
+from cloister.sdk.specifications import EnclaveSpecs, accepted
+from cloister.sdk.testing import TestData, Testing, Told
 from cloister.sdk.uploads import Data, Transfers
 from cloister.sdk.vault import Vault
 from cloister.wire.channel import Channel
@@ -80,11 +67,22 @@ class Client:
         self._transfers = Transfers(
             hub, patience.longer(), reporter, UploadRecords(folder, hub.url, self._identity.email)
         )
+        self._completion = Completion(self._channel, hub, patience)
         self._vault = Vault(
-            hub, folder, self.user_email, self.device_key, self._link, self._issuer, patience=patience, named=vault
+            hub,
+            folder,
+            self.user_email,
+            self.device_key,
+            self._link,
+            self._completion.issuer,
+            patience=patience,
+            named=vault,
         )
         pending = PendingKeys(self._vault, folder, hub.url, self.user_email)
         self._datasets = Datasets(self._vault, self._transfers, self._link, self.user_email, pending)
+        self._testing = Testing(
+            self._completion, self._transfers, self._datasets, self._link, self.user_email, self.device_key
+        )
 
     @property
     def user_email(self) -> str:
@@ -96,17 +94,54 @@ class Client:
         """This machine's public device key (hex), as rooms show it."""
         return self._identity.device_key.hex()
 
+    def validate_dcr(
+        self,
+        definition: AnalyticsDcrDefinition,
+        test_datasets: Mapping[str, TestData] | None = None,
+        *,
+        enclave_specs: EnclaveSpecs | None = None,
+        told: Told | None = None,
+    ) -> RoomReport:
+        """Runs all of a room before it is published, in the very same containers, as a room that you alone are in.
+
+        What was attached is deleted afterwards, and the room stopped, whatever happens.
+
+        Args:
+            test_datasets: made-up data by names (or ids) of data nodes: bytes, a path, or an open file. Data nodes
+                without are empty, which scripts may fail on.
+            enclave_specs: as `publish_analytics_dcr`.
+            told: is called with a `NodeProgress` at every change.
+
+        Returns:
+            What became of each table and computation; ``passed`` says whether all is well. `publish_analytics_dcr`
+            takes it as ``tested``.
+
+        Raises:
+            BadRequestError: there is test data for something that is no data node.
+            DefinitionInvalid, EnclaveError, EvidenceRejected: as `publish_analytics_dcr`.
+            OSError: test data can't be read.
+        """
+        only = accepted(self._enclave_specs, definition.enclave_specs, enclave_specs)
+        return self._testing.test(definition, only, test_datasets, told)
+
     def publish_analytics_dcr(
-        self, definition: AnalyticsDcrDefinition, *, enclave_specs: EnclaveSpecs | None = None
+        self,
+        definition: AnalyticsDcrDefinition,
+        *,
+        enclave_specs: EnclaveSpecs | None = None,
+        tested: RoomReport | None = None,
     ) -> AnalyticsDcr:
         """Publishes a room and lets its participants find it. Nothing in it can be changed afterwards.
 
         Args:
             enclave_specs: the only enclaves and workers that the room may have, beside what the builder and the
                 client were told.
+            tested: of `validate_dcr`: then only what has passed there is published, with the very packages that it was
+                tested with.
 
         Raises:
-            BadRequestError: you are not the room's owner.
+            BadRequestError: you are not the room's owner; or it has not passed its test, or was changed since, or
+                would run in other images.
             DefinitionInvalid: a rule is broken.
             EnclaveError: there are no packages that an environment asks for; the message is the installer's own.
             EvidenceRejected: the enclave is not proven, or not accepted. Nothing was sent to it.
@@ -117,7 +152,11 @@ class Client:
                 f"The room's owner is {definition.owner}, and you are {self.user_email}. Only the owner can publish a "
                 "room: call with_owner() with your own email."
             )
-        complete = self._complete(definition, only)
+        if tested is not None:
+            tested.check(definition.digest)
+        complete = self._completion.complete(definition, only, locks=None if tested is None else tested.locks)
+        if tested is not None:
+            tested.check(definition.digest, complete)
         content, room = complete.canonical(), complete.id()
         # Read it as every other participant will.
         read_definition(content, room=room)
@@ -199,19 +238,33 @@ class Client:
             data, key, file_name, description, parallel=parallel_uploads, options=secret_store_options
         ).digest()
 
-    def upload_file(self, path: str | Path, file_name: str | None = None, *, description: str = "") -> str:
+    def upload_file(
+        self,
+        path: str | Path,
+        file_name: str | None = None,
+        *,
+        description: str = "",
+        has_header: bool = False,
+        columns: Sequence[str] | None = None,
+    ) -> str:
         """`upload_dataset` of a file of this machine with a fresh key, which your vault keeps from before the first
         byte is sent: whatever ends the program, upload the same file again, and only the rest is sent.
 
         Args:
             file_name: for you alone; the file's own without it.
+            has_header: whether it is a CSV file whose first line is a header: it is left out. Such an upload starts
+                anew where it was broken off.
+            columns: the names that the header must have, in this order.
 
         Raises:
             VerificationError: this machine may not keep keys in your vault yet; the message says what to do.
-            BadRequestError, EvidenceRejected, ApiError: as `upload_dataset`.
+            BadRequestError: the header says something else; or as `upload_dataset`.
+            EvidenceRejected, ApiError: as `upload_dataset`.
             OSError: the file can't be read.
         """
-        return self._datasets.upload_file(Path(path), file_name or Path(path).name, description).digest()
+        return self._datasets.upload_file(
+            Path(path), file_name or Path(path).name, description, has_header=has_header, columns=columns
+        ).digest()
 
     def get_dataset(self, manifest_hash: str) -> dict[str, Any] | None:
         """One of `get_available_datasets`, or None."""
@@ -317,45 +370,6 @@ class Client:
     def __repr__(self) -> str:
         return f"Client({self.user_email!r}, {self._hub.url!r})"
 
-    def _complete(self, definition: AnalyticsDcrDefinition, only: Accepted | None) -> Definition:
-        """The definition with all that the enclave and the hub add to it."""
-        if only is not None:
-            only.check_enclave(self._channel.trusted().reference)
-        described = self._channel.ask(Request(body=Describe()), None).answer.body
-        if not isinstance(described, Description):
-            raise ServerError("The enclave does not say which images it offers. Update the client.")
-        offered = {image.name: image for image in described.images}
-        if missing := [name for name in definition.images if name not in offered]:
-            raise ServerError(
-                f"No worker offers the image {missing[0]!r} now. Ask the operator to start one that does."
-            )
-        return definition.complete(
-            nonce=os.urandom(32).hex(),
-            issuer=self._issuer(),
-            enclaves=only.narrowed(described.enclaves, "enclaves") if only else described.enclaves,
-            workers=only.narrowed(described.workers, "workers") if only else described.workers,
-            images=[offered[name] for name in definition.images],
-            locks={node.id: self._resolve(node, offered[node.image]) for node in definition.unresolved},
-        )
-
-    def _resolve(self, node: PythonEnvironmentNode, image: ImageReference) -> tuple[LockedPackage, ...]:
-        asked = ResolveEnvironment(image=image, requirements=node.requirements)
-        try:
-            answer = self._channel.ask(Request(body=asked), None, wait=True).answer.body
-        except EnclaveError as error:
-            raise EnclaveError(f"The environment {node.name!r} can't be made. {error.message}") from None
-        if not isinstance(answer, ResolvedEnvironment):
-            raise ServerError("The enclave does not say which packages fit. Update the client.")
-        return answer.lock
-
-    def _issuer(self) -> Issuer:
-        """The hub as an issuer of identities: whom the room will believe who is who."""
-        published = self._patience.run(self._hub.issuer_keys)
-        keys = [key for key in published.keys if (key.kty, key.crv) == ("OKP", "Ed25519")]
-        if not keys:
-            raise ServerError("The hub shows no keys that it signs identities with. Tell its operator.")
-        return Issuer(name=published.issuer, keys=tuple(_ed25519(key.x) for key in keys))
-
     def _describe(self, entry: RoomEntry) -> dict[str, Any] | None:
         # Only reading: what is told here needs no agreement on the enclave beyond that it has proven itself.
         link = self._link(entry.id)
@@ -380,18 +394,3 @@ class Client:
 
     def _open(self, definition: Definition, link: RoomLink) -> AnalyticsDcr:
         return AnalyticsDcr(self, RoomContext(definition, link, self._transfers, self._datasets, self._check_keys))
-
-
-def _ed25519(x: str) -> str:
-    """The ``x`` member of a JWK as hex.
-
-    Raises:
-        ServerError: it is not 32 bytes in base64url.
-    """
-    try:
-        raw = base64.urlsafe_b64decode(x + "=" * (-len(x) % 4))
-    except (binascii.Error, ValueError):
-        raw = b""
-    if len(raw) != 32:
-        raise ServerError("The hub shows a key for identities that is none. Tell its operator.")
-    return raw.hex()

@@ -11,6 +11,7 @@ from cloister.errors import BadRequestError, EvidenceRejected, ReceiptInvalid
 from cloister.formats.receipt import ReceiptBody, read_receipt
 from cloister.protocol import Done, ReadStatus, RoomStatus, StopRoom, UnbindKey
 from cloister.rooms.audit import audit_text
+from cloister.rooms.configuration import configuration_of, write_configuration
 from cloister.rooms.definition import Definition
 from cloister.rooms.events import RunFinished
 from cloister.rooms.nodes import RawDataNode
@@ -78,6 +79,10 @@ class AnalyticsDcr:
 
     def _get_high_level_representation(self) -> dict[str, Any]:
         return self.high_level
+
+    def to_json(self) -> str:
+        """The room's configuration, to publish another like it: see `AnalyticsDcrDefinition.from_json`."""
+        return write_configuration(configuration_of(self._context.definition))
 
     def participants(self) -> list[str]:
         """Everybody's email."""
