@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from enum import Enum
 from typing import Any
 
 import decentriq_platform as dq
 import decentriq_platform.analytics as dqa
+import decentriq_platform.analytics.table_data_nodes as nodes
 import decentriq_platform.sql as dqsql
 import pytest
 
@@ -78,6 +80,121 @@ SIGNATURES: dict[str, tuple[Callable[..., Any], list[tuple[str, Any]], dict[str,
         [("name", REQUIRED), ("requirements_txt", REQUIRED), ("id", None)],
         {},
     ),
+    "TableDataNodeDefinition": (
+        dqa.TableDataNodeDefinition,
+        [
+            ("name", REQUIRED),
+            ("columns", REQUIRED),
+            ("is_required", REQUIRED),
+            ("id", None),
+            ("drop_invalid_rows", False),
+            ("unique_column_combinations", ()),
+        ],
+        {},
+    ),
+    "Column": (
+        dqa.Column,
+        [
+            ("format_type", REQUIRED),
+            ("name", REQUIRED),
+            ("is_nullable", REQUIRED),
+            ("hash_with", None),
+            ("in_range", None),
+        ],
+        {},
+    ),
+    "SqlComputeNodeDefinition": (
+        dqa.SqlComputeNodeDefinition,
+        [
+            ("name", REQUIRED),
+            ("query", REQUIRED),
+            ("dependencies", None),
+            ("minimum_rows_count", None),
+            ("id", None),
+        ],
+        {},
+    ),
+    "SqliteComputeNodeDefinition": (
+        dqa.SqliteComputeNodeDefinition,
+        [
+            ("name", REQUIRED),
+            ("query", REQUIRED),
+            ("dependencies", None),
+            ("enable_logs_on_error", False),
+            ("enable_logs_on_success", False),
+            ("id", None),
+        ],
+        {},
+    ),
+    "RComputeNodeDefinition": (
+        dqa.RComputeNodeDefinition,
+        [
+            ("name", REQUIRED),
+            ("script", REQUIRED),
+            ("additional_files", None),
+            ("dependencies", None),
+            ("enable_logs_on_error", False),
+            ("enable_logs_on_success", False),
+            ("output", "/output"),
+            ("id", None),
+            ("proxy_configuration", None),
+        ],
+        {},
+    ),
+    "SyntheticDataComputeNodeDefinition": (
+        dqa.SyntheticDataComputeNodeDefinition,
+        [
+            ("name", REQUIRED),
+            ("columns", REQUIRED),
+            ("dependency", REQUIRED),
+            ("epsilon", REQUIRED),
+            ("output_original_data_statistics", False),
+            ("enable_logs_on_error", False),
+            ("enable_logs_on_success", False),
+            ("id", None),
+        ],
+        {},
+    ),
+    "SyntheticNodeColumn": (
+        dqa.SyntheticNodeColumn,
+        [
+            ("data_type", REQUIRED),
+            ("index", REQUIRED),
+            ("mask_type", REQUIRED),
+            ("should_mask_column", REQUIRED),
+            ("is_nullable", True),
+            ("name", None),
+        ],
+        {},
+    ),
+    "MatchingComputeNodeDefinition": (
+        dqa.MatchingComputeNodeDefinition,
+        [
+            ("name", REQUIRED),
+            ("config", REQUIRED),
+            ("dependencies", REQUIRED),
+            ("enable_logs_on_error", False),
+            ("enable_logs_on_success", False),
+            ("output", "/output"),
+            ("id", None),
+        ],
+        {},
+    ),
+    "MatchingComputeNodeConfig": (
+        dqa.MatchingComputeNodeConfig,
+        [(each, REQUIRED) for each in ("query", "round", "epsilon", "sensitivity", "dependency_paths")],
+        {},
+    ),
+    "PreviewComputeNodeDefinition": (
+        dqa.PreviewComputeNodeDefinition,
+        [("name", REQUIRED), ("dependency", REQUIRED), ("quota_bytes", 0), ("id", None)],
+        {},
+    ),
+    "get_validation_report_as_dict": (
+        dqa.TableDataNode.get_validation_report_as_dict,
+        [("self", REQUIRED)],
+        {},
+    ),
     "get_installation_report_as_dict": (
         dqa.PythonEnvironmentComputeNode.get_installation_report_as_dict,
         [("self", REQUIRED)],
@@ -87,6 +204,11 @@ SIGNATURES: dict[str, tuple[Callable[..., Any], list[tuple[str, Any]], dict[str,
     "Key": (dq.Key, [("material", None)], {}),
     "upload_and_publish_dataset": (
         dqa.RawDataNode.upload_and_publish_dataset,
+        [("self", REQUIRED), ("data", REQUIRED), ("key", REQUIRED), ("name", REQUIRED), ("description", "")],
+        {"secret_store_options": None},
+    ),
+    "upload_and_publish_dataset of a table": (
+        dqa.TableDataNode.upload_and_publish_dataset,
         [("self", REQUIRED), ("data", REQUIRED), ("key", REQUIRED), ("name", REQUIRED), ("description", "")],
         {"secret_store_options": None},
     ),
@@ -130,6 +252,25 @@ SIGNATURES: dict[str, tuple[Callable[..., Any], list[tuple[str, Any]], dict[str,
             "run_computation_and_get_results_as_zip",
         )
     },
+    **{
+        f"{name} of {kind.__name__}": (
+            getattr(kind, name),
+            [("self", REQUIRED), ("interval", 5), ("timeout", None)],
+            {},
+        )
+        for kind in (dqa.SqlComputeNode, dqa.SqliteComputeNode, dqa.SyntheticDataComputeNode)
+        for name in ("get_results_as_string", "run_computation_and_get_results_as_string", "get_results_as_bytes")
+    },
+    "read_input_csv_string": (
+        dqsql.read_input_csv_string,
+        [("content", REQUIRED)],
+        {"has_header": True, "check_header": True},
+    ),
+    "read_sql_query_result_as_string": (
+        dqsql.read_sql_query_result_as_string,
+        [("result", REQUIRED), ("include_header", True)],
+        {},
+    ),
     "read_input_csv_file": (
         dq.read_input_csv_file,
         [("path", REQUIRED)],
@@ -152,7 +293,11 @@ def test_parameters(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("function", "names"),
-    [(dq.Client.upload_dataset, ["self", "data", "key", "file_name"]), (dq.read_input_csv_file, ["path"])],
+    [
+        (dq.Client.upload_dataset, ["self", "data", "key", "file_name"]),
+        (dq.read_input_csv_file, ["path"]),
+        (dqsql.read_input_csv_string, ["content"]),
+    ],
 )
 def test_what_is_given_by_place_alone(function: Callable[..., Any], names: list[str]) -> None:
     parameters = inspect.signature(function).parameters.values()
@@ -169,6 +314,17 @@ def test_what_scripts_read() -> None:
         ),
         dqa.RawDataNode: ("upload_and_publish_dataset", "publish_dataset", "remove_published_dataset", "id", "name"),
         dqa.PythonComputeNode: ("job_id", "run_computation", "id", "name"),
+        dqa.TableDataNode: (
+            *("upload_and_publish_dataset", "publish_dataset", "remove_published_dataset", "id", "name", "columns"),
+            "get_validation_report_as_dict",
+        ),
+        dqa.SqlComputeNode: ("job_id", "statement", "run_computation_and_get_results_as_string"),
+        dqa.SqliteComputeNode: ("job_id", "query", "run_computation_and_get_results_as_string"),
+        dqa.SyntheticDataComputeNode: (
+            *("job_id", "run_computation_and_get_results_as_string", "run_computation_and_get_results_as_zip"),
+        ),
+        dqa.MatchingComputeNode: ("job_id", "run_computation_and_get_results_as_zip", "get_results_as_zip"),
+        dqa.PreviewComputeNode: ("job_id", "run_computation_and_get_results_as_bytes"),
         dq.Client: ("get_data_room_description", "get_data_room_descriptions"),
         dq.EnclaveSpecifications: ("latest", "versions", "all", "list", "merge"),
         dq.Key: ("material",),
@@ -262,7 +418,97 @@ def test_scripts_are_bytes_or_text_and_read_back_as_text() -> None:
 
 
 def test_older_scripts_find_csv_reading_elsewhere() -> None:
-    assert dqsql.read_input_csv_file is dq.read_input_csv_file
+    assert dqsql.read_input_csv_file is dqa.read_input_csv_file is dq.read_input_csv_file
+    assert dqsql.read_input_csv_string("name,age\nAnn,31\nBen,42\n").read() == b"Ann,31\nBen,42\n"
+    assert nodes.NumericRangeRule is dqa.NumericRangeRule
+
+
+@pytest.mark.parametrize(
+    ("kind", "members"),
+    [
+        (
+            dqa.FormatType,
+            {
+                each: each
+                for each in (
+                    *("STRING", "INTEGER", "FLOAT", "EMAIL", "DATE_ISO8601", "PHONE_NUMBER_E164", "HASH_SHA256_HEX"),
+                )
+            },
+        ),
+        (dqa.PrimitiveType, {"STRING": "string", "INTEGER": "integer", "FLOAT": "float"}),
+        (dqa.HashingAlgorithm, {"SHA256_HEX": "SHA256_HEX"}),
+        (
+            dqa.MaskType,
+            {
+                "GENERIC_STRING": "genericString",
+                "GENERIC_NUMBER": "genericNumber",
+                "NAME": "name",
+                "ADDRESS": "address",
+                "POSTCODE": "postcode",
+                "PHONE_NUMBER": "phoneNumber",
+                "SOCIAL_SECURITY_NUMBER": "socialSecurityNumber",
+                "EMAIL": "email",
+                "DATE": "date",
+                "TIMESTAMP": "timestamp",
+                "IBAN": "iban",
+            },
+        ),
+    ],
+)
+def test_members_are_texts(kind: type[Enum], members: dict[str, str]) -> None:
+    assert {each.name: each.value for each in kind} == members
+    assert all(isinstance(each, str) for each in kind)
+    assert [kind(value) for value in members.values()] == list(kind)
+
+
+def test_tables_as_scripts_define_them() -> None:
+    """By place and by name, with primitive types where older scripts have them."""
+    columns = [
+        dqa.Column(name="id", format_type=dqa.FormatType.INTEGER, is_nullable=False),
+        dqa.Column(dqa.FormatType.STRING, "who", True, nodes.HashingAlgorithm.SHA256_HEX),
+        dqa.Column(name="old", format_type=dqa.PrimitiveType.FLOAT, is_nullable=True),
+    ]
+    built = build(
+        dqa.TableDataNodeDefinition(name="people", columns=columns, is_required=False),
+        dqa.TableDataNodeDefinition("more", columns, True, "more-id", True, [[0], [1, 2]]),
+        dqa.SqlComputeNodeDefinition(name="sum", query="SELECT sum(id) FROM people", dependencies=["people"]),
+        dqa.SqliteComputeNodeDefinition("count", "SELECT count(*) FROM more", ["more-id"]),
+        dqa.PreviewComputeNodeDefinition(name="preview-people", dependency="people", quota_bytes=1048576),
+        dqa.MatchingComputeNodeDefinition(
+            name="match",
+            config=dqa.MatchingComputeNodeConfig(
+                query={"==": [{"var": "people.id"}, {"var": "more.id"}]},
+                round=10,
+                epsilon=1,
+                sensitivity=1,
+                dependency_paths=["/input/people", "/input/more"],
+            ),
+            dependencies=["people", "more-id"],
+        ),
+        dqa.SyntheticDataComputeNodeDefinition(
+            name="synth",
+            columns=[
+                dqa.SyntheticNodeColumn(
+                    data_type=dqa.PrimitiveType.STRING,
+                    index=1,
+                    mask_type=dqa.MaskType.GENERIC_STRING,
+                    should_mask_column=True,
+                )
+            ],
+            dependency="people",
+            epsilon=10.0,
+        ),
+    )
+    table = built.node_definitions[0]
+    assert isinstance(table, dqa.TableDataNodeDefinition)
+    assert [(each.name, each.format_type.value, each.is_nullable) for each in table.columns] == [
+        ("id", "INTEGER", False),
+        ("who", "STRING", True),
+        ("old", "FLOAT", True),
+    ]
+    synthetic = built.node_definitions[-1]
+    assert isinstance(synthetic, dqa.SyntheticDataComputeNodeDefinition)
+    assert synthetic.columns[0].data_type is dqa.PrimitiveType.STRING
 
 
 def test_specifications_are_keyed_by_worker() -> None:

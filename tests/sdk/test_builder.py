@@ -12,12 +12,26 @@ from hypothesis import strategies as st
 from cloister.analytics import (
     AnalyticsDcrBuilder,
     AnalyticsDcrDefinition,
+    Column,
     FileContent,
+    FormatType,
+    HashingAlgorithm,
     Limits,
+    MaskType,
+    MatchingComputeNodeConfig,
+    MatchingComputeNodeDefinition,
     NodeDefinition,
+    NumericRangeRule,
+    PreviewComputeNodeDefinition,
+    PrimitiveType,
     PythonComputeNodeDefinition,
     PythonEnvironmentComputeNodeDefinition,
     RawDataNodeDefinition,
+    SqlComputeNodeDefinition,
+    SqliteComputeNodeDefinition,
+    SyntheticDataComputeNodeDefinition,
+    SyntheticNodeColumn,
+    TableDataNodeDefinition,
 )
 from cloister.errors import DefinitionInvalid
 from cloister.rooms.nodes import PythonNode, RawDataNode, TextFile
@@ -92,6 +106,29 @@ def _node(**options: Any) -> PythonComputeNodeDefinition:
     return PythonComputeNodeDefinition(**{"name": "node", "script": "pass", **options})
 
 
+COLUMN = Column(FormatType.STRING, "a", True)
+SYNTHETIC = SyntheticNodeColumn(PrimitiveType.STRING, 0, MaskType.NAME, True)
+
+
+def _table(*columns: Column, name: str = "t") -> TableDataNodeDefinition:
+    return TableDataNodeDefinition(name, columns, True)
+
+
+def _synthetic(epsilon: float) -> SyntheticDataComputeNodeDefinition:
+    return SyntheticDataComputeNodeDefinition("s", [SYNTHETIC], "t", epsilon)
+
+
+def _match(
+    tables: list[str], paths: list[str], query: Any = None, output: str = "/output"
+) -> MatchingComputeNodeDefinition:
+    config = MatchingComputeNodeConfig(query or {"==": [1, 1]}, 1, 1.0, 1.0, paths)
+    return MatchingComputeNodeDefinition("m", config, tables, output=output)
+
+
+def _with(*nodes: NodeDefinition) -> AnalyticsDcrDefinition:
+    return _complete().add_node_definitions(nodes).build()
+
+
 BROKEN: dict[str, tuple[Callable[[], object], str]] = {
     "no name": (lambda: _builder().with_owner(ALICE).build(), "with_name"),
     "empty name": (lambda: _complete().with_name(" ").build(), "no name"),
@@ -150,6 +187,88 @@ BROKEN: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a proxy": (lambda: _node(proxy_configuration=object()), "no network|have none"),
     "something else": (lambda: _builder().add_node_definition(cast(Any, "node")), "str"),
+    "a table without columns": (lambda: _with(TableDataNodeDefinition("t", [], True)), "1 to 2000 columns"),
+    "columns that are none": (lambda: TableDataNodeDefinition("t", cast(Any, ["a"]), True), "list of Column"),
+    "a column twice": (lambda: _with(_table(Column("STRING", "A", True), Column("STRING", "a", True))), "'a'"),
+    "a column without a name": (lambda: _with(_table(Column("STRING", " ", True))), "empty name"),
+    "a column whose name is none": (lambda: _table(Column("STRING", cast(Any, None), True)), "can't be made of that"),
+    "a format that isn't there": (lambda: Column("TEXT", "a", True), "'TEXT', which isn't one of STRING"),
+    "a hash that isn't there": (lambda: Column("STRING", "a", True, "MD5"), "SHA256_HEX alone"),
+    "a range of texts": (lambda: _with(_table(Column("STRING", "a", True, None, (0, 1)))), "isn't one of numbers"),
+    "a range without numbers": (lambda: Column("FLOAT", "a", True, None, cast(Any, ("a", "b"))), "no number"),
+    "a range of three": (lambda: Column("FLOAT", "a", True, None, (1, 2, 3)), "pair of numbers"),
+    "an empty range": (lambda: _with(_table(Column("FLOAT", "a", True, None, (1, 0)))), "lets no number in"),
+    "a range that never ends": (
+        lambda: _with(_table(Column("FLOAT", "a", True, None, (0, float("nan"))))),
+        "bound that is no number",
+    ),
+    "uniqueness by name": (
+        lambda: TableDataNodeDefinition("t", [COLUMN], True, None, False, cast(Any, [["a"]])),
+        "lists of indices",
+    ),
+    "uniqueness of a column that isn't there": (
+        lambda: _with(TableDataNodeDefinition("t", [COLUMN], True, None, False, [[1]])),
+        "columns count from 0",
+    ),
+    "an empty query": (lambda: _with(SqlComputeNodeDefinition("q", " ")), "empty"),
+    "a query that isn't text": (lambda: SqlComputeNodeDefinition("q", b"\xff"), "UTF-8"),
+    "a query over a file": (lambda: _with(SqliteComputeNodeDefinition("q", "SELECT 1", ["in-1"])), "isn't a table"),
+    "a query over one text": (lambda: SqlComputeNodeDefinition("q", "SELECT 1", "in-1"), "list of ids"),
+    "no rows at least": (lambda: _with(SqlComputeNodeDefinition("q", "SELECT 1", None, 0)), "1 to"),
+    "a half row at least": (lambda: SqlComputeNodeDefinition("q", "SELECT 1", None, cast(Any, 0.5)), "can't be made"),
+    "columns of synthetic data that are none": (
+        lambda: SyntheticDataComputeNodeDefinition("s", cast(Any, [0]), "t", 1.0),
+        "list of SyntheticNodeColumn",
+    ),
+    "a mask that isn't there": (lambda: SyntheticNodeColumn("STRING", 0, "moustache", True), "masks are genericString"),
+    "an index that is none": (lambda: SyntheticNodeColumn("STRING", cast(Any, "a"), "name", True), "index 'a'"),
+    "synthetic data of a file": (
+        lambda: _with(SyntheticDataComputeNodeDefinition("s", [SYNTHETIC], "in-1", 1.0)),
+        "isn't a table",
+    ),
+    "synthetic data of a column that isn't there": (
+        lambda: _with(
+            _table(COLUMN),
+            SyntheticDataComputeNodeDefinition("s", [SyntheticNodeColumn("STRING", 1, "name", True)], "t", 1.0),
+        ),
+        "column 1 of a table that has 1",
+    ),
+    "no epsilon": (lambda: _with(_table(COLUMN), _synthetic(0.0)), "epsilon of 's' must be a number above 0"),
+    "a negative epsilon": (lambda: _with(_table(COLUMN), _synthetic(-1.0)), "must be a number above 0"),
+    "an epsilon that is no number": (lambda: _with(_table(COLUMN), _synthetic(float("nan"))), "must be a number"),
+    "an endless epsilon": (lambda: _with(_table(COLUMN), _synthetic(float("inf"))), "1000 at most"),
+    "an epsilon in words": (
+        lambda: SyntheticDataComputeNodeDefinition("s", [SYNTHETIC], "t", cast(Any, "little")),
+        "can't be made of that",
+    ),
+    "more epsilon than the room's": (
+        lambda: (
+            _complete()
+            .with_privacy_budget(0.5)
+            .add_node_definition(_table(COLUMN))
+            .add_node_definition(SyntheticDataComputeNodeDefinition("s", [SYNTHETIC], "t", 1.0))
+            .build()
+        ),
+        "could never be run",
+    ),
+    "no budget at all": (lambda: _builder().with_privacy_budget(0), "privacy budget must be a number above 0"),
+    "a match of itself": (lambda: _with(_table(COLUMN), _match(["t"], ["t/dataset.csv"])), "two dependencies"),
+    "a match of other paths": (
+        lambda: _with(_table(COLUMN), _table(COLUMN, name="u"), _match(["t", "u"], ["t/dataset.csv", "u/x.csv"])),
+        "must name its two dependencies",
+    ),
+    "a match without logic": (
+        lambda: _with(_table(COLUMN), _table(COLUMN, name="u"), _match(["t", "u"], ["t", "u"], query="no JSON")),
+        "not JSON logic",
+    ),
+    "a match that can't be written": (lambda: _match(["t", "u"], ["t", "u"], query=cast(Any, {1, 2})), "JSON logic"),
+    "a match by something else": (
+        lambda: MatchingComputeNodeDefinition("m", cast(Any, {"query": []}), ["t", "u"]),
+        "MatchingComputeNodeConfig",
+    ),
+    "a match that writes elsewhere": (lambda: _match(["t", "u"], ["t", "u"], output="/tmp"), "/output"),
+    "a preview of nothing": (lambda: _with(PreviewComputeNodeDefinition("p", "x", 1)), "'x'"),
+    "a preview of less than nothing": (lambda: PreviewComputeNodeDefinition("p", "in-1", -1), "can't be made of that"),
 }
 
 
@@ -230,3 +349,68 @@ def test_limits_are_read_back() -> None:
     read_back = definition_of(definition.record)
     assert isinstance(read_back, PythonComputeNodeDefinition)
     assert read_back.limits == limits
+
+
+def test_what_was_given_of_a_table_can_be_read() -> None:
+    rule = NumericRangeRule(greater_than=0, less_than_equals=100)
+    columns = [
+        Column(FormatType.EMAIL, "email", False, HashingAlgorithm.SHA256_HEX),
+        Column(format_type=FormatType.FLOAT, name="score", is_nullable=True, in_range=rule),
+        Column("integer", "age", True, in_range=(0, None)),
+    ]
+    table = TableDataNodeDefinition("t", columns, True, "t-1", True, [[0], (1, 2)])
+    assert table.columns == columns
+    email, score, age = table.columns
+    assert (email.format_type, email.primitive_type) == (FormatType.EMAIL, PrimitiveType.STRING)
+    assert (email.hash_with, email.is_nullable, email.in_range) == (HashingAlgorithm.SHA256_HEX, False, None)
+    assert (score.in_range, score.primitive_type) == (rule, PrimitiveType.FLOAT)
+    assert (age.format_type, age.in_range) == (FormatType.INTEGER, NumericRangeRule(greater_than_equals=0))
+    assert (table.is_required, table.drop_invalid_rows) == (True, True)
+    assert table.unique_column_combinations == [[0], [1, 2]]
+    assert repr(score) == "Column(FLOAT, 'score', is_nullable=True)"
+    assert repr(rule) == "NumericRangeRule(greater_than=0, less_than_equals=100)"
+    assert len({*columns, *table.columns}) == 3
+    assert hash(rule) == hash(NumericRangeRule(0, less_than_equals=100))
+    later = NumericRangeRule()
+    later.greater_than, later.less_than_equals = 0, 100
+    assert later == rule
+
+
+def test_what_was_given_of_computations_over_tables_can_be_read() -> None:
+    query = SqlComputeNodeDefinition("q", b"SELECT 1", ["a"], 5, "q-1")
+    assert (query.query, query.statement, query.dependencies) == ("SELECT 1", "SELECT 1", ["a"])
+    assert (query.minimum_rows_count, query.id) == (5, "q-1")
+    assert SqlComputeNodeDefinition("q", "SELECT 1").minimum_rows_count is None
+    lite = SqliteComputeNodeDefinition("l", "SELECT 1", ["a"], True, False)
+    assert (lite.query, lite.enable_logs_on_error, lite.enable_logs_on_success) == ("SELECT 1", True, False)
+    columns = [
+        SyntheticNodeColumn(PrimitiveType.INTEGER, 0, MaskType.GENERIC_NUMBER, False),
+        SyntheticNodeColumn(FormatType.EMAIL, 2, "email", True, False, "mail"),
+    ]
+    synthetic = SyntheticDataComputeNodeDefinition("s", columns, "a", 1, True)
+    assert synthetic.columns == columns
+    first, second = synthetic.columns
+    assert (first.data_type, first.index, first.mask_type) == (PrimitiveType.INTEGER, 0, MaskType.GENERIC_NUMBER)
+    assert (first.should_mask_column, first.is_nullable, first.name) == (False, True, None)
+    assert (second.data_type, second.is_nullable, second.name) == (FormatType.EMAIL, False, "mail")
+    assert (synthetic.epsilon, synthetic.output_original_data_statistics, synthetic.dependency) == (1.0, True, "a")
+    config = MatchingComputeNodeConfig({"==": [{"var": "a.id"}, {"var": "b.id"}]}, 10, 1.5, 2, ["a", "b"])
+    match = MatchingComputeNodeDefinition("m", config, ["a", "b"])
+    assert (match.config, match.dependencies) == (config, ["a", "b"])
+    preview = PreviewComputeNodeDefinition("p", "a")
+    assert (preview.dependency, preview.quota_bytes) == ("a", 0)
+    assert PreviewComputeNodeDefinition("p", "a", None) == preview
+    assert repr(second) == "SyntheticNodeColumn(EMAIL, 2, email)"
+
+
+def test_queries_are_shown_with_the_names_of_their_tables() -> None:
+    table = TableDataNodeDefinition("my people", [COLUMN], False, "people-1", unique_column_combinations=[[0]])
+    built = _with(table, SqlComputeNodeDefinition("q", 'SELECT * FROM "my people"', ["people-1"], 3))
+    (shown,) = built.high_level.values()
+    leaf, query = shown["interactive"]["initialConfiguration"]["nodes"][-2:]
+    assert leaf["kind"]["leaf"]["kind"]["table"]["uniqueColumnCombinations"] == [[0]]
+    assert query["kind"]["computation"]["kind"]["sql"] == {
+        "statement": 'SELECT * FROM "my people"',
+        "dependencies": [{"nodeId": "people-1", "tableName": "my people"}],
+        "privacyFilter": {"minimumRowsCount": 3},
+    }
