@@ -1,0 +1,11 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  build: { target: "es2023", sourcemap: true },
+  worker: { format: "es" },
+  test: {
+    include: ["tests/**/*.test.ts"],
+    // Two threads are all that the tests need.
+    maxWorkers: 2,
+  },
+});
