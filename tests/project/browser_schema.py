@@ -27,6 +27,7 @@ from cloister.rooms.vault import VaultDefinition, VaultEvent
 from cloister.sdk.datasets import DatasetRecord
 from cloister.trust import software
 from cloister.trust.evidence import Evidence
+from cloister.wire.hub import KeySet, RoomEntry, StoredBlob
 
 UI = Path(__file__).resolve().parents[2] / "ui"
 FILE = UI / "src" / "core" / "records.schema.json"
@@ -49,6 +50,9 @@ ROOTS: dict[str, Any] = {
     "VaultDefinition": VaultDefinition,
     "VaultEvent": VaultEvent,
     "DatasetRecord": DatasetRecord,
+    "KeySet": KeySet,
+    "RoomEntry": RoomEntry,
+    "StoredBlob": StoredBlob,
     "Task": Task,
     "Report": Report,
 }

@@ -29,6 +29,7 @@ export async function types() {
   return await compile(all, "Records", {
     bannerComment,
     format: true,
+    additionalProperties: false,
     ignoreMinAndMaxItems: true,
     style: { printWidth: 120 },
   });

@@ -1,5 +1,5 @@
 // Made by `npm run types` from records.schema.json; change the Python types instead.
-// SHA-256 of the schema: bae55ce3417facf4bf7de9f2346d99598beb37e0d50c8f697e7fc316c572c186
+// SHA-256 of the schema: 24b289c27fac0887abaffb86f17a87e9c3caf1941212ff276cc5e6534d099a62
 
 export type Frame = Progress | Answer | Refusal;
 export type Node =
@@ -62,7 +62,9 @@ export interface Records {
   ItemPut: ItemPut;
   ItemRemoved: ItemRemoved;
   Items: Items;
+  JsonWebKey: JsonWebKey;
   KeyBound: KeyBound;
+  KeySet: KeySet;
   KeyUnbound: KeyUnbound;
   Limits: Limits;
   ListItems: ListItems;
@@ -107,6 +109,7 @@ export interface Records {
   ResultLost: ResultLost;
   RetrieveRoom: RetrieveRoom;
   RoomContent: RoomContent;
+  RoomEntry: RoomEntry;
   RoomStatus: RoomStatus;
   RunComputation: RunComputation;
   RunFailed: RunFailed;
@@ -123,6 +126,8 @@ export interface Records {
   Statement: Statement;
   StopRoom: StopRoom;
   Stopped: Stopped;
+  StoredBlob: StoredBlob;
+  StoredPart: StoredPart;
   SyntheticColumn: SyntheticColumn;
   SyntheticNode: SyntheticNode;
   TableDataNode: TableDataNode;
@@ -929,6 +934,22 @@ export interface ItemRemoved {
   item: string;
 }
 /**
+ * The members of a JWK (RFC 7517) that Ed25519 keys have.
+ */
+export interface JsonWebKey {
+  kty: string;
+  kid: string;
+  crv: string;
+  x: string;
+}
+/**
+ * A JWKS, and the name of the issuer whose keys they are.
+ */
+export interface KeySet {
+  keys: JsonWebKey[];
+  issuer: string;
+}
+/**
  * Answered with `Items`: those of one kind, in the order of their names; as many as fit into an answer.
  */
 export interface ListItems {
@@ -1142,6 +1163,14 @@ export interface UnbindKey {
   key: string;
 }
 /**
+ * What the hub knows of a room that invites the caller.
+ */
+export interface RoomEntry {
+  id: string;
+  created_at: string;
+  owner: string;
+}
+/**
  * What the program says about itself.
  */
 export interface SoftwareDocument {
@@ -1157,6 +1186,21 @@ export interface Statement {
   subject: Descriptor[];
   predicateType: "urn:cloister:receipt:v1";
   predicate: ReceiptBody;
+}
+/**
+ * What has arrived of a blob.
+ */
+export interface StoredBlob {
+  complete: boolean;
+  parts: StoredPart[];
+}
+/**
+ * A part that has arrived whole.
+ */
+export interface StoredPart {
+  index: number;
+  size: number;
+  sha256: string;
 }
 /**
  * All that a worker learns: one computation, its inputs and keys, and the key for its result.

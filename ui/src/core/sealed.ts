@@ -11,7 +11,7 @@ import { KEM_MLKEM768_X25519 } from "@panva/hpke-noble";
 import { AEAD_AES_256_GCM, CipherSuite, KDF_HKDF_SHA256 } from "hpke";
 
 import { decrypt } from "./cobblestone";
-import { type Bytes, canonical, concat, equal, fromBase64, number, own, pack, randomBytes, sha256 } from "./encoding";
+import { type Bytes, canonical, concat, fromBase64, number, own, pack, randomBytes, sha256 } from "./encoding";
 import { DecryptionFailed, VerificationError } from "./errors";
 import type { EnclaveKeys, SignedKeys } from "./records";
 import { signatureHolds, type Signer } from "./signatures";
@@ -151,7 +151,3 @@ export async function* frames(chunks: AsyncIterable<Uint8Array>): AsyncGenerator
   return rest;
 }
 
-/** Whether these are the same 32 bytes, both in base64. */
-export function sameKey(one: string, other: string): boolean {
-  return equal(fromBase64(one), fromBase64(other));
-}

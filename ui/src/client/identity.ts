@@ -1,0 +1,51 @@
+/** Who asks: a user, their device key, and the identity tokens that bind it. */
+
+import { normalEmail, toHex } from "../core/encoding";
+import { AuthorizationError, BadRequestError } from "../core/errors";
+import type { Signer } from "../core/signatures";
+import type { Hub } from "./hub";
+import type { Patience } from "./patience";
+
+const EMAIL = /^[!-+\--?A-~]{1,128}@[!-+\--?A-~]{1,126}$/;
+
+export class Identity {
+  readonly email: string;
+  readonly device: Signer;
+  readonly #hub: Hub;
+  readonly #patience: Patience;
+  #checked = false;
+
+  /** @throws BadRequestError That is not an email address. */
+  constructor(hub: Hub, email: string, device: Signer, patience: Patience) {
+    this.email = normalEmail(email);
+    if (!EMAIL.test(this.email)) {
+      throw new BadRequestError(`${JSON.stringify(email.slice(0, 64))} is not an email address.`);
+    }
+    this.device = device;
+    this.#hub = hub;
+    this.#patience = patience;
+  }
+
+  /** The public half of the device key, as rooms show it. */
+  get deviceKey(): string {
+    return toHex(this.device.publicKey);
+  }
+
+  /**
+   * A fresh identity token, for a room where one is given.
+   *
+   * @throws AuthorizationError The hub's token is not valid, or somebody else's.
+   * @throws BadRequestError The hub has destroyed all keys that the room trusts.
+   */
+  async token(room?: string): Promise<string> {
+    if (!this.#checked) {
+      const account = normalEmail(await this.#hub.account());
+      if (account !== this.email) {
+        throw new AuthorizationError(`You are logged in as ${account}, not as ${this.email}. Log in anew.`);
+      }
+      this.#checked = true;
+    }
+    // The hub is known to be there.
+    return await this.#patience.run(() => this.#hub.identity(this.device.publicKey, room));
+  }
+}

@@ -1,0 +1,47 @@
+/** What a page and the worker that uploads for it say to each other. */
+
+import * as errors from "../core/errors";
+import type { Bytes } from "../core/encoding";
+import type { Manifest } from "../core/records";
+import type { TransferProgress } from "../client/progress";
+
+/** One upload. */
+export interface Job {
+  hub: { url: string; token: string };
+  file: Blob;
+  key: Bytes;
+  /** Whether it is taken up again, with the same file and the same key, after it was broken off. */
+  resumable: boolean;
+}
+
+/** To the worker. `id` tells uploads apart. */
+export type Order = { type: "upload"; id: number; job: Job } | { type: "cancel"; id: number };
+
+/** From the worker. The last of each upload is `done` or `failed`. */
+export type Report =
+  | { type: "progress"; id: number; progress: TransferProgress }
+  | { type: "done"; id: number; manifest: Manifest }
+  | { type: "failed"; id: number; name: string; message: string };
+
+/** What both ends have: a worker, its inside, or one end of a channel. */
+export interface Port {
+  postMessage(message: unknown): void;
+  addEventListener(type: "message", listener: (event: { data: unknown }) => void): void;
+}
+
+/** An error as it is sent: errors lose their class on the way. */
+export function packed(error: unknown): { name: string; message: string } {
+  return error instanceof Error
+    ? { name: error.name, message: error.message }
+    : { name: "Error", message: "The upload failed. Try again." };
+}
+
+/** The error that was sent. */
+export function unpacked({ name, message }: { name: string; message: string }): Error {
+  if (name === "AbortError") {
+    return new DOMException(message, name);
+  }
+  const kinds: Record<string, unknown> = errors;
+  const kind = Object.hasOwn(kinds, name) ? (kinds[name] as typeof errors.CloisterError) : errors.CloisterError;
+  return new kind(message);
+}
