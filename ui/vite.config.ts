@@ -3,6 +3,8 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   build: { target: "es2023", sourcemap: true },
   worker: { format: "es" },
+  // What is built for Node, for tests, holds all that it needs.
+  ssr: { noExternal: true },
   test: {
     include: ["tests/**/*.test.ts"],
     // Two threads are all that the tests need.
