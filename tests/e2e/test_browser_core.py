@@ -1,5 +1,4 @@
-"""The browser's library against a real installation: all that a user does there but the screens, then the same room from
-Python."""
+"""The browser's library against a real installation: all that a user does but screens; then the room from Python."""
 
 from __future__ import annotations
 
@@ -28,7 +27,17 @@ pytestmark = [
 
 def journey(installation: Installation, folder: Path) -> dict[str, Any]:
     """What somebody has seen who did all that a browser's user does."""
-    build = ["node", VITE, "build", "--ssr", "tests/journey/journey.ts", "--outDir", folder, "--logLevel", "error"]
+    build = [
+        "node",
+        str(VITE),
+        "build",
+        "--ssr",
+        "tests/journey/journey.ts",
+        "--outDir",
+        str(folder),
+        "--logLevel",
+        "error",
+    ]
     subprocess.run(build, cwd=UI, check=True, timeout=120)
     token = installation.token(PERSON)
     arguments = {"url": installation.url, "token": token, "email": PERSON, "colleague": COLLEAGUE}

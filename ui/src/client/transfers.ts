@@ -75,7 +75,6 @@ async function sent(
 ): Promise<Manifest> {
   const count = partCount(source.size);
   const parts = Array<Part | undefined>(count);
-  // One that fails ends the others.
   const failing = new AbortController();
   const ending = signal === undefined ? failing.signal : AbortSignal.any([signal, failing.signal]);
   const longer = patience.longer();
@@ -100,16 +99,23 @@ async function sent(
 
   let next = 0;
   const lane = async (): Promise<void> => {
-    while (next < count) {
-      ending.throwIfAborted();
-      await send(next++);
+    try {
+      while (next < count) {
+        ending.throwIfAborted();
+        await send(next++);
+      }
+    } catch (error) {
+      // One that fails ends the others.
+      failing.abort();
+      throw error;
     }
   };
-  try {
-    await Promise.all(Array.from({ length: Math.min(PARALLEL, count) }, lane));
-  } catch (error) {
-    failing.abort();
-    throw error;
+  // Whatever happens, nothing is on its way any more afterwards.
+  const lanes = await Promise.allSettled(Array.from({ length: Math.min(PARALLEL, count) }, lane));
+  const reasons = lanes.flatMap((each) => (each.status === "rejected" ? [each.reason as unknown] : []));
+  if (reasons.length > 0) {
+    signal?.throwIfAborted();
+    throw reasons.find((reason) => reason !== failing.signal.reason);
   }
   const manifest = makeManifest(key, dataset, source.size, parts as Part[]);
   if (!closed) {

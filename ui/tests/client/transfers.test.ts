@@ -1,0 +1,178 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+
+import { Patience } from "../../src/client/patience";
+import { Meter } from "../../src/client/progress";
+import { fingerprint, UploadRecord } from "../../src/client/resume";
+import { MemoryStore, type Store } from "../../src/client/store";
+import { download, type TransferOptions, upload } from "../../src/client/transfers";
+import { Uploader } from "../../src/client/uploader";
+import { PART_SIZE } from "../../src/core/dataset";
+import { type Bytes, randomBytes, randomHex, sha256, toHex } from "../../src/core/encoding";
+import { BadRequestError, DecryptionFailed, NotFoundError, Unavailable } from "../../src/core/errors";
+import { packed, type Port, unpacked } from "../../src/worker/messages";
+import { serve } from "../../src/worker/serve";
+import { refusal, TestHub } from "../hub";
+
+const KEY = randomBytes(32);
+const DATA = new Uint8Array(2 * PART_SIZE + 7).map((_, place) => (place * 13 + (place >> 9)) & 0xff);
+const quick = new Patience([0], async () => undefined);
+
+let hub: TestHub;
+beforeEach(async () => {
+  hub = await TestHub.start();
+});
+afterEach(() => hub.stop());
+
+function options(more: Partial<TransferOptions> = {}): TransferOptions {
+  return { hub: hub.client, patience: quick, ...more };
+}
+
+async function whole(pieces: AsyncIterable<Bytes>): Promise<Buffer> {
+  const all = [];
+  for await (const piece of pieces) {
+    all.push(piece);
+  }
+  return Buffer.concat(all);
+}
+
+test.each([0, 1, PART_SIZE, DATA.length])("%i bytes go there and come back", async (size) => {
+  const data = DATA.slice(0, size);
+  let [up, down] = [0, 0];
+  const told = { told: (bytes: number) => (up += bytes) };
+  const manifest = await upload(new Blob([data]), KEY, randomHex(), options(told));
+  expect(hub.complete.get(manifest.dataset)).toBe(manifest.parts.length);
+  const back = await whole(download(manifest, KEY, options({ told: (bytes) => (down += bytes) })));
+  expect(back.equals(data)).toBe(true);
+  expect([up, down]).toEqual([size, size]);
+});
+
+test("what the hub keeps tells nothing of the data", async () => {
+  const secret = "a canary that must not be seen";
+  await upload(new Blob([secret]), KEY, randomHex(), options());
+  for (const stored of hub.blobs.values()) {
+    expect(Buffer.from(stored).includes(secret)).toBe(false);
+  }
+});
+
+test("parts that are swapped, changed or gone are noticed", async () => {
+  const manifest = await upload(new Blob([DATA]), KEY, randomHex(), options());
+  const [first, second] = [`${manifest.dataset}/0`, `${manifest.dataset}/1`];
+  const [one, other] = [hub.blobs.get(first) as Bytes, hub.blobs.get(second) as Bytes];
+  hub.blobs.set(first, other);
+  await expect(whole(download(manifest, KEY, options()))).rejects.toThrow(DecryptionFailed);
+  hub.blobs.set(first, one).set(second, one.slice(0, -1));
+  await expect(whole(download(manifest, KEY, options()))).rejects.toThrow(DecryptionFailed);
+  hub.blobs.delete(second);
+  await expect(whole(download(manifest, KEY, options()))).rejects.toThrow(NotFoundError);
+  await expect(whole(download(manifest, randomBytes(32), options()))).rejects.toThrow("Use the key of its upload");
+});
+
+test("a part that fails for want of a connection is sent again", async () => {
+  let failed = 0;
+  hub.instead = (method, path) => (method === "PUT" && path.endsWith("/1") && failed++ < 2 ? refusal(503, "away") : undefined);
+  const manifest = await upload(new Blob([DATA]), KEY, randomHex(), options());
+  expect(failed).toBeGreaterThan(2);
+  expect(hub.complete.has(manifest.dataset)).toBe(true);
+});
+
+test("an upload that fails leaves nothing there", async () => {
+  hub.instead = (method, path) => (method === "PUT" && path.endsWith("/2") ? refusal(507, "full") : undefined);
+  await expect(upload(new Blob([DATA]), KEY, randomHex(), options())).rejects.toThrow(Unavailable);
+  expect(hub.blobs.size).toBe(0);
+});
+
+/** A page with a worker: what both remember lies in the store. */
+function page(store: Store): Uploader {
+  const { port1, port2 } = new MessageChannel();
+  serve(port2 as unknown as Port, Promise.resolve(store), quick);
+  [port1, port2].forEach((port) => port.start());
+  return new Uploader(port1 as unknown as Port);
+}
+
+const puts = (): number => hub.asked.filter((each) => each.startsWith("PUT")).length;
+const job = (file: Blob, key = KEY) => ({ hub: hub.client.access, file, key, resumable: true });
+
+test("an upload goes on where the page was closed, and nothing is sent twice", async () => {
+  const [store, file] = [new MemoryStore(), new Blob([DATA])];
+  const ending = new AbortController();
+  const stopped = page(store).upload(job(file), { signal: ending.signal, onProgress: () => ending.abort() });
+  await expect(stopped).rejects.toMatchObject({ name: "AbortError" });
+  const arrived = (await store.entries("uploads", "")).length - 1;
+  expect(arrived).toBeGreaterThan(0);
+  const before = puts();
+  const manifest = await page(store).upload(job(file));
+  expect(puts() - before).toBe(manifest.parts.length - arrived);
+  expect((await whole(download(manifest, KEY, options()))).equals(DATA)).toBe(true);
+  expect(await store.entries("uploads", "")).toEqual([]);
+  // It is over: the same file again is another dataset.
+  const again = await page(store).upload(job(file));
+  expect(again.dataset).not.toBe(manifest.dataset);
+});
+
+test("what was changed since, and what the hub has lost, is sent again", async () => {
+  const store = new MemoryStore();
+  const record = await UploadRecord.open(store, hub.client, quick, new Blob([DATA]), KEY);
+  await upload(new Blob([DATA]), KEY, record.dataset, options(), record);
+  const changed = DATA.slice();
+  changed[PART_SIZE] = 255 - (changed[PART_SIZE] ?? 0);
+  hub.blobs.delete(`${record.dataset}/2`);
+  const before = puts();
+  const manifest = await page(store).upload(job(new Blob([changed])));
+  expect(manifest.dataset).toBe(record.dataset);
+  expect(puts() - before).toBe(2);
+  expect((await whole(download(manifest, KEY, options()))).equals(changed)).toBe(true);
+});
+
+test("another key takes up nothing, and a record tells nothing", async () => {
+  const [store, file] = [new MemoryStore(), new File([DATA], "patients.csv")];
+  const record = await UploadRecord.open(store, hub.client, quick, file, KEY);
+  await upload(file, KEY, record.dataset, options(), record);
+  const other = await UploadRecord.open(store, hub.client, quick, file, randomBytes(32));
+  expect(other.dataset).not.toBe(record.dataset);
+  const kept = JSON.stringify(await store.entries("uploads", ""));
+  expect(kept).not.toContain("patients");
+  expect(kept).not.toContain(toHex(sha256(DATA.slice(0, PART_SIZE))));
+  expect(fingerprint(file)).toContain("patients.csv");
+});
+
+test("what would not help to try again is given up", async () => {
+  const store = new MemoryStore();
+  hub.instead = (method, path) => (method === "PUT" && path.endsWith("/2") ? refusal(413, "too_large") : undefined);
+  await expect(page(store).upload(job(new Blob([DATA])))).rejects.toThrow(BadRequestError);
+  expect(await store.entries("uploads", "")).toEqual([]);
+  expect(hub.blobs.size).toBe(0);
+});
+
+test("errors keep their kind on the way from the worker", () => {
+  expect(unpacked(packed(new NotFoundError("Gone.")))).toBeInstanceOf(NotFoundError);
+  expect(unpacked(packed(new DOMException("Over.", "AbortError")))).toMatchObject({ name: "AbortError" });
+  expect(unpacked({ name: "constructor", message: "x" }).message).toBe("x");
+  expect(unpacked(packed("?")).message).toBe("The upload failed. Try again.");
+});
+
+test("progress: bytes, speed and time left", () => {
+  let now = 0;
+  const meter = new Meter(1000, () => now);
+  expect(meter.add(0)).toEqual({ done: 0, total: 1000, bytesPerSecond: 0, secondsLeft: null });
+  now = 1000;
+  expect(meter.add(100)).toEqual({ done: 100, total: 1000, bytesPerSecond: 100, secondsLeft: 9 });
+  now = 30_000;
+  expect(meter.add(200).done).toBe(300);
+  now = 31_000;
+  expect(meter.add(100)).toMatchObject({ done: 400, bytesPerSecond: 100, secondsLeft: 6 });
+});
+
+test("patience ends", async () => {
+  const pauses: number[] = [];
+  const patience = new Patience([1, 2], async (seconds) => void pauses.push(seconds));
+  let tries = 0;
+  const failing = patience.run(async () => {
+    tries += 1;
+    throw new Unavailable("Away.", { retryAfter: tries === 1 ? 9 : 99 });
+  });
+  await expect(failing).rejects.toThrow("Away.");
+  expect([tries, pauses]).toEqual([3, [9, 30]]);
+  await expect(patience.run(async () => Promise.reject(new NotFoundError("Gone.")))).rejects.toThrow("Gone.");
+  const { signal } = ((ending) => (ending.abort(), ending))(new AbortController());
+  await expect(new Patience().run(async () => 1, signal)).rejects.toMatchObject({ name: "AbortError" });
+});
