@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import bulk, images, logs, one_script, whole
+from bench import bulk, images, logs, one_script, validation, whole
 from bench.report import Report, Table, machine, now
 from cloister.worker.images.store import open_image
 from cloister.worker.linux import enter_private_mounts
@@ -39,6 +39,10 @@ class Sizes:
     logs: tuple[int, ...] = (100, 10_000, 100_000, 1_000_000)
     """Events."""
     rooms: tuple[int, ...] = (100, 1000)
+    synthetic_rows: int = 10_000
+    synthetics: int = 3
+    table: int = 1024
+    """MiB."""
 
 
 SMOKE = Sizes(
@@ -52,6 +56,7 @@ SMOKE = Sizes(
     files=(1, 9),
     logs=(10, 1100),
     rooms=(1, 2),
+    table=1,
 )
 """Only to see that it still works: the numbers mean nothing."""
 
@@ -73,6 +78,9 @@ def measure(sizes: Sizes, runtime: Runtime, image_root: Path) -> Iterator[Table]
                 installation.stop()
     with Sandbox(runtime) as sandbox:
         yield from images.measure(sandbox, sizes.images)
+        yield synthetic.measure(sandbox, sizes.synthetic_rows, sizes.synthetics)
+    with tempfile.TemporaryDirectory(prefix="cloister-bench-") as folder:
+        yield validation.measure(Path(folder), sizes.table, 1)
     yield from logs.lengths(sizes.logs)
     yield logs.many_rooms(sizes.rooms, 100)
 
