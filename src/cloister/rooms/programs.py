@@ -13,11 +13,12 @@ import msgspec
 from msgspec import UNSET
 
 from cloister.rooms.definition import Definition
+from cloister.rooms.graph import topological_order
 from cloister.rooms.nodes import (
+    DataNode,
     MatchNode,
     PreviewNode,
     ProgramNode,
-    RawDataNode,
     SqliteNode,
     SqlNode,
     SyntheticNode,
@@ -96,36 +97,34 @@ def _table(node: TableDataNode) -> dict[str, Any]:
 
 def _sql(definition: Definition, node: SqlNode) -> dict[str, Any]:
     least = None if node.minimum_rows is UNSET else node.minimum_rows
+    protected: frozenset[str] = frozenset() if least is None else _protected(definition, node.dependencies, least)
     return {
         "statement": node.statement,
         "tables": [
-            {"mount": name, "protected": least is not None and not _is_released(definition, each, least)}
+            {"mount": name, "protected": each in protected}
             for each, name in zip(node.dependencies, _names(definition, node.dependencies), strict=True)
         ],
         "minimum_rows": least,
     }
 
 
-def _is_released(definition: Definition, node_id: str, least: int) -> bool:
-    """Whether the rows of a node are nobody's: it was made without any data, or with differential privacy, or by a
-    query that shows groups of as many rows alone. What a script has made of data still has people in its rows."""
-    reached = [node_id]
-    seen: set[str] = set()
-    while reached:
-        each = reached.pop()
-        if each in seen:
-            continue
-        seen.add(each)
-        node = definition.node(each)
-        assert node is not None
-        if isinstance(node, RawDataNode | TableDataNode):
-            return False
-        if isinstance(node, SyntheticNode) or (
+def _protected(definition: Definition, ids: Sequence[str], least: int) -> frozenset[str]:
+    """Those of the nodes, and of what they depend on, whose rows are somebody's. A node's rows are nobody's where it
+    was made without any data, or with differential privacy, or by a query that shows groups of as many rows alone.
+    What a script has made of data still has people in its rows, and so have the rows of a match."""
+    by_id = {node.id: node for node in definition.nodes}
+    found: set[str] = set()
+    for each in topological_order(by_id, ids):
+        node = by_id[each]
+        if isinstance(node, DataNode):
+            found.add(each)
+        elif isinstance(node, SyntheticNode) or (
             isinstance(node, SqlNode) and node.minimum_rows is not UNSET and node.minimum_rows >= least
         ):
             continue
-        reached += dependencies(node)
-    return True
+        elif not found.isdisjoint(dependencies(node)):
+            found.add(each)
+    return frozenset(found)
 
 
 def _synthetic(definition: Definition, node: SyntheticNode) -> dict[str, Any]:
