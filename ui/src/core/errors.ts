@@ -25,29 +25,38 @@
 
 /** Base class of all of them. */
 export class CloisterError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = new.target.name;
-  }
+  /** Said anew by each class: those of classes themselves are other ones in what is built for browsers. */
+  override readonly name: string = "CloisterError";
 }
 
 /** The service refused a request or failed to serve it. */
-export class ApiError extends CloisterError {}
+export class ApiError extends CloisterError {
+  override readonly name: string = "ApiError";
+}
 
 /** The credentials are wrong, or do not permit this. */
-export class AuthorizationError extends ApiError {}
+export class AuthorizationError extends ApiError {
+  override readonly name: string = "AuthorizationError";
+}
 
 /** There is no such thing, or its existence is not the caller's to know. */
-export class NotFoundError extends ApiError {}
+export class NotFoundError extends ApiError {
+  override readonly name: string = "NotFoundError";
+}
 
 /** The request can't be served as it stands; sending it again won't help. */
-export class BadRequestError extends ApiError {}
+export class BadRequestError extends ApiError {
+  override readonly name: string = "BadRequestError";
+}
 
 /** The service is away, busy or broken; the same request may succeed later. */
-export class ServerError extends ApiError {}
+export class ServerError extends ApiError {
+  override readonly name: string = "ServerError";
+}
 
 /** The hub or the enclave could not be reached, or broke off. */
 export class Unavailable extends ServerError {
+  override readonly name: string = "Unavailable";
   /** Seconds that the other side asks to wait. */
   readonly retryAfter: number;
 
@@ -58,34 +67,56 @@ export class Unavailable extends ServerError {
 }
 
 /** The message was sealed to keys that the enclave no longer has. */
-export class StaleKeys extends Unavailable {}
+export class StaleKeys extends Unavailable {
+  override readonly name: string = "StaleKeys";
+}
 
 /** A computation, or the enclave itself, failed. */
-export class EnclaveError extends CloisterError {}
+export class EnclaveError extends CloisterError {
+  override readonly name: string = "EnclaveError";
+}
 
 /** A check failed. Nothing secret was sent, nothing unverified was handed out. */
-export class VerificationError extends CloisterError {}
+export class VerificationError extends CloisterError {
+  override readonly name: string = "VerificationError";
+}
 
 /** Evidence is malformed, stale, of a type not allowed, or not that of the reference values. */
-export class EvidenceRejected extends VerificationError {}
+export class EvidenceRejected extends VerificationError {
+  override readonly name: string = "EvidenceRejected";
+}
 
 /** A signature in the name of a user does not hold. */
-export class IdentityRejected extends VerificationError {}
+export class IdentityRejected extends VerificationError {
+  override readonly name: string = "IdentityRejected";
+}
 
 /** The key is wrong, or the ciphertext is not the one that was made. */
-export class DecryptionFailed extends VerificationError {}
+export class DecryptionFailed extends VerificationError {
+  override readonly name: string = "DecryptionFailed";
+}
 
 /** A log, a checkpoint or a proof contradicts itself or its signature. */
-export class LogTampered extends VerificationError {}
+export class LogTampered extends VerificationError {
+  override readonly name: string = "LogTampered";
+}
 
 /** The enclave's log is not an extension of the one this browser has seen. */
-export class RollbackDetected extends LogTampered {}
+export class RollbackDetected extends LogTampered {
+  override readonly name: string = "RollbackDetected";
+}
 
 /** A receipt does not vouch for this result. */
-export class ReceiptInvalid extends VerificationError {}
+export class ReceiptInvalid extends VerificationError {
+  override readonly name: string = "ReceiptInvalid";
+}
 
 /** A room's definition breaks a rule; the message names the rule and the node. */
-export class DefinitionInvalid extends CloisterError {}
+export class DefinitionInvalid extends CloisterError {
+  override readonly name: string = "DefinitionInvalid";
+}
 
 /** This browser lacks something without which data would not be safe here. */
-export class BrowserUnsuitable extends CloisterError {}
+export class BrowserUnsuitable extends CloisterError {
+  override readonly name: string = "BrowserUnsuitable";
+}

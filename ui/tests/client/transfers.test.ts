@@ -8,6 +8,7 @@ import { download, type TransferOptions, upload } from "../../src/client/transfe
 import { Uploader } from "../../src/client/uploader";
 import { PART_SIZE } from "../../src/core/dataset";
 import { type Bytes, randomBytes, randomHex, sha256, toHex } from "../../src/core/encoding";
+import * as errors from "../../src/core/errors";
 import { BadRequestError, DecryptionFailed, NotFoundError, Unavailable } from "../../src/core/errors";
 import { packed, type Port, unpacked } from "../../src/worker/messages";
 import { serve } from "../../src/worker/serve";
@@ -144,7 +145,11 @@ test("what would not help to try again is given up", async () => {
 });
 
 test("errors keep their kind on the way from the worker", () => {
-  expect(unpacked(packed(new NotFoundError("Gone.")))).toBeInstanceOf(NotFoundError);
+  for (const [name, kind] of Object.entries(errors)) {
+    const sent = packed(new kind("Said."));
+    expect(sent).toEqual({ name, message: "Said." });
+    expect(unpacked(sent)).toBeInstanceOf(kind);
+  }
   expect(unpacked(packed(new DOMException("Over.", "AbortError")))).toMatchObject({ name: "AbortError" });
   expect(unpacked({ name: "constructor", message: "x" }).message).toBe("x");
   expect(unpacked(packed("?")).message).toBe("The upload failed. Try again.");

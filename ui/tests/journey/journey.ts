@@ -120,7 +120,7 @@ const { events } = await room.readLog();
 await room.verifyReceipt(result.receipt);
 
 const seen = {
-  refused: refused instanceof EvidenceRejected,
+  refused: refused instanceof EvidenceRejected && refused.name,
   evidence: attested.evidence,
   images: described.images.map((image) => image.name),
   room: room.id,
