@@ -265,11 +265,11 @@ def test_a_file_without_rows_is_a_table_without_rows(content: bytes, width: int)
 
 
 def test_a_very_wide_table() -> None:
-    columns = [column("INTEGER"), column("FLOAT", nullable=True, less_than=5)] * 1000
-    good, bad = ",".join(["1"] * 2000), ",".join(["x"] * 2000)
+    columns = [column("INTEGER"), column("FLOAT", nullable=True, less_than=5)] * 75
+    good, bad = ",".join(["1"] * 150), ",".join(["x"] * 150)
     validated = validate(f"{good}\n{bad}\n".encode(), columns, drop=True)
-    assert validated.rows == [["1", "1.0"] * 1000]
-    assert sum(each["numErrorsTotal"] for each in validated.report["columns"]) == 2000
+    assert validated.rows == [["1", "1.0"] * 75]
+    assert sum(each["numErrorsTotal"] for each in validated.report["columns"]) == 150
 
 
 CELLS = st.one_of(
@@ -322,7 +322,7 @@ def tables(draw: st.DrawFn) -> tuple[list[list[str]], list[dict[str, Any]], list
 @given(
     tables(), st.booleans(), st.sampled_from(["\n", "\r\n", "\r"]), st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
 )
-@settings(max_examples=250)
+@settings(max_examples=80)
 def test_an_oracle_in_plain_python_says_the_same(
     table: tuple[list[list[str]], list[dict[str, Any]], list[list[int]]], drop: bool, end: str, quoting: Any
 ) -> None:
@@ -342,7 +342,7 @@ def test_an_oracle_in_plain_python_says_the_same(
 
 
 @given(st.text('ab1,\n\r" ', max_size=14), st.integers(1, 3), st.booleans())
-@settings(max_examples=400)
+@settings(max_examples=100)
 def test_any_text_is_read_as_the_exact_reader_reads_it(text: str, width: int, windows: bool) -> None:
     text = text.replace("\r", "").replace("\n", "\r\n") if windows else text
     try:

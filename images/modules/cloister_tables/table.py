@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cloister_tables.program import DATA, start, write_types
-from cloister_tables.validation.checks import AT_ONCE, Checks, Unreadable, database, file_rows, record_rows
+from cloister_tables.validation.checks import Checks, Unreadable, database, file_rows, record_rows
 from cloister_tables.validation.files import FileUnusable, Text, file_type, read_file
 from cloister_tables.validation.layout import Layout, read_layout
 from cloister_tables.validation.records import write_records
@@ -64,11 +64,10 @@ def _validate(layout: Layout, text: Text, target: Path, scratch: Path) -> Findin
     with database(scratch, columns) as connection:
         if text.simple:
             checks = Checks(connection, layout, file_rows(text.path, columns))
-            if columns <= AT_ONCE:
-                try:
-                    return Findings([Errors() for _ in layout.columns], rows=checks.write_if_valid(target))
-                except Unreadable:
-                    target.unlink(missing_ok=True)
+            try:
+                return Findings([Errors() for _ in layout.columns], rows=checks.write_if_valid(target))
+            except Unreadable:
+                target.unlink(missing_ok=True)
             try:
                 return _write_what_is_valid(checks, target)
             except Unreadable:

@@ -38,7 +38,8 @@ _VALUES: Final[Mapping[str, str]] = {
     "INTEGER": "CASE WHEN TRY_CAST({0} AS BIGINT)::VARCHAR = {0} OR regexp_full_match({0}, '[+-]?[0-9]+') "
     "THEN TRY_CAST({0} AS BIGINT) END",
     # As text: it is written more often than it is compared. + 0.0: there is one zero.
-    "FLOAT": "CASE WHEN TRY_CAST({0} AS DOUBLE)::VARCHAR = {0} AND {0} NOT IN ('-0.0', 'inf', '-inf', 'nan', '-nan') THEN {0} "
+    "FLOAT": "CASE WHEN TRY_CAST({0} AS DOUBLE)::VARCHAR = {0} "
+    "AND {0} NOT IN ('-0.0', 'inf', '-inf', 'nan', '-nan') THEN {0} "
     f"WHEN regexp_full_match({{0}}, '{_FLOAT}') THEN (TRY_CAST({{0}} AS DOUBLE) + 0.0::DOUBLE)::VARCHAR END",
     "STRING": "nullif({0}, '')",
     "EMAIL": f"CASE WHEN regexp_full_match({{0}}, '{_EMAIL.replace('{', '{{').replace('}', '}}')}') "

@@ -71,6 +71,7 @@ def database(scratch: Path, columns: int) -> Iterator[duckdb.DuckDBPyConnection]
         "preserve_insertion_order": True,
     }
     with duckdb.connect(config=settings) as connection:
+        connection.execute("SET enable_progress_bar = false")
         try:
             yield connection
         except _NO_ROOM:
@@ -140,10 +141,15 @@ class Checks:
             count = self._copy(checked, target)
             for combination in self.layout.unique:
                 keys = ", ".join(f"v{index}" for index in combination)
-                repeated = f"SELECT 1 FROM (SELECT hash({keys}) AS h FROM ({self._values(combination)})) GROUP BY h HAVING count(*) > 1"
-                if self.connection.execute(f"{repeated} LIMIT 1").fetchone() is not None:
+                hashes = f"SELECT hash({keys}) AS h FROM ({self._values(combination)})"
+                repeated = f"SELECT 1 FROM ({hashes}) GROUP BY h HAVING count(*) > 1 LIMIT 1"
+                if self.connection.execute(repeated).fetchone() is not None:
                     raise Unreadable
-        except _NO_ROOM:
+        except duckdb.OutOfMemoryException as error:
+            if len(every) <= AT_ONCE:
+                raise
+            raise Unreadable from error
+        except duckdb.IOException:
             raise
         except duckdb.Error as error:
             raise Unreadable from error
@@ -191,9 +197,10 @@ class Checks:
         faults = f"[{', '.join(['s', *(f'f{index}' for index in batch)])}]"
         places = f"[{', '.join(map(str, [-1, *batch]))}]"
         rows = f"{self._checked(batch, numbered=True)} WHERE NOT ({_valid(batch)})"
-        self.connection.execute(
-            f"INSERT INTO invalid SELECT r, list_bit_or(list_transform({faults}, lambda f: (1 << f)::USMALLINT)) FROM ({rows})"
-        )
+        bits = f"list_bit_or(list_transform({faults}, lambda f: (1 << f)::USMALLINT))"
+        (count,) = self._one(f"INSERT INTO invalid SELECT r, {bits} FROM ({rows})")
+        if not count:
+            return []
         return self.connection.execute(
             f"SELECT place, fault, count(*), min(r, {RECORDED}) "
             f"FROM (SELECT r, unnest({faults}) AS fault, unnest({places}) AS place FROM ({rows})) "
@@ -209,9 +216,15 @@ class Checks:
             return
         if duplicates:
             self.connection.execute("INSERT INTO invalid SELECT r, 0 FROM duplicates")
-        # A join doesn't promise to keep the order.
-        rows = self._values(every, numbered=True)
-        self._copy(f"FROM ({rows}) WHERE r NOT IN (SELECT r FROM invalid) ORDER BY r", target)
+        # Some columns after the other, so that memory doesn't grow with them; a join doesn't promise to keep the order.
+        parts = [every[first : first + AT_ONCE] for first in range(0, len(every), AT_ONCE)]
+        for number, part in enumerate(parts):
+            listed = ", ".join(f"v{index}" for index in part)
+            self.connection.execute(
+                f"CREATE TABLE part{number} AS SELECT {listed} FROM ({self._values(part, numbered=True)}) "
+                f"WHERE r NOT IN (SELECT r FROM invalid) ORDER BY r"
+            )
+        self._copy(f"FROM {' POSITIONAL JOIN '.join(f'part{number}' for number in range(len(parts)))}", target)
 
     def _find_duplicates(self, findings: Findings) -> None:
         """Compares the rows that are valid otherwise. Of each combination, all but the first are duplicates.
@@ -263,8 +276,8 @@ class Checks:
     def _checked(self, places: Iterable[int], *, numbered: bool = False) -> str:
         """As `_values`, with what is wrong with the cells, `f0`, ...."""
         faults = ", ".join(
-            f"CASE WHEN s IS NULL THEN {cells.fault(self.layout.columns[index], f'c{index}', f'v{index}')} END AS f{index}"
-            for index in places
+            f"CASE WHEN s IS NULL THEN {cells.fault(column, f'c{index}', f'v{index}')} END AS f{index}"
+            for index, column in ((index, self.layout.columns[index]) for index in places)
         )
         return f"SELECT *, {faults} FROM ({self._values(places, numbered=numbered)})"
 

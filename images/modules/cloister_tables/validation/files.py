@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PureWindowsPath
 from typing import IO, TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
@@ -156,8 +156,9 @@ def _only_file(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     """The one regular file of an archive."""
     found = []
     for entry in archive.infolist():
-        name = PurePosixPath(entry.filename.replace("\\", "/"))
-        if name.is_absolute() or ".." in name.parts or ":" in name.parts[:1]:
+        # Of Windows, which knows more ways out: drives, and both kinds of slashes.
+        name = PureWindowsPath(entry.filename)
+        if name.anchor or ".." in name.parts:
             raise FileUnusable("INVALID_ARCHIVE", "The zip has a path in it that leads out of it. Pack the file again.")
         if entry.is_dir():
             continue

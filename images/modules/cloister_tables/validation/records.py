@@ -26,7 +26,7 @@ class _Lines:
         """By the record that is being read, in characters."""
 
     def __iter__(self) -> Iterator[str]:
-        while line := self._text.readline(MOST_ROW_BYTES):
+        while line := self._text.readline(MOST_ROW_BYTES + 1):
             self.taken += len(line)
             if self.taken > MOST_ROW_BYTES:
                 raise row_too_long()
