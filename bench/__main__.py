@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import bulk, images, logs, one_script, validation, whole
+from bench import bulk, images, logs, one_script, synthetic, validation, whole
 from bench.report import Report, Table, machine, now
 from cloister.worker.images.store import open_image
 from cloister.worker.linux import enter_private_mounts
