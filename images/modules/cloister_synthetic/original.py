@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,13 +15,19 @@ from cloister_synthetic.tables import database, reading
 if TYPE_CHECKING:
     import polars as pl
 
-DATE_ZERO = "1970-01-01"
+_ZERO = date(1970, 1, 1)
 """Dates are learnt as days since then, as polars has them."""
+_DAYS = ((date.min - _ZERO).days, (date.max - _ZERO).days)
 
 
 def key(column: Column) -> str:
     """What a column is called while it is learnt: names of a definition might mean something to a library."""
     return f"c{column.index}"
+
+
+def as_date(day: float) -> str:
+    """A day as it was learnt, as a date; the first or the last one that there is, where it is beyond that."""
+    return (_ZERO + timedelta(min(max(int(day), _DAYS[0]), _DAYS[1]))).isoformat()
 
 
 def load(table: Table, columns: Sequence[Column], scratch: Path) -> pl.DataFrame:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cloister_synthetic.learn import Learnt
-from cloister_synthetic.original import key
+from cloister_synthetic.original import as_date, key
 from cloister_synthetic.quality import Counts
 from cloister_synthetic.settings import Column
 
@@ -15,7 +15,7 @@ MOST_PLOTTED = 24
 """Columns: the first ones."""
 MOST_BARS = 30
 """Texts of a column: those that are most frequent."""
-_LABEL = 12
+_LABEL = 16
 
 
 def draw(
@@ -67,7 +67,9 @@ def _labels(learnt: Learnt, column: Column) -> list[str]:
     """For each value of a column in the model, the missing one last."""
     name = key(column)
     if name in learnt.numbers:
-        return [*(f"{edge:.4g}" for edge in learnt.numbers[name].edges[:-1]), "missing"]
+        edges = learnt.numbers[name].edges[:-1]
+        of_dates = column.format == "DATE_ISO8601"
+        return [*(as_date(edge) if of_dates else f"{edge:.4g}" for edge in edges), "missing"]
     assert learnt.table is not None
     texts = ["missing or rare" if text is None else str(text) for text in learnt.table.keys[name].to_list()]
     return [text if len(text) <= _LABEL else text[: _LABEL - 1] + "…" for text in texts]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cloister_synthetic.learn import Learnt
 from cloister_synthetic.masks import Masks
-from cloister_synthetic.original import DATE_ZERO, key
+from cloister_synthetic.original import as_date, key
 from cloister_synthetic.ranges import Bins
 from cloister_synthetic.settings import Column
 
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 
 _CHUNK = 100_000
 """Rows that are put into words at once."""
-_ZERO = date.fromisoformat(DATE_ZERO)
-_DAYS = ((date.min - _ZERO).days, (date.max - _ZERO).days)
 
 
 def coded(learnt: Learnt) -> pl.DataFrame | None:
@@ -78,8 +75,7 @@ def _values(
     )["values"]
     if column.format != "DATE_ISO8601":
         return values.cast(dtype)
-    days = values.clip(*_DAYS)
-    return pl.Series([None if day is None else (_ZERO + timedelta(day)).isoformat() for day in days], dtype=pl.String)
+    return pl.Series([None if day is None else as_date(day) for day in values], dtype=pl.String)
 
 
 def _made_up(make: Callable[[], Any], count: int, dtype: pl.DataType) -> pl.Series:
