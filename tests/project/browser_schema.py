@@ -20,6 +20,7 @@ from cloister.formats.dataset import Manifest
 from cloister.formats.receipt import Envelope, Statement
 from cloister.formats.sealed import EnclaveKeys, SignedKeys
 from cloister.protocol import EnclaveEvidence, Frame, Report, Request, Task
+from cloister.rooms.configuration import Configuration
 from cloister.rooms.definition import Definition
 from cloister.rooms.events import Event
 from cloister.rooms.nodes import Node
@@ -39,6 +40,7 @@ ROOTS: dict[str, Any] = {
     "EnclaveEvidence": EnclaveEvidence,
     "EnclaveKeys": EnclaveKeys,
     "SignedKeys": SignedKeys,
+    "Configuration": Configuration,
     "Definition": Definition,
     "Node": Node,
     "Event": Event,

@@ -1,21 +1,22 @@
 /** Everything that a user does, in one place: the browser's `cloister.create_client`. */
 
+import { base64urlnopad } from "@scure/base";
+
+import { checkDefinition, readDefinition, roomId } from "../core/definition";
 import { canonical, fromBase64, randomHex, toBase64, toHex } from "../core/encoding";
 import { BadRequestError, EnclaveError, NotFoundError, ServerError } from "../core/errors";
-import { checkDefinition, readDefinition, roomId } from "../core/definition";
 import type {
+  Configuration,
   Definition,
   Description,
   ImageReference,
   Issuer,
   LockedPackage,
   Node,
-  Participant,
   Reference,
   Request,
   RoomEntry,
 } from "../core/records";
-import { base64urlnopad } from "@scure/base";
 import { Channel, type Trusted } from "./channel";
 import { CheckpointMemory } from "./checkpoints";
 import { Datasets } from "./datasets";
@@ -28,17 +29,6 @@ import { checkRoom, Room } from "./room";
 import type { Store } from "./store";
 import type { Uploader } from "./uploader";
 import { Vault } from "./vault";
-
-/** A room that is to be published: what its author decides. All else comes from the enclave and the hub. */
-export interface Draft {
-  title: string;
-  description: string;
-  participants: Participant[];
-  /** Environments with an empty lock are resolved. */
-  nodes: Node[];
-  pinsRequired?: boolean;
-  privacyBudget?: number;
-}
 
 /** What a client is made of. */
 export interface ClientOptions {
@@ -125,28 +115,31 @@ export class Client {
   }
 
   /**
-   * The definition that a draft becomes: to be looked at, and published with `publish`. Each has its own id.
+   * The definition that a configuration becomes: to be looked at, and published with `publish`. Each has its own id.
    *
+   * @throws BadRequestError The room's owner is somebody else.
    * @throws DefinitionInvalid A rule is broken.
    * @throws EnclaveError There are no packages that an environment asks for.
    */
-  async complete(draft: Draft): Promise<Definition> {
+  async complete(configuration: Configuration): Promise<Definition> {
+    const { title, description, owner, participants, pins_required, privacy_budget } = configuration;
+    this.#checkOwner(owner);
     const described = await this.describe();
-    const images = imagesOf(draft, described);
+    const images = imagesOf(configuration.nodes, described);
     const definition: Definition = {
       version: 1,
       nonce: randomHex(),
-      title: draft.title,
-      description: draft.description,
-      owner: this.email,
-      participants: draft.participants,
-      nodes: await this.#resolved(draft.nodes, images),
+      title,
+      description,
+      owner,
+      participants,
+      nodes: await this.#resolved(configuration.nodes, images),
       issuers: [await this.#issuer()],
-      pins_required: draft.pinsRequired ?? false,
+      pins_required,
       enclaves: described.enclaves,
       workers: described.workers,
       images,
-      ...(draft.privacyBudget === undefined ? {} : { privacy_budget: draft.privacyBudget }),
+      ...(privacy_budget === undefined ? {} : { privacy_budget }),
     };
     checkDefinition(definition);
     return definition;
@@ -159,9 +152,7 @@ export class Client {
    * @throws EvidenceRejected The enclave is not the one that the definition names. Nothing was sent to it.
    */
   async publish(definition: Definition): Promise<Room> {
-    if (definition.owner !== this.email) {
-      throw new BadRequestError(`The room's owner is ${definition.owner}, and you are ${this.email}: only the owner can.`);
-    }
+    this.#checkOwner(definition.owner);
     const content = canonical(definition);
     const id = roomId(definition);
     // Read as every other participant will.
@@ -205,6 +196,12 @@ export class Client {
     await this.#link(room).acceptRestoredLog();
   }
 
+  #checkOwner(owner: string): void {
+    if (owner !== this.email) {
+      throw new BadRequestError(`The room's owner is ${owner}, and you are ${this.email}. Only the owner can publish it.`);
+    }
+  }
+
   async #resolved(nodes: readonly Node[], images: readonly ImageReference[]): Promise<Node[]> {
     const resolved: Node[] = [];
     for (const node of nodes) {
@@ -241,8 +238,8 @@ function asking(body: Request["body"]): Request {
   return { version: 1, body, room: null, user: null, token: null, seen: 0 };
 }
 
-function imagesOf(draft: Draft, described: Description): ImageReference[] {
-  const names = new Set(draft.nodes.flatMap((node) => (node.kind === "raw_data" ? [] : [node.image])));
+function imagesOf(nodes: readonly Node[], described: Description): ImageReference[] {
+  const names = new Set(nodes.flatMap((node) => (node.kind === "raw_data" ? [] : [node.image])));
   return [...names].map((name) => {
     // Of several with the same name the first is the one for new rooms.
     const offered = described.images.find((image) => image.name === name);

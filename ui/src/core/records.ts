@@ -1,5 +1,5 @@
 // Made by `npm run types` from records.schema.json; change the Python types instead.
-// SHA-256 of the schema: 24b289c27fac0887abaffb86f17a87e9c3caf1941212ff276cc5e6534d099a62
+// SHA-256 of the schema: 3d1fdbff1f39d186ee00205793e3538949ba25ca3ba16a0615b0edac1c8ec6ed
 
 export type Frame = Progress | Answer | Refusal;
 export type Node =
@@ -29,6 +29,7 @@ export interface Records {
   BoundKey: BoundKey;
   CancelJob: CancelJob;
   Column: Column;
+  Configuration: Configuration;
   Dataset: Dataset;
   DatasetAttached: DatasetAttached;
   DatasetFetched: DatasetFetched;
@@ -387,47 +388,12 @@ export interface Range {
   less_than?: number;
   less_than_equals?: number;
 }
-export interface DatasetAttached {
-  type: "dataset_attached";
-  node: string;
-  manifest: string;
-  request: string;
-  readers?: string[];
-}
 /**
- * A data owner of the node got what is attached there.
+ * All that stands in a room's definition by the will of its author.
  */
-export interface DatasetFetched {
-  type: "dataset_fetched";
-  node: string;
-  manifest: string;
-}
-/**
- * Item ``dataset/<hash>``.
- */
-export interface DatasetRecord {
+export interface Configuration {
+  format: "cloister-room";
   version: 1;
-  name: string;
-  description: string;
-  size: number;
-  created: number;
-  attached: Attachment[];
-}
-/**
- * The data is gone, with the keys of everything that was derived from it.
- */
-export interface DatasetRemoved {
-  type: "dataset_removed";
-  node: string;
-  manifest: string;
-  request: string;
-}
-/**
- * A room as it is published.
- */
-export interface Definition {
-  version: 1;
-  nonce: string;
   title: string;
   description: string;
   owner: string;
@@ -444,11 +410,7 @@ export interface Definition {
     | MatchNode
     | PreviewNode
   )[];
-  issuers: Issuer[];
   pins_required: boolean;
-  enclaves: Reference[];
-  workers: Reference[];
-  images: ImageReference[];
   privacy_budget?: number;
 }
 /**
@@ -645,6 +607,70 @@ export interface PreviewNode {
   quota_bytes: number;
   image: string;
   limits: Limits;
+}
+export interface DatasetAttached {
+  type: "dataset_attached";
+  node: string;
+  manifest: string;
+  request: string;
+  readers?: string[];
+}
+/**
+ * A data owner of the node got what is attached there.
+ */
+export interface DatasetFetched {
+  type: "dataset_fetched";
+  node: string;
+  manifest: string;
+}
+/**
+ * Item ``dataset/<hash>``.
+ */
+export interface DatasetRecord {
+  version: 1;
+  name: string;
+  description: string;
+  size: number;
+  created: number;
+  attached: Attachment[];
+}
+/**
+ * The data is gone, with the keys of everything that was derived from it.
+ */
+export interface DatasetRemoved {
+  type: "dataset_removed";
+  node: string;
+  manifest: string;
+  request: string;
+}
+/**
+ * A room as it is published.
+ */
+export interface Definition {
+  version: 1;
+  nonce: string;
+  title: string;
+  description: string;
+  owner: string;
+  participants: Participant[];
+  nodes: (
+    | RawDataNode
+    | TableDataNode
+    | PythonNode
+    | RNode
+    | PythonEnvironmentNode
+    | SqlNode
+    | SqliteNode
+    | SyntheticNode
+    | MatchNode
+    | PreviewNode
+  )[];
+  issuers: Issuer[];
+  pins_required: boolean;
+  enclaves: Reference[];
+  workers: Reference[];
+  images: ImageReference[];
+  privacy_budget?: number;
 }
 /**
  * Who may vouch that a device key belongs to an email: an identity provider's name and Ed25519 keys.

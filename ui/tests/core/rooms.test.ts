@@ -1,6 +1,12 @@
 import { expect, test } from "vitest";
 
 import { auditLine } from "../../src/core/audit";
+import {
+  configurationDigest,
+  configurationOf,
+  readConfiguration,
+  writeConfiguration,
+} from "../../src/core/configuration";
 import { decodeCanonical } from "../../src/core/decode";
 import { checkDefinition, participantOf, readDefinition, roomId } from "../../src/core/definition";
 import { canonical, sha256, toHex, utf8 } from "../../src/core/encoding";
@@ -36,6 +42,17 @@ test("a plan with packages of its own", () => {
   const definition = readDefinition(utf8(vector.definition), vector.id);
   const steps = plan(definition, vector.id, "model", new Map([["patients", "a1".repeat(32)]]));
   expect(Object.fromEntries(steps.map((step) => [step.node.id, step.cacheKey]))).toEqual(vector.cache_keys);
+});
+
+test("configurations", () => {
+  const { configuration, with_environment: vector } = vectors;
+  const read = readConfiguration(utf8(configuration.exported));
+  expect(writeConfiguration(read)).toBe(configuration.exported);
+  expect(configurationDigest(read)).toBe(configuration.digest);
+  expect(configurationOf(readDefinition(utf8(vector.definition), vector.id))).toEqual(read);
+  for (const bad of ["", "{}", configuration.exported.replace("cloister-room", "cloister-house")]) {
+    expect(() => readConfiguration(utf8(bad))).toThrow(DefinitionInvalid);
+  }
 });
 
 test("what is missing is named", () => {

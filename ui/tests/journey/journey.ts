@@ -12,7 +12,8 @@ import "fake-indexeddb/auto";
 import { auditText } from "../../src/core/audit";
 import { sha256, toHex } from "../../src/core/encoding";
 import { EvidenceRejected } from "../../src/core/errors";
-import { Client, type Draft } from "../../src/client/client";
+import type { Configuration } from "../../src/core/records";
+import { Client } from "../../src/client/client";
 import { Hub } from "../../src/client/hub";
 import { IndexedDbStore } from "../../src/client/store";
 import { Uploader } from "../../src/client/uploader";
@@ -48,9 +49,13 @@ const { attested } = await client.trusted();
 
 // 2. A room is published.
 const described = await client.describe();
-const draft: Draft = {
+const configuration: Configuration = {
+  format: "cloister-room",
+  version: 1,
   title: "Made in a browser",
   description: "",
+  owner: email as string,
+  pins_required: false,
   participants: [
     { user: email as string, data_owner_of: ["numbers"], analyst_of: ["digest"], keys: [] },
     { user: colleague as string, data_owner_of: [], analyst_of: ["digest"], keys: [] },
@@ -80,7 +85,7 @@ const draft: Draft = {
     },
   ],
 };
-const published = await client.publish(await client.complete(draft));
+const published = await client.publish(await client.complete(configuration));
 
 // 3. A dataset of several parts is uploaded; the page is closed in the middle, and opened again.
 const data = new Uint8Array(3 * 8 * MIB + 5).map((_, place) => (place * 7 + (place >> 8)) & 0xff);
