@@ -127,7 +127,13 @@ class _Run:
         manifest: Manifest = context.transfers.upload(source, key, node.name)
         self._blobs.append(manifest.dataset)
         shown = context.link.ask(ReadStatus(), RoomStatus).trusted.keys.signing
-        attach = AttachDataset(node=node.id, manifest=manifest, key=key.material, request=os.urandom(32).hex())
+        attach = AttachDataset(
+            node=node.id,
+            manifest=manifest,
+            key=key.material,
+            request=os.urandom(32).hex(),
+            readers=(context.link.identity.device_key.hex(),),
+        )
         context.link.ask(attach, Done, signing=shown)
 
     def all(self) -> dict[str, NodeReport]:
