@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloister_synthetic.account import DELTA
 from cloister_synthetic.learn import MOST_ROWS, MOST_TEXTS, Learnt
-from cloister_synthetic.original import key
+from cloister_synthetic.original import as_date, key
 from cloister_synthetic.settings import Column
 
 if TYPE_CHECKING:
@@ -63,13 +63,10 @@ def _column(column: Column, learnt: Learnt | None) -> dict[str, Any]:
     if name in learnt.numbers:
         edges = learnt.numbers[name].edges
         source = "found with a part of epsilon" if column.bounds is None else "the definition"
-        return {
-            **told,
-            "made": "from ranges",
-            "ranges": len(edges) - 1,
-            "bounds": [edges[0], edges[-1]],
-            "boundsFrom": source,
-        }
+        bounds: list[Any] = [edges[0], edges[-1]]
+        if column.format == "DATE_ISO8601":
+            bounds = [as_date(edge) for edge in bounds]
+        return {**told, "made": "from ranges", "ranges": len(edges) - 1, "bounds": bounds, "boundsFrom": source}
     if name in learnt.texts:
         texts = len(learnt.texts[name])
         return {**told, "made": "from texts that many rows have", "texts": texts, "most": MOST_TEXTS, "delta": DELTA}
