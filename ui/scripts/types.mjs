@@ -1,5 +1,6 @@
 // Makes src/core/records.ts, the types of all messages and records, from the schema that Python writes:
 //     .venv/bin/python -m tests.project.browser_schema && npm run types
+// and with --check says whether it is up to date.
 
 import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
@@ -9,7 +10,7 @@ const SCHEMA = new URL("../src/core/records.schema.json", import.meta.url);
 const TYPES = new URL("../src/core/records.ts", import.meta.url);
 
 /** The file of types, as it should be. */
-export async function types() {
+async function types() {
   const text = await readFile(SCHEMA, "utf8");
   const schema = JSON.parse(text);
   const names = Object.keys(schema.$defs);
@@ -35,6 +36,11 @@ export async function types() {
   });
 }
 
-if (process.argv[1] === new URL(import.meta.url).pathname) {
+if (process.argv.includes("--check")) {
+  if ((await readFile(TYPES, "utf8")) !== (await types())) {
+    process.stderr.write("src/core/records.ts is not what the schema gives: npm run types\n");
+    process.exitCode = 1;
+  }
+} else {
   await writeFile(TYPES, await types());
 }

@@ -24,6 +24,8 @@ const LISTING_LIMIT = 128 * 1024 * 1024;
 const ERROR_LIMIT = 64 * 1024;
 /** Seconds for an answer to begin, and for each piece of it. */
 const TIMEOUT = 60;
+/** Bytes a second, by which a request's body may take longer: browsers don't tell how much of it has gone. */
+const SLOWEST = 16 * 1024;
 
 interface Options {
   query?: Record<string, string | number>;
@@ -205,7 +207,7 @@ export class Hub {
 
   async *#stream(method: string, path: string, options: Options): AsyncGenerator<Uint8Array> {
     const query = new URLSearchParams(Object.entries(options.query ?? {}).map(([name, value]) => [name, String(value)]));
-    const silence = new Silence(options.signal);
+    const silence = new Silence(options.signal, (options.octets?.length ?? 0) / SLOWEST);
     try {
       const response = await fetch(`${this.url}${path}${query.size === 0 ? "" : `?${query}`}`, {
         method,
@@ -242,11 +244,12 @@ class Silence {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #silent = false;
 
-  constructor(asked: AbortSignal | undefined) {
+  /** @param longer Seconds that the answer may take longer to begin. */
+  constructor(asked: AbortSignal | undefined, longer: number) {
     this.#asked = asked;
     asked?.throwIfAborted();
     asked?.addEventListener("abort", this.#stop);
-    this.broken();
+    this.broken(longer);
   }
 
   get signal(): AbortSignal {
@@ -254,12 +257,12 @@ class Silence {
   }
 
   /** Something has come. */
-  broken(): void {
+  broken(longer = 0): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       this.#silent = true;
       this.#controller.abort();
-    }, TIMEOUT * 1000);
+    }, (TIMEOUT + longer) * 1000);
   }
 
   /** It is over: a request that nobody reads any more ends too. */

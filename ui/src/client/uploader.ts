@@ -1,7 +1,8 @@
 /** The page's side of uploads: what is done in a worker, as a promise. */
 
+import { CloisterError } from "../core/errors";
 import type { Manifest } from "../core/records";
-import { type Job, type Order, type Port, type Report, unpacked } from "../worker/messages";
+import { type Job, type Order, packed, type Port, type Report, unpacked } from "../worker/messages";
 import type { TransferProgress } from "./progress";
 
 /** What an upload may be told besides. */
@@ -24,6 +25,12 @@ export class Uploader {
       const report = data as Report;
       this.#waiting.get(report.id)?.(report);
     });
+  }
+
+  /** The worker is gone: whoever waits for it hears of it. */
+  lost(): void {
+    const ended = new CloisterError("The browser has ended the upload, most likely for want of memory. Reload the page.");
+    this.#waiting.forEach((report, id) => report({ type: "failed", id, ...packed(ended) }));
   }
 
   /**
@@ -60,5 +67,8 @@ export class Uploader {
 
 /** An uploader with a worker of its own, in browsers. */
 export function startUploader(): Uploader {
-  return new Uploader(new Worker(new URL("../worker/upload.ts", import.meta.url), { type: "module" }));
+  const worker = new Worker(new URL("../worker/upload.ts", import.meta.url), { type: "module" });
+  const uploader = new Uploader(worker);
+  worker.addEventListener("error", () => uploader.lost());
+  return uploader;
 }

@@ -17,6 +17,8 @@ import { type Job, type Order, packed, type Port, type Report } from "./messages
  * @param store Where it remembers what has arrived.
  */
 export function serve(port: Port, store: Promise<Store>, patience = new Patience()): void {
+  // Whoever needs it hears of what is wrong with it.
+  store.catch(() => undefined);
   const running = new Map<number, AbortController>();
   const report = (message: Report): void => port.postMessage(message);
 
@@ -28,7 +30,7 @@ export function serve(port: Port, store: Promise<Store>, patience = new Patience
     const { url, token } = job.hub;
     try {
       const options = { hub: new Hub(url, token), patience, told, signal: ending.signal };
-      report({ type: "done", id, manifest: await uploaded(job, options, await store) });
+      report({ type: "done", id, manifest: await uploaded(job, options, store) });
     } catch (error) {
       report({ type: "failed", id, ...packed(error) });
     } finally {
@@ -46,11 +48,11 @@ export function serve(port: Port, store: Promise<Store>, patience = new Patience
   });
 }
 
-async function uploaded(job: Job, options: TransferOptions & { hub: Hub }, store: Store): Promise<Manifest> {
+async function uploaded(job: Job, options: TransferOptions & { hub: Hub }, store: Promise<Store>): Promise<Manifest> {
   if (!job.resumable) {
     return await upload(job.file, job.key, randomHex(), options);
   }
-  const record = await UploadRecord.open(store, options.hub, options.patience, job.file, job.key);
+  const record = await UploadRecord.open(await store, options.hub, options.patience, job.file, job.key);
   try {
     const manifest = await upload(job.file, job.key, record.dataset, options, record);
     await record.forget();

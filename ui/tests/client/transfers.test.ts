@@ -7,7 +7,7 @@ import { MemoryStore, type Store } from "../../src/client/store";
 import { download, type TransferOptions, upload } from "../../src/client/transfers";
 import { Uploader } from "../../src/client/uploader";
 import { PART_SIZE } from "../../src/core/dataset";
-import { type Bytes, randomBytes, randomHex, sha256, toHex } from "../../src/core/encoding";
+import { type Bytes, randomBytes, randomHex, sha256Bulk, toHex } from "../../src/core/encoding";
 import * as errors from "../../src/core/errors";
 import { BadRequestError, DecryptionFailed, NotFoundError, Unavailable } from "../../src/core/errors";
 import { packed, type Port, unpacked } from "../../src/worker/messages";
@@ -132,7 +132,7 @@ test("another key takes up nothing, and a record tells nothing", async () => {
   expect(other.dataset).not.toBe(record.dataset);
   const kept = JSON.stringify(await store.entries("uploads", ""));
   expect(kept).not.toContain("patients");
-  expect(kept).not.toContain(toHex(sha256(DATA.slice(0, PART_SIZE))));
+  expect(kept).not.toContain(toHex(await sha256Bulk(DATA.slice(0, PART_SIZE))));
   expect(fingerprint(file)).toContain("patients.csv");
 });
 
@@ -142,6 +142,22 @@ test("what would not help to try again is given up", async () => {
   await expect(page(store).upload(job(new Blob([DATA])))).rejects.toThrow(BadRequestError);
   expect(await store.entries("uploads", "")).toEqual([]);
   expect(hub.blobs.size).toBe(0);
+});
+
+test("whoever waits for a worker that is gone hears of it", async () => {
+  const uploader = new Uploader({ postMessage: () => undefined, addEventListener: () => undefined });
+  const waiting = uploader.upload(job(new Blob([])));
+  uploader.lost();
+  await expect(waiting).rejects.toThrow("The browser has ended the upload");
+});
+
+test("what a worker can't remember it says", async () => {
+  const { port1, port2 } = new MessageChannel();
+  serve(port2 as unknown as Port, Promise.reject(new Error("No database here.")), quick);
+  [port1, port2].forEach((port) => port.start());
+  const uploader = new Uploader(port1 as unknown as Port);
+  await expect(uploader.upload(job(new Blob([])))).rejects.toThrow("No database here.");
+  await expect(uploader.upload({ ...job(new Blob([])), resumable: false })).resolves.toMatchObject({ size: 0 });
 });
 
 test("errors keep their kind on the way from the worker", () => {
