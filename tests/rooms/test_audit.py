@@ -91,6 +91,19 @@ def test_nobody_can_write_a_line_of_their_own(character: str) -> None:
         ),
         (LogRead(size=5), "Audit log has been retrieved,read log,5"),
         (Stopped(), "Room has been stopped,stop,"),
+        (
+            RunStarted(run=HEX, node="fake", cache_key=HEX, inputs=(), epsilon=0.5),
+            f"Computation fake has been started at the cost of epsilon 0.5,start run,{HEX}",
+        ),
+        (
+            RunFailed(run=HEX, node="fake", unspent=True),
+            f"Computation fake has failed before it had begun: its epsilon is not spent,fail run,{HEX}",
+        ),
+        (
+            ResultFetched(run=HEX, node="look", spent=60),
+            f"Result of look has been fetched at the cost of 60 bytes of the quota,fetch result,{HEX}",
+        ),
+        (ResultFetched(run=HEX, node="look"), f"Result of look has been fetched,fetch result,{HEX}"),
         (Published(definition=ROOM), f"Room has been published,publish,{ROOM.id()}"),
     ],
 )

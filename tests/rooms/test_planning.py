@@ -12,8 +12,10 @@ from cloister.formats.encoding import canonical, sha256
 from cloister.rooms import planning
 from cloister.rooms.definition import Definition, ImageReference
 from cloister.rooms.nodes import PythonNode
-from cloister.rooms.planning import derived, leaves, node_digest, plan, run_id
+from cloister.rooms.planning import derived, leaves, node_digest, plan, run_id, unanswered
+from tests.rooms import kinds
 from tests.rooms.examples import NODES, ROOM, python, room
+from tests.rooms.kinds import PEOPLE, TABLES
 
 PATIENTS, LAB, OTHER = "a1" * 32, "b2" * 32, "c3" * 32
 BOTH = {"patients": PATIENTS, "lab": LAB}
@@ -131,4 +133,88 @@ def test_large_scripts_are_not_kept_for_it() -> None:
     node = PythonNode(id="n", name="n", script="#" * 10_000, image="python")
     before = planning._small_digest.cache_info()
     assert node_digest(node) == sha256(canonical(node)) == node_digest(node)
+    assert planning._small_digest.cache_info() == before
+
+
+# --- tables ---
+
+PEOPLE_AND_SALES = {"people": PATIENTS, "sales": LAB}
+
+
+def steps(target: str, attached: dict[str, str], definition: Definition = TABLES) -> list[str]:
+    return [step.node.id for step in plan(definition, "00" * 32, target, attached)]
+
+
+def table_keys(attached: dict[str, str], definition: Definition = TABLES) -> dict[str, str]:
+    """The cache keys of all that can be run."""
+    nodes = (node.id for node in definition.nodes if node.id in definition.participants[-1].analyst_of)
+    return {step.node.id: step.cache_key for node in nodes for step in plan(definition, "00" * 32, node, attached)}
+
+
+def test_a_table_with_data_is_a_step_of_its_own() -> None:
+    assert steps("joined", PEOPLE_AND_SALES) == ["people", "sales", "joined"]
+    assert steps("look", PEOPLE_AND_SALES) == ["people", "counts", "look"]
+    assert steps("people", PEOPLE_AND_SALES) == ["people"]
+    assert steps("sales", PEOPLE_AND_SALES) == ["sales"]
+
+
+def test_an_optional_table_without_data_is_none_and_can_not_be_asked_for() -> None:
+    assert steps("joined", {"people": PATIENTS}) == ["people", "joined"]
+    with pytest.raises(Refused, match="'sales' needs data that is not there yet: attach a dataset to 'sales' first"):
+        steps("sales", {"people": PATIENTS})
+    with pytest.raises(Refused, match="attach a dataset to 'people' first"):
+        steps("joined", {"sales": LAB})
+
+
+def test_another_table_changes_the_keys_of_what_reads_it_and_no_others() -> None:
+    before = table_keys(PEOPLE_AND_SALES)
+    assert set(before) == {node.id for node in TABLES.nodes} - {"notes"}
+    after = table_keys({**PEOPLE_AND_SALES, "sales": OTHER})
+    assert {node for node in before if before[node] != after[node]} == {"sales", "joined", "pairs", "of pairs"}
+    after = table_keys({**PEOPLE_AND_SALES, "people": OTHER})
+    assert {node for node in before if before[node] == after[node]} == {"sales"}
+    after = table_keys({"people": PATIENTS})
+    assert {node for node in after if before[node] != after[node]} == {"joined", "pairs", "of pairs"}
+
+
+def test_what_a_table_must_be_like_is_part_of_the_question() -> None:
+    other = msgspec.structs.replace(PEOPLE, drop_invalid_rows=False)
+    before = table_keys(PEOPLE_AND_SALES)
+    after = table_keys(PEOPLE_AND_SALES, kinds.tables(nodes=(other, *TABLES.nodes[1:])))
+    assert {node for node in before if before[node] == after[node]} == {"sales"}
+
+
+def test_a_table_is_derived_from_its_own_data() -> None:
+    assert derived(TABLES, "sales") == {"sales", "joined", "pairs", "of pairs"}
+    assert derived(TABLES, "people") == {node.id for node in TABLES.nodes} - {"sales", "notes"}
+    assert derived(TABLES, "notes") == frozenset()
+    assert derived(TABLES, "fake") == {"of fake"}
+
+
+def test_a_table_is_the_data_that_its_validation_reads() -> None:
+    assert [(each.node, each.manifest) for each in leaves(TABLES, "sales", {})] == [("sales", None)]
+    assert [each.node for each in leaves(TABLES, "of pairs", PEOPLE_AND_SALES)] == ["people", "sales"]
+
+
+def test_what_is_behind_an_answer_is_not_run_again() -> None:
+    """A table whose validated copy is gone, and synthetic data that would cost anew, stay as they are."""
+    planned = plan(TABLES, "00" * 32, "of fake", PEOPLE_AND_SALES)
+    key = {step.node.id: step.cache_key for step in planned}
+    assert list(key) == ["people", "fake", "of fake"]
+
+    def left(*answered: str) -> list[str]:
+        return [step.node.id for step in unanswered(planned, {key[node] for node in answered})]
+
+    assert left() == ["people", "fake", "of fake"]
+    assert left("people") == ["fake", "of fake"]
+    assert left("fake") == left("people", "fake") == ["of fake"]
+    assert left("of fake") == left("of fake", "people") == []
+
+
+def test_large_tables_are_not_kept_for_their_digests() -> None:
+    wide = msgspec.structs.replace(PEOPLE, columns=tuple(kinds.column(str(index)) for index in range(200)))
+    made = kinds.synthetic("s", "people", *(kinds.made(index) for index in range(200)))
+    before = planning._small_digest.cache_info()
+    for node in (wide, made):
+        assert node_digest(node) == sha256(canonical(node))
     assert planning._small_digest.cache_info() == before

@@ -277,6 +277,8 @@ def check(state: RoomState) -> None:
     assert all(run.log_index < state.size and run.finished_at <= state.time for run in state.runs.values())
     assert all((run.manifest is not None) == (run.worker is not None) for run in state.runs.values())
     assert state.attached.keys() <= {node for node, _ in state.answered}
+    assert all(epsilon >= 0 for epsilon in state.privacy.values())
+    assert all(size >= 0 for size in state.previewed.values())
 
 
 # --- nonsense ---
@@ -294,10 +296,21 @@ anything: st.SearchStrategy[Body] = st.one_of(
     st.builds(DatasetFetched, node=names, manifest=hexes),
     st.builds(DatasetRemoved, node=names, manifest=hexes, request=hexes),
     st.builds(RunStarted, run=hexes, node=names, cache_key=hexes, inputs=st.lists(inputs, max_size=2).map(tuple)),
+    st.builds(
+        RunStarted,
+        run=hexes,
+        node=names,
+        cache_key=hexes,
+        inputs=st.lists(inputs, max_size=2).map(tuple),
+        epsilon=st.sampled_from([0.1, 1.0, 1e300, 0.0, -1.0]),
+    ),
     st.builds(RunFinished, run=hexes, node=names, manifest=hexes, worker=st.just(WORKER)),
+    st.builds(RunFinished, run=hexes, node=names, manifest=hexes, worker=st.just(WORKER), withheld=hexes),
     st.builds(RunFailed, run=hexes, node=names),
+    st.builds(RunFailed, run=hexes, node=names, unspent=st.just(True)),
     st.builds(RunVoided, run=hexes, node=names, reason=st.just("interrupted")),
     st.builds(ResultFetched, run=hexes, node=names),
+    st.builds(ResultFetched, run=hexes, node=names, spent=st.integers(0, 9)),
     st.builds(ResultLost, run=hexes, node=names),
     st.builds(LogRead, size=st.integers(0, 9)),
 )

@@ -60,8 +60,9 @@ def _describe(body: Body) -> tuple[str, str, str]:
             return f"Computation {node} has been started{cost}", "start run", run
         case RunFinished(node=node, run=run):
             return f"Computation {node} has finished", "finish run", run
-        case RunFailed(node=node, run=run):
-            return f"Computation {node} has failed", "fail run", run
+        case RunFailed(node=node, run=run, unspent=unspent):
+            cost = "" if unspent is UNSET else " before it had begun: its epsilon is not spent"
+            return f"Computation {node} has failed{cost}", "fail run", run
         case RunVoided(node=node, run=run, reason=reason):
             return f"Computation {node} has ended without a result: {reason}", "void run", run
         case ResultLost(node=node, run=run):
