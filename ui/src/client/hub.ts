@@ -39,19 +39,19 @@ interface Options {
 /** A hub, spoken to as one user. */
 export class Hub {
   readonly url: string;
-  readonly #token: string;
+  readonly #token: string | null;
 
   /**
    * @param url Without a slash at its end.
-   * @param token An API token, or that of a session.
+   * @param token An API token; null where the browser has a session cookie of the hub, whose own page this is then.
    */
-  constructor(url: string, token: string) {
+  constructor(url: string, token: string | null) {
     this.url = url;
     this.#token = token;
   }
 
   /** The same hub for another thread. */
-  get access(): { url: string; token: string } {
+  get access(): { url: string; token: string | null } {
     return { url: this.url, token: this.#token };
   }
 
@@ -212,14 +212,14 @@ export class Hub {
       const response = await fetch(`${this.url}${path}${query.size === 0 ? "" : `?${query}`}`, {
         method,
         headers: {
-          Authorization: `Bearer ${this.#token}`,
+          ...(this.#token === null ? {} : { Authorization: `Bearer ${this.#token}` }),
           ...(options.json === undefined ? {} : { "Content-Type": "application/json" }),
           ...(options.octets === undefined ? {} : { "Content-Type": "application/octet-stream" }),
           ...options.headers,
         },
         body: options.json === undefined ? (options.octets ?? null) : JSON.stringify(options.json),
-        // Who is asking stands in the header alone; and nothing of it is to lie in a cache.
-        credentials: "omit",
+        // Who is asking is said in one way alone; and nothing of it is to lie in a cache.
+        credentials: this.#token === null ? "same-origin" : "omit",
         cache: "no-store",
         redirect: "error",
         referrerPolicy: "no-referrer",

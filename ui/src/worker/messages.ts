@@ -7,7 +7,7 @@ import type { TransferProgress } from "../client/progress";
 
 /** One upload. */
 export interface Job {
-  hub: { url: string; token: string };
+  hub: { url: string; token: string | null };
   file: Blob;
   key: Bytes;
   /** Whether it is taken up again, with the same file and the same key, after it was broken off. */
