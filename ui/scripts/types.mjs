@@ -17,7 +17,7 @@ async function types() {
   const all = {
     ...schema,
     title: "Records",
-    description: "All of them by their names: `Records[\"Manifest\"]` is `Manifest`.",
+    description: 'All of them by their names: `Records["Manifest"]` is `Manifest`.',
     type: "object",
     properties: Object.fromEntries(names.map((name) => [name, { $ref: `#/$defs/${name}` }])),
     required: names,

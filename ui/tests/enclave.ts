@@ -15,7 +15,7 @@ import { encrypt } from "../src/core/cobblestone";
 import { type Bytes, canonical, concat, pack, randomBytes, sha256, toBase64, utf8 } from "../src/core/encoding";
 import type { EnclaveKeys, SignedKeys } from "../src/core/records";
 import { Exchange, keysDigest } from "../src/core/sealed";
-import { signerOf, type Signer } from "../src/core/signatures";
+import { type Signer, signerOf } from "../src/core/signatures";
 
 const ENCAPSULATED = 1120;
 const LABEL = Uint8Array.from([0x5c, 0x2e, 0x2f, 0x2f, 0x5e, 0x5c]);
@@ -35,7 +35,11 @@ export class SealingKey {
       const second = x25519.getSharedSecret(scalar, enc.subarray(1088));
       return sha3_256(concat(first, second, enc.subarray(1088), point, LABEL));
     };
-    this.#suite = new CipherSuite(() => ({ ...KEM_MLKEM768_X25519(), Decap: decap }), KDF_HKDF_SHA256, AEAD_AES_256_GCM);
+    this.#suite = new CipherSuite(
+      () => ({ ...KEM_MLKEM768_X25519(), Decap: decap }),
+      KDF_HKDF_SHA256,
+      AEAD_AES_256_GCM,
+    );
   }
 
   async open(sealed: Bytes, info: Bytes): Promise<Bytes> {

@@ -1,6 +1,6 @@
 /**
- * A small hub with an enclave behind it, for tests: real HTTP, real sealing, blobs in memory. What a test changes in it is
- * what a hub that lies would do.
+ * A small hub with an enclave behind it, for tests: real HTTP, real sealing, blobs in memory. What a test changes in it
+ * is what a hub that lies would do.
  */
 
 import { createHash } from "node:crypto";
@@ -15,7 +15,7 @@ import type { Answer, EnclaveEvidence, Frame, Request, SignedKeys } from "../src
 import { keysDigest } from "../src/core/sealed";
 import type { Signer } from "../src/core/signatures";
 import { measurement, TYPE } from "../src/core/software";
-import { freshSigner, openRequest, type Opened, sealFrame, SealingKey, signedKeys } from "./enclave";
+import { freshSigner, type Opened, openRequest, SealingKey, sealFrame, signedKeys } from "./enclave";
 
 /** An answer over HTTP. */
 export interface Http {
@@ -121,7 +121,12 @@ export class TestHub {
     if (method === "GET") {
       const parts = [...this.blobs].filter(([name]) => name.startsWith(id));
       const listed = parts.map(([name, part]) => {
-        return { index: Number(name.slice(65)), size: part.length, sha256: createHash("sha256").update(part).digest("hex"), more: "ignored" };
+        return {
+          index: Number(name.slice(65)),
+          size: part.length,
+          sha256: createHash("sha256").update(part).digest("hex"),
+          more: "ignored",
+        };
       });
       return ok({ id, complete: this.complete.has(id), parts: listed });
     }

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 
 import { type Bytes, fromHex, utf8 } from "../src/core/encoding";
 
+// biome-ignore lint/suspicious/noExplicitAny: they are data of any shape, and each test knows its own
 export type Vectors = any;
 
 /** The vectors of that name. */

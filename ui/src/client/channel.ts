@@ -92,7 +92,8 @@ export class Channel {
    * @throws ServerError It can't be reached.
    */
   async trusted(): Promise<Trusted> {
-    const proving = (this.#trusted ??= this.#prove());
+    this.#trusted ??= this.#prove();
+    const proving = this.#trusted;
     try {
       return await proving;
     } catch (error) {
@@ -137,14 +138,14 @@ export class Channel {
     const trusted = await this.trusted();
     if (asking.enclaves !== undefined && !asking.enclaves.some((each) => isReference(each, trusted.attested))) {
       throw new EvidenceRejected(
-        "The enclave runs other software than the room's definition names. Nothing was sent to it. Use the enclave that " +
-          "the room was made for, or publish the room anew.",
+        "The enclave runs other software than the room's definition names. Nothing was sent to it. Use the enclave " +
+          "that the room was made for, or publish the room anew.",
       );
     }
     if (asking.signing !== undefined && trusted.keys.signing !== asking.signing) {
       throw new EvidenceRejected(
-        "Another enclave answers now than the one that has just shown the room's log. Nothing was sent to it. Try again; " +
-          "if it stays so, ask the operator why.",
+        "Another enclave answers now than the one that has just shown the room's log. Nothing was sent to it. Try " +
+          "again; if it stays so, ask the operator why.",
       );
     }
     const { message, exchange } = await sealRequest(trusted.keys, payload, device);
@@ -176,7 +177,9 @@ export class Channel {
       await sealed.return(new Uint8Array());
     }
     if (final === undefined) {
-      throw new Unavailable("The enclave's answer was cut off before its end. Try again; the request does no harm twice.");
+      throw new Unavailable(
+        "The enclave's answer was cut off before its end. Try again; the request does no harm twice.",
+      );
     }
     if (rest.length > 0) {
       throw followed();

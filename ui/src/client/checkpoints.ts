@@ -27,8 +27,8 @@ interface Seen {
 export type Shown = Pick<Answer, "checkpoint" | "consistency" | "restored">;
 
 /**
- * The newest checkpoint of each room, by room alone and not by signing key: the log of a room goes on whatever key signs
- * it, so that an enclave with a fresh key has to extend what was seen like any other.
+ * The newest checkpoint of each room, by room alone and not by signing key: the log of a room goes on whatever key
+ * signs it, so that an enclave with a fresh key has to extend what was seen like any other.
  */
 export class CheckpointMemory {
   readonly #store: Store;
@@ -81,8 +81,8 @@ export class CheckpointMemory {
   }
 
   /**
-   * Goes on from a checkpoint that does not extend what was seen, because a restore was declared since. What was seen is
-   * kept as evidence.
+   * Goes on from a checkpoint that does not extend what was seen, because a restore was declared since. What was seen
+   * is kept as evidence.
    *
    * @throws BadRequestError No restore was declared since: there is nothing that could be accepted.
    */
@@ -99,8 +99,8 @@ export class CheckpointMemory {
     const known = recalled(await this.#store.get("checkpoints", seen.room));
     if (restored === undefined || known?.restore === restored.restore) {
       throw new BadRequestError(
-        "The operator has declared no restore of this room since this browser has last seen its log. There is nothing " +
-          "that you could accept: ask the operator what happened.",
+        "The operator has declared no restore of this room since this browser has last seen its log. There is " +
+          "nothing that you could accept: ask the operator what happened.",
       );
     }
     const note = noteOf(shown);
@@ -112,19 +112,19 @@ export class CheckpointMemory {
   async #rollback(seen: Checkpoint, shown: Checkpoint, restored: Restored | undefined): Promise<RollbackDetected> {
     const known = recalled(await this.#store.get("checkpoints", seen.room));
     const what =
-      `The room's log has ${shown.size} events and does not extend the ${seen.size} events that this browser has seen ` +
-      "before: some were taken back or changed.";
+      `The room's log has ${shown.size} events and does not extend the ${seen.size} events that this browser has ` +
+      "seen before: some were taken back or changed.";
     if (restored === undefined || known?.restore === restored.restore) {
       return new RollbackDetected(
-        `${what} Somebody may have restored an old copy of the enclave's store. Attach no data and use no result; ask ` +
-          "the operator what happened. This browser keeps the signed proof of what was seen.",
+        `${what} Somebody may have restored an old copy of the enclave's store. Attach no data and use no result; ` +
+          "ask the operator what happened. This browser keeps the signed proof of what was seen.",
       );
     }
     const when = new Date(restored.declared).toISOString().slice(0, 16).replace("T", " at ");
     return new RollbackDetected(
-      `${what} The operator has declared that an old copy was restored on ${when} UTC. Ask them whether that is so, and ` +
-        "look what is missing: datasets that were removed since may be back. Then accept the restored log to go on from " +
-        "what is there now. The signed proof of what was seen is kept.",
+      `${what} The operator has declared that an old copy was restored on ${when} UTC. Ask them whether that is so, ` +
+        "and look what is missing: datasets that were removed since may be back. Then accept the restored log to go " +
+        "on from what is there now. The signed proof of what was seen is kept.",
     );
   }
 }
@@ -158,7 +158,7 @@ function recalled(stored: unknown): Seen | undefined {
 
 function damaged(): CloisterError {
   return new CloisterError(
-    "What this browser remembers of the room's log is damaged. Clear the site's data to trust what the enclave shows now; " +
-      "the device key goes with it.",
+    "What this browser remembers of the room's log is damaged. Clear the site's data to trust what the enclave shows " +
+      "now; the device key goes with it.",
   );
 }

@@ -198,7 +198,9 @@ export class Client {
 
   #checkOwner(owner: string): void {
     if (owner !== this.email) {
-      throw new BadRequestError(`The room's owner is ${owner}, and you are ${this.email}. Only the owner can publish it.`);
+      throw new BadRequestError(
+        `The room's owner is ${owner}, and you are ${this.email}. Only the owner can publish it.`,
+      );
     }
   }
 

@@ -14,7 +14,7 @@ import { fingerprint } from "./resume";
 import type { Store } from "./store";
 import { download } from "./transfers";
 import type { Uploader, UploadOptions } from "./uploader";
-import { valueOf, type Vault } from "./vault";
+import { itemValue, type Vault } from "./vault";
 
 const MAX_TEXT = 4096;
 
@@ -55,8 +55,8 @@ export class Datasets {
   /**
    * Encrypts a file in a worker, stores it with the hub and keeps it in mind in the vault, with its key.
    *
-   * After a reload the same file goes on where it was broken off, where the vault is surely the user's own: the key waits
-   * in it from before the first byte.
+   * After a reload the same file goes on where it was broken off, where the vault is surely the user's own: the key
+   * waits in it from before the first byte.
    *
    * @param attaching Where it is about to be attached, as `note` would remember it.
    * @throws BadRequestError The label can't be used, or the vault is full.
@@ -118,7 +118,7 @@ export class Datasets {
     if (item === undefined) {
       throw new NotFoundError("The key of this dataset is not kept in your vault. Upload the dataset again.");
     }
-    const key = valueOf(item);
+    const key = itemValue(item);
     checkKey(key, manifest);
     return { manifest, key };
   }
@@ -129,7 +129,7 @@ export class Datasets {
     if (item === undefined) {
       throw noDataset(digest);
     }
-    const manifest = decode(valueOf(item), "Manifest", "a dataset's manifest");
+    const manifest = decode(itemValue(item), "Manifest", "a dataset's manifest");
     if (manifestDigest(manifest) !== digest) {
       throw new VerificationError("The vault shows another dataset than was asked for. Ask the operator why.");
     }
@@ -164,8 +164,8 @@ export class Datasets {
   }
 
   /**
-   * Deletes a dataset: its key, its manifest, its ciphertext, and that there was one. Rooms that it is attached to can't
-   * compute with it any more: whoever calls has looked at `attached`.
+   * Deletes a dataset: its key, its manifest, its ciphertext, and that there was one. Rooms that it is attached to
+   * can't compute with it any more: whoever calls has looked at `attached`.
    */
   async delete(digest: string): Promise<void> {
     const { hub, patience, vault } = this.#options;
@@ -191,8 +191,8 @@ export class Datasets {
   }
 
   /**
-   * The key that a file is to be uploaded with: that of an upload that was broken off, else a fresh one. The vault has it
-   * under a random name, which alone this browser remembers; so the key is never on this machine's disk.
+   * The key that a file is to be uploaded with: that of an upload that was broken off, else a fresh one. The vault has
+   * it under a random name, which alone this browser remembers; so the key is never on this machine's disk.
    */
   async #pendingKey(file: Blob): Promise<{ key: Bytes; giveUp: () => Promise<void> }> {
     const { hub, store, vault } = this.#options;
@@ -200,7 +200,7 @@ export class Datasets {
     const place = `pending/${toHex(sha256(mine))}`;
     const id = await store.update("vaults", place, (before) => (typeof before === "string" ? before : randomHex()));
     const kept = await vault.read(`key/${id}`);
-    const key = kept === undefined ? randomBytes(KEY_SIZE) : valueOf(kept);
+    const key = kept === undefined ? randomBytes(KEY_SIZE) : itemValue(kept);
     if (kept === undefined) {
       await vault.put(`key/${id}`, key);
     }
@@ -216,7 +216,7 @@ export class Datasets {
 }
 
 function recordOf(item: Item): DatasetRecord {
-  return decode(valueOf(item), "DatasetRecord", "what is kept of a dataset");
+  return decode(itemValue(item), "DatasetRecord", "what is kept of a dataset");
 }
 
 function noDataset(digest: string): NotFoundError {

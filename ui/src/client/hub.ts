@@ -206,7 +206,9 @@ export class Hub {
   }
 
   async *#stream(method: string, path: string, options: Options): AsyncGenerator<Uint8Array> {
-    const query = new URLSearchParams(Object.entries(options.query ?? {}).map(([name, value]) => [name, String(value)]));
+    const query = new URLSearchParams(
+      Object.entries(options.query ?? {}).map(([name, value]) => [name, String(value)]),
+    );
     const silence = new Silence(options.signal, (options.octets?.length ?? 0) / SLOWEST);
     try {
       const response = await fetch(`${this.url}${path}${query.size === 0 ? "" : `?${query}`}`, {
@@ -259,10 +261,13 @@ class Silence {
   /** Something has come. */
   broken(longer = 0): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      this.#silent = true;
-      this.#controller.abort();
-    }, (TIMEOUT + longer) * 1000);
+    this.#timer = setTimeout(
+      () => {
+        this.#silent = true;
+        this.#controller.abort();
+      },
+      (TIMEOUT + longer) * 1000,
+    );
   }
 
   /** It is over: a request that nobody reads any more ends too. */

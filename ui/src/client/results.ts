@@ -72,12 +72,14 @@ export async function checkBody(body: ReceiptBody, { definition, room, node, tru
   } catch (error) {
     throw error instanceof LogTampered ? new ReceiptInvalid(error.message) : error;
   }
-  const told = body.log_index < then.size && then.size <= log.size && (then.size < log.size || equal(then.root, log.root));
+  const told =
+    body.log_index < then.size && then.size <= log.size && (then.size < log.size || equal(then.root, log.root));
   check(told, "The receipt speaks of another log than the one that the room has.");
 }
 
 /**
- * Downloads and decrypts a result whose receipt was checked. The browser keeps large ones on disk, as it does with files.
+ * Downloads and decrypts a result whose receipt was checked. The browser keeps large ones on disk, as it does with
+ * files.
  *
  * @throws DecryptionFailed What the hub has is not this result.
  * @throws ApiError The hub refused, or stayed away.

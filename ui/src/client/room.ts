@@ -27,8 +27,8 @@ export interface RoomContext {
 }
 
 /**
- * Shows the user whose device keys speak for whom, before their data goes to the room. What it raises keeps the data here;
- * it returns the keys that the user has agreed to: those of data owners among them may fetch the dataset later.
+ * Shows the user whose device keys speak for whom, before their data goes to the room. What it raises keeps the data
+ * here; it returns the keys that the user has agreed to: those of data owners among them may fetch the dataset later.
  */
 export type KeyCheck = (keys: readonly BoundKey[]) => Promise<readonly BoundKey[]>;
 
@@ -139,7 +139,10 @@ export class Room {
   async run(node: string): Promise<string> {
     const job = randomHex();
     const lost = this.#lost.get(node);
-    await this.#context.link.ask({ type: "run_computation", node, job, ...(lost === undefined ? {} : { lost }) }, "done");
+    await this.#context.link.ask(
+      { type: "run_computation", node, job, ...(lost === undefined ? {} : { lost }) },
+      "done",
+    );
     this.#lost.delete(node);
     return job;
   }
@@ -304,15 +307,15 @@ export async function checkRoom(definition: Definition, link: RoomLink): Promise
   const { attested } = await link.channel.trusted();
   if (!definition.enclaves.some((each) => isReference(each, attested))) {
     throw new EvidenceRejected(
-      "The room names another enclave than the one that is there now. Its data can't be used by this one: ask the operator " +
-        "for the version that the room was made for, or publish the room anew.",
+      "The room names another enclave than the one that is there now. Its data can't be used by this one: ask the " +
+        "operator for the version that the room was made for, or publish the room anew.",
     );
   }
   // 2. Workers without protection need the same consent as an enclave without it.
   if (definition.workers.some((worker) => worker.evidence === software.TYPE) && !link.channel.allowSoftware) {
     throw new EvidenceRejected(
-      "The room's computations would run outside a trusted execution environment: nothing would protect the data from the " +
-        "operator of the machine. If that is what you want, say so in the settings of this browser.",
+      "The room's computations would run outside a trusted execution environment: nothing would protect the data " +
+        "from the operator of the machine. If that is what you want, say so in the settings of this browser.",
     );
   }
 }

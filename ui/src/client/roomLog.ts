@@ -17,8 +17,8 @@ export interface ReadLog {
 /**
  * All events of a room, genuine to the last.
  *
- * Asking for a page is an event too: what has come behind the first answer is left for the next reading, so that this one
- * ends.
+ * Asking for a page is an event too: what has come behind the first answer is left for the next reading, so that this
+ * one ends.
  *
  * @param onProgress Is told how many events of how many have come.
  * @throws LogTampered The events are not the ones that the enclave has signed.

@@ -3,15 +3,7 @@
  * As `cloister.wire.transfers`.
  */
 
-import {
-  checkKey,
-  checkManifest,
-  decryptPart,
-  encryptPart,
-  makeManifest,
-  partCount,
-  readPart,
-} from "../core/dataset";
+import { checkKey, checkManifest, decryptPart, encryptPart, makeManifest, partCount, readPart } from "../core/dataset";
 import type { Bytes } from "../core/encoding";
 import { ApiError, BadRequestError } from "../core/errors";
 import type { Manifest, Part } from "../core/records";
@@ -87,7 +79,7 @@ async function sent(
       const { ciphertext, part } = await encryptPart(key, dataset, index, index === count - 1, plaintext);
       // One part alone says that it is: that saves a request.
       const closing = count === 1 ? 1 : undefined;
-      await longer.run(() => hub.putPart(dataset, index, ciphertext, part, { closing, signal: ending }), ending);
+      await longer.run(() => hub.putPart(dataset, index, ciphertext, part, { closing, signal }), ending);
       closed ||= closing !== undefined;
       parts[index] = part;
       await ledger?.arrived(index, part, plaintext);
@@ -105,7 +97,7 @@ async function sent(
         await send(next++);
       }
     } catch (error) {
-      // One that fails ends the others.
+      // The others begin nothing more. What is on its way arrives first: it might else arrive after it was deleted.
       failing.abort();
       throw error;
     }
@@ -125,8 +117,8 @@ async function sent(
 }
 
 /**
- * Fetches, checks and decrypts a dataset part by part, the next ones on their way already. Nothing is fetched before the
- * first part is asked for. What came before an error is genuine, but not whole.
+ * Fetches, checks and decrypts a dataset part by part, the next ones on their way already. Nothing is fetched before
+ * the first part is asked for. What came before an error is genuine, but not whole.
  *
  * @throws DecryptionFailed, VerificationError: as `checkManifest`, `checkKey`, `decryptPart`.
  * @throws ApiError The hub refused, or stayed away.

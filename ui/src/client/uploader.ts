@@ -2,7 +2,7 @@
 
 import { CloisterError } from "../core/errors";
 import type { Manifest } from "../core/records";
-import { type Job, type Order, packed, type Port, type Report, unpacked } from "../worker/messages";
+import { type Job, type Order, type Port, packed, type Report, unpacked } from "../worker/messages";
 import type { TransferProgress } from "./progress";
 
 /** What an upload may be told besides. */
@@ -29,7 +29,9 @@ export class Uploader {
 
   /** The worker is gone: whoever waits for it hears of it. */
   lost(): void {
-    const ended = new CloisterError("The browser has ended the upload, most likely for want of memory. Reload the page.");
+    const ended = new CloisterError(
+      "The browser has ended the upload, most likely for want of memory. Reload the page.",
+    );
     this.#waiting.forEach((report, id) => report({ type: "failed", id, ...packed(ended) }));
   }
 

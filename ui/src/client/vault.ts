@@ -1,11 +1,25 @@
-/** The user's vault in the enclave: found, opened, and watched for devices that aren't the user's. As `cloister.sdk.vault`. */
+/**
+ * The user's vault in the enclave: found, opened, and watched for devices that aren't the user's. As
+ * `cloister.sdk.vault`.
+ */
 
-import { type Bytes, canonical, fromBase64, pack, randomHex, sha256, text, toBase64, toHex, utf8 } from "../core/encoding";
+import {
+  type Bytes,
+  canonical,
+  fromBase64,
+  pack,
+  randomHex,
+  sha256,
+  text,
+  toBase64,
+  toHex,
+  utf8,
+} from "../core/encoding";
 import { BadRequestError, CloisterError, DefinitionInvalid, NotFoundError, VerificationError } from "../core/errors";
 import type { Issuer, Item, VaultDefinition, VaultDevice } from "../core/records";
 import { readVaultDefinition } from "../core/vault";
 import type { Hub } from "./hub";
-import { type AnswerBody, type RequestBody, type RoomLink } from "./link";
+import type { AnswerBody, RequestBody, RoomLink } from "./link";
 import type { Patience } from "./patience";
 import type { Store } from "./store";
 
@@ -64,8 +78,8 @@ export class Vault {
   }
 
   /**
-   * Whether it is surely the user's own: this browser was alone in it once, or the user has named it. On a new device it is
-   * the hub that says which vault is the user's; one that lies would show a vault of its own.
+   * Whether it is surely the user's own: this browser was alone in it once, or the user has named it. On a new device
+   * it is the hub that says which vault is the user's; one that lies would show a vault of its own.
    */
   async trusted(): Promise<boolean> {
     return (await this.open()).trusted;
@@ -78,9 +92,9 @@ export class Vault {
 
   /** The opened vault. */
   async open(): Promise<Opened> {
-    const opening = (this.#opened ??= this.#open());
+    this.#opened ??= this.#open();
     try {
-      return await opening;
+      return await this.#opened;
     } catch (error) {
       this.#opened = undefined;
       throw error;
@@ -153,7 +167,10 @@ export class Vault {
   /** All items of a kind, in the order of their names. */
   async *list(kind: string): AsyncGenerator<Item> {
     for (let [after, more] = ["", true]; more; ) {
-      const page: Extract<AnswerBody, { type: "items" }> = await this.#ask({ type: "list_items", kind, after }, "items");
+      const page: Extract<AnswerBody, { type: "items" }> = await this.#ask(
+        { type: "list_items", kind, after },
+        "items",
+      );
       for (const item of page.items) {
         if (!item.item.startsWith(`${kind}/`) || item.item <= after) {
           throw answeredElse();
@@ -263,7 +280,7 @@ export class Vault {
 }
 
 /** An item's value. */
-export function valueOf(item: Item): Bytes {
+export function itemValue(item: Item): Bytes {
   return fromBase64(item.value);
 }
 

@@ -1,6 +1,6 @@
 /**
- * A room as its author writes it: what is exported, imported, compared and tested, before an enclave and a hub have added
- * what they know. As `cloister.rooms.configuration`.
+ * A room as its author writes it: what is exported, imported, compared and tested, before an enclave and a hub have
+ * added what they know. As `cloister.rooms.configuration`.
  */
 
 import { decode } from "./decode";

@@ -1,8 +1,8 @@
 /**
  * Bulk data at rest: datasets and results. As `cloister.formats.dataset`.
  *
- * A dataset is cut into parts of `PART_SIZE` plaintext bytes; each is one Cobblestone-256 message whose context names the
- * dataset, the part's index and whether it is the last. The manifest lists sizes and ciphertext digests.
+ * A dataset is cut into parts of `PART_SIZE` plaintext bytes; each is one Cobblestone-256 message whose context names
+ * the dataset, the part's index and whether it is the last. The manifest lists sizes and ciphertext digests.
  */
 
 import { hkdf } from "@noble/hashes/hkdf.js";
@@ -68,7 +68,8 @@ export function commitKey(key: Uint8Array, dataset: string): string {
  * @throws DecryptionFailed It is another one.
  */
 export function checkKey(key: Uint8Array, manifest: Manifest): void {
-  const fits = key.length === KEY_SIZE && equal(fromHex(commitKey(key, manifest.dataset)), fromHex(manifest.commitment));
+  const fits =
+    key.length === KEY_SIZE && equal(fromHex(commitKey(key, manifest.dataset)), fromHex(manifest.commitment));
   if (!fits) {
     throw new DecryptionFailed("This is not the key that the dataset was encrypted with. Use the key of its upload.");
   }

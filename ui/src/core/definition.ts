@@ -57,8 +57,8 @@ export function readDefinition(data: Bytes, room: string): Definition {
 }
 
 /**
- * Checks the rules that those who read a definition rely on: who may do what with which node, what may hold it, and that
- * its computations have an order. See `checkNodes` for what is left to the enclave.
+ * Checks the rules that those who read a definition rely on: who may do what with which node, what may hold it, and
+ * that its computations have an order. See `checkNodes` for what is left to the enclave.
  *
  * @throws DefinitionInvalid Naming the first rule that is broken, and where.
  */
@@ -74,12 +74,18 @@ export function checkDefinition(definition: Definition): void {
     check(few, `The room must name 1 to ${MAX_REFERENCES} enclaves and as many workers.`);
   }
   checkNodes(definition.nodes);
-  checkUnique(definition.images.map((image) => image.name), "image");
+  checkUnique(
+    definition.images.map((image) => image.name),
+    "image",
+  );
   for (const node of definition.nodes) {
     const listed = node.kind === "raw_data" || definition.images.some((image) => image.name === node.image);
     check(listed, `The node ${shown(node.id)} runs in an image that the room doesn't list.`);
   }
-  checkUnique(definition.participants.map((entry) => entry.user), "participant");
+  checkUnique(
+    definition.participants.map((entry) => entry.user),
+    "participant",
+  );
   definition.participants.forEach((entry) => checkParticipant(definition, entry));
   const owner = participantOf(definition, definition.owner);
   check(owner?.user === definition.owner, `The owner ${shown(definition.owner)} is not among the participants.`);
@@ -100,7 +106,10 @@ function checkParticipant(definition: Definition, entry: Participant): void {
       check(node !== undefined, `${user} has a role on ${shown(id)}, which is not in the room.`);
       const role = wanted ? "data owner" : "analyst";
       const kind = wanted ? "a computation" : "a data node";
-      check(node !== undefined && isDataNode(node) === wanted, `${user} can't be ${role} of ${shown(id)}: it is ${kind}.`);
+      check(
+        node !== undefined && isDataNode(node) === wanted,
+        `${user} can't be ${role} of ${shown(id)}: it is ${kind}.`,
+      );
     }
   }
   checkUnique(entry.keys, `key of ${user}`);
@@ -112,7 +121,10 @@ function checkParticipant(definition: Definition, entry: Participant): void {
 function checkIssuers(issuers: readonly Issuer[], pinsRequired: boolean): void {
   const someone = pinsRequired || issuers.length > 0;
   check(someone, "The room names no issuer of identities and requires no pinned keys: nobody could enter.");
-  checkUnique(issuers.map((issuer) => issuer.name), "issuer");
+  checkUnique(
+    issuers.map((issuer) => issuer.name),
+    "issuer",
+  );
   check(issuers.length <= MAX_ISSUERS, `The room names over ${MAX_ISSUERS} issuers.`);
   for (const issuer of issuers) {
     const named = issuer.name.trim() !== "" && isTitle(issuer.name);
@@ -121,7 +133,10 @@ function checkIssuers(issuers: readonly Issuer[], pinsRequired: boolean): void {
     check(fits, `The issuer ${shown(issuer.name)} needs 1 to ${MAX_KEYS} keys.`);
   }
   // A token names one issuer; a key that two share would leave open whose word it is.
-  checkUnique(issuers.flatMap((issuer) => issuer.keys), "issuers' key");
+  checkUnique(
+    issuers.flatMap((issuer) => issuer.keys),
+    "issuers' key",
+  );
 }
 
 function checkUnique(values: readonly string[], what: string): void {

@@ -5,7 +5,7 @@
  */
 
 import { sha256 as digest } from "@noble/hashes/sha2.js";
-import { base64 as rfc4648, hex as base16 } from "@scure/base";
+import { hex as base16, base64 as rfc4648 } from "@scure/base";
 import canonicalize from "canonicalize";
 
 import { VerificationError } from "./errors";

@@ -71,21 +71,23 @@ export async function appraise(evidence: Evidence, asked: Appraisal): Promise<At
   const appraiser = APPRAISERS.get(evidence.type);
   if (appraiser === undefined) {
     const type = JSON.stringify(evidence.type.slice(0, 40));
-    throw new EvidenceRejected(`Evidence of the type ${type} is unknown to this version of Cloister. Update the client.`);
+    throw new EvidenceRejected(
+      `Evidence of the type ${type} is unknown to this version of Cloister. Update the client.`,
+    );
   }
   if (appraiser.insecure && !asked.allowSoftware) {
     throw new EvidenceRejected(
-      "This enclave runs without a trusted execution environment: nothing would protect your data from the operator of " +
-        "its machine. If that is what you want (to try Cloister out, or because you are the operator), say so in the " +
-        "settings of this browser.",
+      "This enclave runs without a trusted execution environment: nothing would protect your data from the operator " +
+        "of its machine. If that is what you want (to try Cloister out, or because you are the operator), say so in " +
+        "the settings of this browser.",
     );
   }
   // 2. The document is sound and fresh, and binds these keys.
   const claims = await appraiser.read(documentOf(evidence));
   if (!equal(claims.reportData, reportData(asked.label, asked.nonce, asked.keysDigest))) {
     throw new EvidenceRejected(
-      "The evidence is stale, or vouches for other keys than the ones shown. Somebody between may be replaying it: try " +
-        "again, and tell the operator if it stays so.",
+      "The evidence is stale, or vouches for other keys than the ones shown. Somebody between may be replaying it: " +
+        "try again, and tell the operator if it stays so.",
     );
   }
   // 3. The software is the one that the reference values name.

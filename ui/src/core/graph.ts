@@ -19,8 +19,8 @@ export function checkNodes(nodes: readonly Node[]): void {
   for (const node of nodes) {
     if (!NAME.test(node.name)) {
       throw new DefinitionInvalid(
-        `The name ${shown(node.name)} is not allowed: a node's name starts with an ASCII letter, ends with a letter or ` +
-          "digit, and has letters, digits, '_', '-' and spaces between (128 characters at most).",
+        `The name ${shown(node.name)} is not allowed: a node's name starts with an ASCII letter, ends with a letter ` +
+          "or digit, and has letters, digits, '_', '-' and spaces between (128 characters at most).",
       );
     }
     if (!ID.test(node.id)) {
@@ -76,7 +76,12 @@ export function topologicalOrder(nodes: readonly Node[], targets: readonly Node[
         throw new DefinitionInvalid(`The node ${shown(again.id)} depends on itself, directly or by way of others.`);
       }
       stack.push({ node, returning: true });
-      stack.push(...needed.filter((each) => !done.has(each)).reverse().map((each) => ({ node: each, returning: false })));
+      stack.push(
+        ...needed
+          .filter((each) => !done.has(each))
+          .reverse()
+          .map((each) => ({ node: each, returning: false })),
+      );
     }
   }
   return order;

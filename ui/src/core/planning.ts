@@ -1,4 +1,6 @@
-/** Which computations a request needs, in which order, and what makes a question the same. As `cloister.rooms.planning`. */
+/**
+ * Which computations a request needs, in which order, and what makes a question the same. As `cloister.rooms.planning`.
+ */
 
 import { type Bytes, fromHex, pack, sha256, toHex, utf8 } from "./encoding";
 import { topologicalOrder } from "./graph";

@@ -14,7 +14,7 @@ import { decrypt } from "./cobblestone";
 import { type Bytes, canonical, concat, fromBase64, number, own, pack, randomBytes, sha256 } from "./encoding";
 import { DecryptionFailed, VerificationError } from "./errors";
 import type { EnclaveKeys, SignedKeys } from "./records";
-import { signatureHolds, type Signer } from "./signatures";
+import { type Signer, signatureHolds } from "./signatures";
 
 export const SUITE = new CipherSuite(KEM_MLKEM768_X25519, KDF_HKDF_SHA256, AEAD_AES_256_GCM);
 const REQUEST = Uint8Array.of(1);
@@ -150,4 +150,3 @@ export async function* frames(chunks: AsyncIterable<Uint8Array>): AsyncGenerator
   }
   return rest;
 }
-

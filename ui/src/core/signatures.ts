@@ -11,7 +11,11 @@ export interface Signer {
 }
 
 /** Whether the signature (64 bytes) of that key (32 bytes) holds. Whoever asks raises. */
-export async function signatureHolds(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): Promise<boolean> {
+export async function signatureHolds(
+  publicKey: Uint8Array,
+  message: Uint8Array,
+  signature: Uint8Array,
+): Promise<boolean> {
   let key: CryptoKey;
   try {
     key = await crypto.subtle.importKey("raw", own(publicKey), "Ed25519", false, ["verify"]);
@@ -44,7 +48,7 @@ export async function signerOf(pair: CryptoKeyPair): Promise<Signer> {
 
 function tooOld(): BrowserUnsuitable {
   return new BrowserUnsuitable(
-    "This browser can't make Ed25519 signatures, or the page did not come over HTTPS or from this machine. Use a current " +
-      "Chromium (137), Firefox (129) or Safari (17), and an https address.",
+    "This browser can't make Ed25519 signatures, or the page did not come over HTTPS or from this machine. Use a " +
+      "current Chromium (137), Firefox (129) or Safari (17), and an https address.",
   );
 }

@@ -28,7 +28,10 @@ export function readVaultDefinition(data: Bytes, vault: string): VaultDefinition
   if (definition.user !== normalEmail(definition.user)) {
     throw new DefinitionInvalid("The vault's address must be written in lower case.");
   }
-  if (definition.issuers.length === 0 || definition.issuers.some((each) => each.name === "" || each.keys.length === 0)) {
+  if (
+    definition.issuers.length === 0 ||
+    definition.issuers.some((each) => each.name === "" || each.keys.length === 0)
+  ) {
     throw new DefinitionInvalid("The vault names no issuer of identities, or one without a name or keys.");
   }
   return definition;

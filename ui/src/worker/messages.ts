@@ -1,9 +1,9 @@
 /** What a page and the worker that uploads for it say to each other. */
 
-import * as errors from "../core/errors";
-import type { Bytes } from "../core/encoding";
-import type { Manifest } from "../core/records";
 import type { TransferProgress } from "../client/progress";
+import type { Bytes } from "../core/encoding";
+import * as errors from "../core/errors";
+import type { Manifest } from "../core/records";
 
 /** One upload. */
 export interface Job {

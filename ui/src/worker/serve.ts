@@ -9,7 +9,7 @@ import { type TransferOptions, upload } from "../client/transfers";
 import { randomHex } from "../core/encoding";
 import { BadRequestError } from "../core/errors";
 import type { Manifest } from "../core/records";
-import { type Job, type Order, packed, type Port, type Report } from "./messages";
+import { type Job, type Order, type Port, packed, type Report } from "./messages";
 
 /**
  * Does uploads for whoever is at the other end of the port.

@@ -16,7 +16,7 @@ import {
 } from "../../src/core/errors";
 import type { EnclaveEvidence, Progress, Refusal, Request } from "../../src/core/records";
 import { TYPE } from "../../src/core/software";
-import { freshSigner, sealFrame, SealingKey, signedKeys } from "../enclave";
+import { freshSigner, SealingKey, sealFrame, signedKeys } from "../enclave";
 import { done, refusal, TestHub } from "../hub";
 
 const REQUEST: Request = { version: 1, body: { type: "describe" }, room: null, user: null, token: null, seen: 0 };
@@ -40,7 +40,9 @@ test("an enclave is proven, asked and understood", async () => {
     seen = request;
     return [PROGRESS, PROGRESS, done()];
   };
-  const { answer, trusted } = await channel().ask(REQUEST, await freshSigner(), { onProgress: (each) => said.push(each) });
+  const { answer, trusted } = await channel().ask(REQUEST, await freshSigner(), {
+    onProgress: (each) => said.push(each),
+  });
   expect(answer).toEqual(done());
   expect(said).toEqual([PROGRESS, PROGRESS]);
   expect(seen).toEqual(REQUEST);
@@ -62,7 +64,10 @@ test("evidence that is replayed, or about the keys of others, is refused", async
   hub.shown = (evidence) => ({ ...evidence, keys: theirs });
   await expect(channel().trusted()).rejects.toThrow("vouches for other keys");
   const { keys } = theirs;
-  hub.shown = (evidence) => ({ ...evidence, keys: { ...evidence.keys, keys: { ...evidence.keys.keys, sealing: keys.sealing } } });
+  hub.shown = (evidence) => ({
+    ...evidence,
+    keys: { ...evidence.keys, keys: { ...evidence.keys.keys, sealing: keys.sealing } },
+  });
   await expect(channel().trusted()).rejects.toThrow(VerificationError);
   expect(hub.messages).toEqual([]);
 });
@@ -79,7 +84,10 @@ test.each<[string, TestHub["onTheWay"]]>([
   ["its frames in another order", (sealed) => sealed.toReversed()],
   ["a frame left out", (sealed) => sealed.slice(1)],
   ["a frame twice", (sealed) => [...sealed.slice(0, 1), ...sealed]],
-  ["a byte changed", ([first, ...rest]) => [(first as Uint8Array).map((byte, at) => (at === 80 ? byte ^ 1 : byte)), ...rest]],
+  [
+    "a byte changed",
+    ([first, ...rest]) => [(first as Uint8Array).map((byte, at) => (at === 80 ? byte ^ 1 : byte)), ...rest],
+  ],
   ["something behind its end", (sealed) => [...sealed, ...sealed.slice(-1)]],
   ["bytes behind its end", (sealed) => [...sealed, new Uint8Array(3)]],
   ["a frame of any length", () => [Uint8Array.of(255, 255, 255, 255)]],

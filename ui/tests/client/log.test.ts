@@ -9,7 +9,13 @@ import { Patience } from "../../src/client/patience";
 import { readLog } from "../../src/client/roomLog";
 import { MemoryStore } from "../../src/client/store";
 import { canonical, randomHex, toBase64 } from "../../src/core/encoding";
-import { BadRequestError, LogTampered, NotFoundError, RollbackDetected, VerificationError } from "../../src/core/errors";
+import {
+  BadRequestError,
+  LogTampered,
+  NotFoundError,
+  RollbackDetected,
+  VerificationError,
+} from "../../src/core/errors";
 import { leafHash, MerkleRoot, nodeHash } from "../../src/core/merkle";
 import type { Answer, Event, Restored } from "../../src/core/records";
 import { freshSigner } from "../enclave";

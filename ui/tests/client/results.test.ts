@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 import type { Trusted } from "../../src/client/channel";
 import { Patience } from "../../src/client/patience";
-import { checkReceipt, type Context, fetchResult } from "../../src/client/results";
+import { type Context, checkReceipt, fetchResult } from "../../src/client/results";
 import { upload } from "../../src/client/transfers";
 import { manifestDigest } from "../../src/core/dataset";
 import { readDefinition } from "../../src/core/definition";

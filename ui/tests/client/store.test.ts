@@ -21,7 +21,8 @@ describe.each<[string, () => Promise<Store>]>([
 
   test("changes one after the other", async () => {
     const store = await open();
-    const add = (): Promise<number> => store.update("uploads", "n", (before) => ((before as number | undefined) ?? 0) + 1);
+    const add = (): Promise<number> =>
+      store.update("uploads", "n", (before) => ((before as number | undefined) ?? 0) + 1);
     await Promise.all([add(), add(), add()]);
     expect(await store.get("uploads", "n")).toBe(3);
   });

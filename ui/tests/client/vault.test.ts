@@ -9,7 +9,7 @@ import { EvidenceRejected, NotFoundError, VerificationError } from "../../src/co
 import { leafHash } from "../../src/core/merkle";
 import type { Answer, Item, Request, VaultDevice } from "../../src/core/records";
 import { freshSigner } from "../enclave";
-import { done, note, type Http, TestHub } from "../hub";
+import { done, type Http, note, TestHub } from "../hub";
 
 let hub: TestHub;
 let definition: string | undefined;
@@ -24,7 +24,9 @@ beforeEach(async () => {
       case "GET /.well-known/jwks.json":
         return ok({ issuer: "hub", keys: [{ kty: "OKP", kid: "1", crv: "Ed25519", x: "A".repeat(43), use: "sig" }] });
       case "GET /v1/vault":
-        return definition === undefined ? { status: 404, body: { error: { code: "n", message: "n" } } } : ok({ definition });
+        return definition === undefined
+          ? { status: 404, body: { error: { code: "n", message: "n" } } }
+          : ok({ definition });
     }
     return undefined;
   };

@@ -106,7 +106,12 @@ async function dataset(size: number): Promise<Dataset> {
     expect(part.index).toBe(parts.length);
     parts.push(part);
   }
-  const manifest = makeManifest(key, id, size, parts.map((each) => each.part));
+  const manifest = makeManifest(
+    key,
+    id,
+    size,
+    parts.map((each) => each.part),
+  );
   return { key, manifest, parts: parts.map((each) => each.ciphertext), plaintext };
 }
 

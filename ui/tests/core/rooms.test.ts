@@ -116,7 +116,10 @@ test.each<[string, Partial<Definition>]>([
   ["Two nodes are called", { nodes: [...ROOM.nodes, { ...HEAD, id: "fresh" }] }],
   ["is not allowed", { nodes: [{ ...HEAD, name: "../etc" }, ...TAIL] }],
   ["is not in the room", { nodes: TAIL }],
-  ["lists a dependency twice", { nodes: [...ROOM.nodes, { ...SCRIPT, id: "x", name: "x", dependencies: ["lab", "lab"] }] }],
+  [
+    "lists a dependency twice",
+    { nodes: [...ROOM.nodes, { ...SCRIPT, id: "x", name: "x", dependencies: ["lab", "lab"] }] },
+  ],
   ["depends on itself", { nodes: [...ROOM.nodes, { ...SCRIPT, id: "x", name: "x", dependencies: ["x"] }] }],
   ["an image that the room doesn't list", { images: [] }],
   ["is listed twice", { participants: [PERSON, PERSON, ...PEOPLE] }],

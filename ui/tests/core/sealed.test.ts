@@ -6,7 +6,7 @@ import { DecryptionFailed, VerificationError } from "../../src/core/errors";
 import type { EnclaveKeys } from "../../src/core/records";
 import { Exchange, frames, keysDigest, MAX_FRAME, sealRequest, signedText, verifyKeys } from "../../src/core/sealed";
 import { signatureHolds } from "../../src/core/signatures";
-import { freshSigner, openRequest, sealFrame, SealingKey, signedKeys, signerFrom } from "../enclave";
+import { freshSigner, openRequest, SealingKey, sealFrame, signedKeys, signerFrom } from "../enclave";
 import { load, unhex } from "../vectors";
 
 const known = load("keys");

@@ -88,7 +88,12 @@ test("a receipt is about one result", async () => {
   const envelope = JSON.parse(receipt.envelope);
   const statement = JSON.parse(new TextDecoder().decode(fromBase64(envelope.payload)));
   const [subject] = statement.subject;
-  for (const subjects of [[], [subject, subject], [{ name: "x", digest: {} }], [{ name: "x", digest: { sha512: "" } }]]) {
+  for (const subjects of [
+    [],
+    [subject, subject],
+    [{ name: "x", digest: {} }],
+    [{ name: "x", digest: { sha512: "" } }],
+  ]) {
     const payload = canonical({ ...statement, subject: subjects });
     const sig = toBase64(await signer.sign(preAuthenticationEncoding(PAYLOAD_TYPE, payload)));
     const keyid = toHex(sha256(signer.publicKey));

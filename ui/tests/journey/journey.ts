@@ -9,14 +9,14 @@
 
 import "fake-indexeddb/auto";
 
-import { auditText } from "../../src/core/audit";
-import { sha256, toHex } from "../../src/core/encoding";
-import { EvidenceRejected } from "../../src/core/errors";
-import type { Configuration } from "../../src/core/records";
 import { Client } from "../../src/client/client";
 import { Hub } from "../../src/client/hub";
 import { IndexedDbStore } from "../../src/client/store";
 import { Uploader } from "../../src/client/uploader";
+import { auditText } from "../../src/core/audit";
+import { sha256, toHex } from "../../src/core/encoding";
+import { EvidenceRejected } from "../../src/core/errors";
+import type { Configuration } from "../../src/core/records";
 import type { Port } from "../../src/worker/messages";
 import { serve } from "../../src/worker/serve";
 
@@ -93,16 +93,23 @@ const file = new Blob([data]);
 const closing = new AbortController();
 const checkKeys = async <T>(keys: T): Promise<T> => keys;
 const options = { checkKeys, signal: closing.signal, onProgress: () => closing.abort() };
-const broken = await published.upload("numbers", file, { name: "numbers.bin" }, options).catch((error: Error) => error.name);
+const broken = await published
+  .upload("numbers", file, { name: "numbers.bin" }, options)
+  .catch((error: Error) => error.name);
 const reopened = await page();
 const records = await reopened.store.entries("uploads", "");
 const before = records.map(([, value]) => (value as { part?: { sha256: string } }).part?.sha256).filter(Boolean);
 const room = await reopened.client.retrieve(published.id);
 let last = 0;
-const attached = await room.upload("numbers", file, { name: "numbers.bin" }, {
-  checkKeys,
-  onProgress: ({ done }) => (last = done),
-});
+const attached = await room.upload(
+  "numbers",
+  file,
+  { name: "numbers.bin" },
+  {
+    checkKeys,
+    onProgress: ({ done }) => (last = done),
+  },
+);
 const manifest = await reopened.client.datasets.manifest(attached);
 const kept = before.filter((digest) => manifest.parts.some((part) => part.sha256 === digest));
 const forgotten = (await reopened.store.entries("uploads", "")).length;
