@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,14 @@ from cloister.cli.destination import Destination
 from cloister.cli.overview import readers
 from cloister.cli.session import Session, as_user, json_option, session, trust_option
 from cloister.cli.shown import document, moment, plain, remark, short, size, table, tell, words
+from cloister.cli.validate import validate
 from cloister.errors import ApiError, AuthorizationError, BadRequestError, CloisterError, IdentityRejected
 from cloister.protocol import RoomStatus
 from cloister.sdk.bound_keys import as_text, bound_keys
 from cloister.sdk.client import Client
 from cloister.sdk.dcr import AnalyticsDcr
+from cloister.sdk.headers import is_header, without_header
+from cloister.sdk.nodes import DataNode, TableDataNode
 from cloister.sdk.progress import reporter
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -41,18 +45,19 @@ def data() -> None:
 @click.argument("file", type=FILE)
 @click.option("--name", help="What to call it.  [default: the file's name]")
 @click.option("--description", default="", help="A note for yourself.")
+@click.option("--header", is_flag=True, help="FILE is CSV whose first line names the columns: leave that line out.")
 @json_option
 @as_user
-def put(session: Session, file: Path, name: str | None, description: str, as_json: bool) -> None:
+def put(session: Session, file: Path, name: str | None, description: str, header: bool, as_json: bool) -> None:
     """Encrypt FILE with a key of its own, upload it, and print its hash.
 
     \b
         cloister data put salaries.csv --description "as of May"
 
     Your vault has the key before the first byte is sent. Whatever ends an upload, do the same again: only what is
-    missing is sent, for seven days.
+    missing is sent, for seven days. With --header, all of it is sent again.
     """
-    digest = _upload(session.client, file, name, description)
+    digest = _upload(session.client, file, name, description, has_header=header)
     if as_json:
         document(_document(_described(session.client, digest)))
     else:
@@ -113,14 +118,23 @@ def get(session: Session, dataset: str, output: str | None, as_json: bool) -> No
 @click.argument("room")
 @click.argument("node")
 @click.argument("dataset", metavar="DATASET|FILE")
+@click.option(
+    "--header/--no-header",
+    "header",
+    default=None,
+    help="Whether the first line of FILE names the columns of a table. It is compared with them then, and left out.",
+)
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @trust_option
 @json_option
-def attach(room: str, node: str, dataset: str, yes: bool, trust_software: bool, as_json: bool) -> None:
+def attach(
+    room: str, node: str, dataset: str, header: bool | None, yes: bool, trust_software: bool, as_json: bool
+) -> None:
     """Attach a dataset to the data node NODE of ROOM; a file is uploaded first, as `cloister data put` does.
 
     \b
         cloister data attach "Salaries by team" salaries ./salaries.csv
+        cloister data attach "Salaries by team" salaries ./salaries.csv --header
 
     Shows which computations read it, who gets their results, and the device keys that speak for the participants; on a
     terminal it asks then. Look at the scripts before: cloister room show ROOM --node COMPUTATION
@@ -132,6 +146,7 @@ def attach(room: str, node: str, dataset: str, yes: bool, trust_software: bool, 
         there = find.data_node(dcr, node)
         file = _file(client, dataset)
         found = None if file is not None else find.dataset(client, dataset)
+        columns = _columns(there, file, header)
         status = dcr.status()
         _check_place(dcr, there.id, status, client.user_email)
         keys = bound_keys(status.keys)
@@ -139,14 +154,24 @@ def attach(room: str, node: str, dataset: str, yes: bool, trust_software: bool, 
         _show(dcr, there.id, keys, file.name if file is not None else str(found and found["name"]))
         if not yes and sys.stdin.isatty() and not click.confirm("Attach it?", err=True):
             raise CloisterError("Nothing was attached, and nothing uploaded.")
-        digest = _upload(client, file, None, "") if file is not None else str(found and found["id"])
+        digest = (
+            _upload(client, file, None, "", has_header=columns is not None, columns=columns)
+            if file is not None
+            else str(found and found["id"])
+        )
         there.publish_dataset(digest, client.get_dataset_key(digest))
         if as_json:
             document({"room": dcr.id, "node": there.id, "dataset": digest})
         else:
             away = words("cloister", "data", "detach", dcr.id[:8], there.name)
             remark(f"Attached {short(digest)} to {there.name}. To take it away: {away}")
+            if isinstance(there, TableDataNode):
+                check = words("cloister", "data", "validate", dcr.id[:8], there.name)
+                remark(f"Whether it is as the room wants it: {check}")
             tell(digest)
+
+
+data.add_command(validate)
 
 
 @data.command(short_help="Take the data of NODE of ROOM away.")
@@ -190,12 +215,46 @@ def rm(session: Session, dataset: str, force: bool, as_json: bool) -> None:
         remark(f"{plain(found['name'])} ({short(found['id'])}) is deleted.")
 
 
-def _upload(client: Client, file: Path, name: str | None, description: str) -> str:
+def _upload(
+    client: Client,
+    file: Path,
+    name: str | None,
+    description: str,
+    *,
+    has_header: bool = False,
+    columns: Sequence[str] | None = None,
+) -> str:
     try:
-        return client.upload_file(file, name, description=description)
-    except (KeyboardInterrupt, ApiError):
-        remark("What has arrived is kept for some days: do the same again, and only the rest is sent.")
+        return client.upload_file(file, name, description=description, has_header=has_header, columns=columns)
+    except BadRequestError:
         raise
+    except (KeyboardInterrupt, ApiError):
+        if not has_header:
+            remark("What has arrived is kept for some days: do the same again, and only the rest is sent.")
+        raise
+
+
+def _columns(node: DataNode, file: Path | None, header: bool | None) -> list[str] | None:
+    """The names that a header has to have, which is left out; None where there is none to leave out.
+
+    Raises:
+        BadRequestError: there can't be one, or it has to be said whether there is; or it is another one.
+    """
+    if header and (file is None or not isinstance(node, TableDataNode)):
+        raise BadRequestError("--header is for a FILE that goes to a table: others are attached as they are.")
+    if file is None or header is False or not isinstance(node, TableDataNode):
+        return None
+    names = [column.name for column in node.columns]
+    if header:
+        # Before anything is asked or sent.
+        with without_header(file, names, what=node.name):
+            return names
+    if is_header(file, names):
+        raise BadRequestError(
+            f"{plain(file.name)} begins with the names of the columns of {node.name}. Say --header to leave that line "
+            "out, or --no-header where it is data."
+        )
+    return None
 
 
 def _file(client: Client, wanted: str) -> Path | None:

@@ -8,7 +8,7 @@ from cloister.cli.names import Named, chosen
 from cloister.errors import BadRequestError
 from cloister.sdk.client import Client
 from cloister.sdk.dcr import AnalyticsDcr
-from cloister.sdk.nodes import ComputeNode, DataNode, Node
+from cloister.sdk.nodes import ComputeNode, DataNode, Node, TableDataNode
 
 _DIGITS = frozenset("0123456789abcdef")
 
@@ -60,7 +60,19 @@ def compute_node(dcr: AnalyticsDcr, wanted: str) -> ComputeNode:
     """
     found = node(dcr, wanted)
     if not isinstance(found, ComputeNode):
-        raise BadRequestError(f"{found.name!r} is a place for data, and can't be run.")
+        hint = " Validate it: cloister data validate ROOM NODE" if isinstance(found, TableDataNode) else ""
+        raise BadRequestError(f"{found.name!r} is a place for data, and can't be run.{hint}")
+    return found
+
+
+def table_node(dcr: AnalyticsDcr, wanted: str) -> TableDataNode:
+    """
+    Raises:
+        NotFoundError, BadRequestError: as `chosen`; or it is no table.
+    """
+    found = data_node(dcr, wanted)
+    if not isinstance(found, TableDataNode):
+        raise BadRequestError(f"{found.name!r} takes files of any content: there is nothing to validate.")
     return found
 
 

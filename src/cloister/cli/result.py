@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import click
 
@@ -16,7 +17,9 @@ from cloister.cli.extract import check_target, extract
 from cloister.cli.session import Session, as_user, json_option
 from cloister.cli.shown import document, remark, size
 from cloister.cli.waiting import timeout_option, wait
-from cloister.sdk.nodes import ComputeNode
+from cloister.cli.written import Counted, Seen
+from cloister.errors import BadRequestError
+from cloister.sdk.nodes import ComputeNode, TabularComputeNode
 
 
 @dataclass(frozen=True)
@@ -26,26 +29,47 @@ class Wanted:
     file: Destination | None
     folder: Path | None
     receipt: Destination | None
+    csv: bool = False
+    """Whether the file is the table in the result, instead of the zip."""
 
     @classmethod
-    def of(cls, name: str, *, output: str | None, extract: Path | None, receipt: str | None, as_json: bool) -> Wanted:
+    def of(
+        cls,
+        node: ComputeNode,
+        *,
+        output: str | None,
+        extract: Path | None,
+        receipt: str | None,
+        csv: bool,
+        as_json: bool,
+    ) -> Wanted:
         """Checked before anything is run for it.
 
         Raises:
-            BadRequestError: something can't be written.
+            BadRequestError: something can't be written, or is no table.
         """
+        if csv and not isinstance(node, TabularComputeNode):
+            raise BadRequestError(f"The result of {node.name!r} is no table but a zip of files. Leave --csv out.")
+        if csv and extract is not None:
+            raise click.UsageError("--csv writes one file: leave --extract out.")
         if extract is not None:
             check_target(extract)
+        name = f"{node.name}.csv" if csv else f"{node.name}.zip"
+        if csv and output is None and not as_json:
+            output = "-"
         return cls(
             file=None if extract is not None and output is None else Destination.of(output, name, as_json=as_json),
             folder=extract,
             receipt=None if receipt is None else Destination.of(receipt, f"{name}.receipt.json", as_json=as_json),
+            csv=csv,
         )
 
     def fetch(self, node: ComputeNode, *, latest: bool = False) -> dict[str, Any]:
         """Fetches the result and puts it there; what was put where, as JSON values."""
         names: list[str] | None = None
-        if self.folder is not None:
+        if self.csv:
+            count = self._write_table(node, latest=latest)
+        elif self.folder is not None:
             with tempfile.TemporaryFile(prefix="cloister-") as whole:
                 count = node.write_results(whole, latest=latest)
                 if self.file is not None:
@@ -69,10 +93,27 @@ class Wanted:
             "receipt": None if self.receipt is None else self.receipt.shown,
         }
 
+    def _write_table(self, node: ComputeNode, *, latest: bool) -> int:
+        assert self.file is not None
+        assert isinstance(node, TabularComputeNode)
+        with self.file.open() as into:
+            if self.file.path is None and sys.stdout.isatty():
+                seen = Seen(into)
+                node.write_table(cast(IO[bytes], seen), latest=latest)
+                return seen.count
+            counted = Counted(into)
+            node.write_table(cast(IO[bytes], counted), latest=latest)
+            return counted.count
+
 
 def wanted_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Decorates a command that fetches a result: ``output``, ``extract``, ``receipt``."""
+    """Decorates a command that fetches a result: ``output``, ``extract``, ``receipt``, ``csv``."""
     for option in (
+        click.option(
+            "--csv",
+            is_flag=True,
+            help="Of a query or synthetic data: the table alone, as CSV with a header, to standard output without -o.",
+        ),
         click.option("--receipt", help="Write the enclave's signed statement about the result (DSSE JSON) here."),
         click.option(
             "--extract", type=click.Path(path_type=Path), help="Unpack the result into this folder, new or empty."
@@ -116,6 +157,7 @@ def get(session: Session, room: str, node: str, job: str | None, timeout: float 
     \b
         cloister result get "Salaries by team" by-team -o teams.zip
         cloister result get 3f2a9c10 by-team --extract teams --receipt teams.json
+        cloister result get 3f2a9c10 mean-by-team --csv
 
     Waits for the run that was started last from this machine. Where none was, takes the result over the data that is
     attached now, whoever has run it. Nothing is written before the receipt was checked. Starts no run: see `cloister
@@ -123,7 +165,7 @@ def get(session: Session, room: str, node: str, job: str | None, timeout: float 
     """
     dcr = find.room(session.client, room)
     there = find.compute_node(dcr, node)
-    wanted = Wanted.of(f"{there.name}.zip", **given)
+    wanted = Wanted.of(there, **given)
     job = job or jobs.recall(session, dcr.id, there.id)
     if job is not None:
         there.job_id = job

@@ -27,17 +27,18 @@ def run(session: Session, room: str, node: str, waits: bool, timeout: float | No
 
     \b
         cloister run "Salaries by team" by-team -o teams.zip
+        cloister run 3f2a9c10 mean-by-team --csv
         cloister run 3f2a9c10 by-team --no-wait
 
     What has been computed over the same data already is not computed again. With --no-wait, prints the run's id and
     ends: `cloister result get` waits for it. So it does after Ctrl-C, which doesn't end the run; `cloister cancel`
     does. The exit code is 3 where the computation failed.
     """
-    if not waits and any(given[name] is not None for name in ("output", "extract", "receipt")):
+    if not waits and (given["csv"] or any(given[name] is not None for name in ("output", "extract", "receipt"))):
         raise click.UsageError("--no-wait fetches nothing: leave it out, or use `cloister result get` later.")
     dcr = find.room(session.client, room)
     there = find.compute_node(dcr, node)
-    wanted = Wanted.of(f"{there.name}.zip", **given) if waits else None
+    wanted = Wanted.of(there, **given) if waits else None
     there.run_computation()
     job = str(there.job_id)
     jobs.remember(session, dcr.id, there.id, job)

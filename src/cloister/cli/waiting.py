@@ -17,8 +17,13 @@ timeout_option = click.option(
 )
 
 
-def wait(dcr: AnalyticsDcr, node: ComputeNode, timeout: float | None) -> None:
+def wait(
+    dcr: AnalyticsDcr, node: ComputeNode, timeout: float | None, *, again: tuple[str, ...] = ("result", "get")
+) -> None:
     """Waits for the run that the node's ``job_id`` names, and says on standard error what becomes of it.
+
+    Args:
+        again: the command that waits for it again.
 
     Raises:
         TimedOut, KeyboardInterrupt: it goes on, and it was said how to get at it.
@@ -33,8 +38,7 @@ def wait(dcr: AnalyticsDcr, node: ComputeNode, timeout: float | None) -> None:
     try:
         node.wait_for_run(timeout, told)
     except (KeyboardInterrupt, TimedOut):
-        remark(
-            f"The run goes on. To wait for it again: {words('cloister', 'result', 'get', dcr.id[:8], node.name)}\n"
-            f"To end it:               {words('cloister', 'cancel', dcr.id[:8], node.name)}"
-        )
+        remark(f"The run goes on. To wait for it again: {words('cloister', *again, dcr.id[:8], node.name)}")
+        if again == ("result", "get"):
+            remark(f"To end it:               {words('cloister', 'cancel', dcr.id[:8], node.name)}")
         raise
