@@ -24,10 +24,10 @@ import { openDeviceKey } from "./device";
 import type { Hub } from "./hub";
 import { Identity } from "./identity";
 import { expected, RoomLink } from "./link";
+import type { Mover } from "./mover";
 import { Patience } from "./patience";
 import { checkRoom, Room } from "./room";
 import type { Store } from "./store";
-import type { Uploader } from "./uploader";
 import { Vault } from "./vault";
 
 /** What a client is made of. */
@@ -35,7 +35,7 @@ export interface ClientOptions {
   hub: Hub;
   email: string;
   store: Store;
-  uploader: Uploader;
+  mover: Mover;
   /** Whether the user has said that an enclave without a trusted execution environment will do. */
   allowSoftware: boolean;
   /** The only enclaves that may be used; those of this release without it. */
@@ -49,14 +49,16 @@ export class Client {
   readonly vault: Vault;
   readonly datasets: Datasets;
   readonly #hub: Hub;
+  readonly #mover: Mover;
   readonly #patience: Patience;
   readonly #channel: Channel;
   readonly #identity: Identity;
   readonly #checkpoints: CheckpointMemory;
 
   private constructor(options: ClientOptions, channel: Channel, identity: Identity, patience: Patience) {
-    const { hub, store, uploader } = options;
+    const { hub, store, mover } = options;
     this.#hub = hub;
+    this.#mover = mover;
     this.#patience = patience;
     this.#channel = channel;
     this.#identity = identity;
@@ -65,7 +67,7 @@ export class Client {
     const issuer = (): Promise<Issuer> => this.#issuer();
     const named = options.vault;
     this.vault = new Vault(identity.email, identity.deviceKey, { hub, store, patience, link, issuer, named });
-    this.datasets = new Datasets({ hub, store, vault: this.vault, uploader, patience });
+    this.datasets = new Datasets({ hub, store, vault: this.vault, mover, patience });
   }
 
   /**
@@ -232,7 +234,7 @@ export class Client {
   }
 
   #room(definition: Definition, link: RoomLink): Room {
-    return new Room(definition, { link, hub: this.#hub, patience: this.#patience, datasets: this.datasets });
+    return new Room(definition, { link, hub: this.#hub, mover: this.#mover, datasets: this.datasets });
   }
 }
 

@@ -9,11 +9,11 @@ import { type Bytes, canonical, pack, randomBytes, randomHex, sha256, toHex, utf
 import { BadRequestError, NotFoundError, VerificationError } from "../core/errors";
 import type { Attachment, DatasetRecord, Item, Manifest } from "../core/records";
 import type { Hub } from "./hub";
+import type { MoveOptions, Mover } from "./mover";
 import type { Patience } from "./patience";
 import { fingerprint } from "./resume";
 import type { Store } from "./store";
 import { download } from "./transfers";
-import type { Uploader, UploadOptions } from "./uploader";
 import { itemValue, type Vault } from "./vault";
 
 const MAX_TEXT = 4096;
@@ -41,7 +41,7 @@ export interface DatasetsOptions {
   hub: Hub;
   store: Store;
   vault: Vault;
-  uploader: Uploader;
+  mover: Mover;
   patience: Patience;
 }
 
@@ -65,18 +65,18 @@ export class Datasets {
   async upload(
     file: Blob,
     { name, description = "" }: Label,
-    { attaching = [], ...options }: UploadOptions & { attaching?: Attachment[] } = {},
+    { attaching = [], ...options }: MoveOptions & { attaching?: Attachment[] } = {},
   ): Promise<Uploaded> {
     if (name.length < 1 || name.length > MAX_TEXT || description.length > MAX_TEXT) {
       throw new BadRequestError(`A dataset needs a name; it and the description have at most ${MAX_TEXT} letters.`);
     }
-    const { hub, uploader, vault } = this.#options;
+    const { hub, mover, vault } = this.#options;
     // Nothing of the data is sent, not even encrypted, before the enclave has proven itself.
     const trusted = await vault.trusted();
     const pending = trusted && file.size > PART_SIZE ? await this.#pendingKey(file) : undefined;
     const key = pending?.key ?? randomBytes(KEY_SIZE);
     const resumable = pending !== undefined;
-    const manifest = await uploader.upload({ hub: hub.access, file, key, resumable }, options);
+    const manifest = await mover.upload({ hub: hub.access, file, key, resumable }, options);
     checkKey(key, manifest);
     const record: DatasetRecord = {
       version: 1,
@@ -137,7 +137,7 @@ export class Datasets {
   }
 
   /** The plaintext, part by part, each checked before any of it is handed out. */
-  download({ manifest, key }: Uploaded, options: UploadOptions = {}): AsyncGenerator<Bytes> {
+  download({ manifest, key }: Uploaded, options: MoveOptions = {}): AsyncGenerator<Bytes> {
     const { hub, patience } = this.#options;
     return download(manifest, key, { hub, patience, signal: options.signal });
   }

@@ -12,17 +12,16 @@ import { signingKey } from "./channel";
 import type { Datasets, Label, Uploaded } from "./datasets";
 import type { Hub } from "./hub";
 import type { RoomLink, Told } from "./link";
-import type { Patience } from "./patience";
-import { Meter, type TransferProgress } from "./progress";
-import { checkBody, checkReceipt, fetchResult } from "./results";
+import type { MoveOptions, Mover } from "./mover";
+import type { TransferProgress } from "./progress";
+import { checkBody, checkReceipt } from "./results";
 import { type ReadLog, readLog } from "./roomLog";
-import type { UploadOptions } from "./uploader";
 
 /** What a room is used with. */
 export interface RoomContext {
   link: RoomLink;
   hub: Hub;
-  patience: Patience;
+  mover: Mover;
   datasets: Datasets;
 }
 
@@ -33,7 +32,7 @@ export interface RoomContext {
 export type KeyCheck = (keys: readonly BoundKey[]) => Promise<readonly BoundKey[]>;
 
 /** What attaching may be told besides. */
-export interface AttachOptions extends UploadOptions {
+export interface AttachOptions extends MoveOptions {
   checkKeys: KeyCheck;
 }
 
@@ -270,11 +269,9 @@ export class Room {
   async #fetched(node: string, told: Told<Result>, { onTransfer, signal }: WaitOptions): Promise<FetchedResult> {
     const { body: result, trusted, checkpoint } = told;
     const body = await checkReceipt(result, { ...this.#about(node), trusted, log: checkpoint });
-    const { hub, patience } = this.#context;
-    const meter = new Meter(result.manifest.size);
-    const count = (bytes: number): void => onTransfer?.(meter.add(bytes));
+    const { hub, mover } = this.#context;
     try {
-      const content = await fetchResult(result, { hub, patience, told: count, signal });
+      const content = await mover.fetch({ hub: hub.access, result }, { onProgress: onTransfer, signal });
       return { name: result.name, content, receipt: result.receipt, body };
     } catch (error) {
       if (error instanceof NotFoundError) {

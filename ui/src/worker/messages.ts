@@ -1,26 +1,42 @@
-/** What a page and the worker that uploads for it say to each other. */
+/** What a page and the worker that moves data for it say to each other. */
 
 import type { TransferProgress } from "../client/progress";
 import type { Bytes } from "../core/encoding";
 import * as errors from "../core/errors";
-import type { Manifest } from "../core/records";
+import type { Manifest, Result } from "../core/records";
 
-/** One upload. */
-export interface Job {
-  hub: { url: string; token: string | null };
+/** Where the hub is, and who asks: see `Hub`. */
+export interface Access {
+  url: string;
+  token: string | null;
+}
+
+/** A file that is to be encrypted and stored. */
+export interface Upload {
+  hub: Access;
   file: Blob;
   key: Bytes;
   /** Whether it is taken up again, with the same file and the same key, after it was broken off. */
   resumable: boolean;
 }
 
-/** To the worker. `id` tells uploads apart. */
-export type Order = { type: "upload"; id: number; job: Job } | { type: "cancel"; id: number };
+/** A result, whose receipt was checked, that is to be fetched. */
+export interface Fetch {
+  hub: Access;
+  result: Result;
+}
 
-/** From the worker. The last of each upload is `done` or `failed`. */
+/** To the worker. `id` tells transfers apart. */
+export type Order =
+  | { type: "upload"; id: number; job: Upload }
+  | { type: "fetch"; id: number; job: Fetch }
+  | { type: "cancel"; id: number };
+
+/** From the worker. The last of each transfer is `uploaded`, `fetched` or `failed`. */
 export type Report =
   | { type: "progress"; id: number; progress: TransferProgress }
-  | { type: "done"; id: number; manifest: Manifest }
+  | { type: "uploaded"; id: number; manifest: Manifest }
+  | { type: "fetched"; id: number; content: Blob }
   | { type: "failed"; id: number; name: string; message: string };
 
 /** What both ends have: a worker, its inside, or one end of a channel. */
@@ -33,7 +49,7 @@ export interface Port {
 export function packed(error: unknown): { name: string; message: string } {
   return error instanceof Error
     ? { name: error.name, message: error.message }
-    : { name: "Error", message: "The upload failed. Try again." };
+    : { name: "Error", message: "The transfer failed. Try again." };
 }
 
 /** The error that was sent. */

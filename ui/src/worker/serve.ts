@@ -1,18 +1,19 @@
-/** The worker's side: encrypts and uploads what the page asks for, beside it. */
+/** The worker's side: encrypts, decrypts and moves what the page asks for, beside it. */
 
 import { Hub } from "../client/hub";
 import { Patience } from "../client/patience";
 import { Meter } from "../client/progress";
+import { fetchResult } from "../client/results";
 import { UploadRecord } from "../client/resume";
 import type { Store } from "../client/store";
 import { type TransferOptions, upload } from "../client/transfers";
 import { randomHex } from "../core/encoding";
 import { BadRequestError } from "../core/errors";
 import type { Manifest } from "../core/records";
-import { type Job, type Order, type Port, packed, type Report } from "./messages";
+import { type Access, type Order, type Port, packed, type Report, type Upload } from "./messages";
 
 /**
- * Does uploads for whoever is at the other end of the port.
+ * Does transfers for whoever is at the other end of the port.
  *
  * @param store Where it remembers what has arrived.
  */
@@ -22,15 +23,13 @@ export function serve(port: Port, store: Promise<Store>, patience = new Patience
   const running = new Map<number, AbortController>();
   const report = (message: Report): void => port.postMessage(message);
 
-  const run = async (id: number, job: Job): Promise<void> => {
+  const run = async (id: number, hub: Access, size: number, work: (options: Options) => Promise<Report>) => {
     const ending = new AbortController();
     running.set(id, ending);
-    const meter = new Meter(job.file.size);
+    const meter = new Meter(size);
     const told = (bytes: number): void => report({ type: "progress", id, progress: meter.add(bytes) });
-    const { url, token } = job.hub;
     try {
-      const options = { hub: new Hub(url, token), patience, told, signal: ending.signal };
-      report({ type: "done", id, manifest: await uploaded(job, options, store) });
+      report(await work({ hub: new Hub(hub.url, hub.token), patience, told, signal: ending.signal }));
     } catch (error) {
       report({ type: "failed", id, ...packed(error) });
     } finally {
@@ -40,15 +39,31 @@ export function serve(port: Port, store: Promise<Store>, patience = new Patience
 
   port.addEventListener("message", ({ data }) => {
     const order = data as Order;
-    if (order.type === "upload") {
-      void run(order.id, order.job);
-    } else {
-      running.get(order.id)?.abort();
+    const { id } = order;
+    switch (order.type) {
+      case "upload": {
+        const { hub, file } = order.job;
+        void run(id, hub, file.size, async (options) => {
+          return { type: "uploaded", id, manifest: await uploaded(order.job, options, store) };
+        });
+        break;
+      }
+      case "fetch": {
+        const { hub, result } = order.job;
+        void run(id, hub, result.manifest.size, async (options) => {
+          return { type: "fetched", id, content: await fetchResult(result, options) };
+        });
+        break;
+      }
+      case "cancel":
+        running.get(id)?.abort();
     }
   });
 }
 
-async function uploaded(job: Job, options: TransferOptions & { hub: Hub }, store: Promise<Store>): Promise<Manifest> {
+type Options = TransferOptions & { hub: Hub };
+
+async function uploaded(job: Upload, options: Options, store: Promise<Store>): Promise<Manifest> {
   if (!job.resumable) {
     return await upload(job.file, job.key, randomHex(), options);
   }

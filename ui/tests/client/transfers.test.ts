@@ -1,11 +1,10 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-
+import { Mover } from "../../src/client/mover";
 import { Patience } from "../../src/client/patience";
 import { Meter } from "../../src/client/progress";
 import { fingerprint, UploadRecord } from "../../src/client/resume";
 import { MemoryStore, type Store } from "../../src/client/store";
 import { download, type TransferOptions, upload } from "../../src/client/transfers";
-import { Uploader } from "../../src/client/uploader";
 import { PART_SIZE } from "../../src/core/dataset";
 import { type Bytes, randomBytes, randomHex, sha256Bulk, toHex } from "../../src/core/encoding";
 import * as errors from "../../src/core/errors";
@@ -84,11 +83,11 @@ test("an upload that fails leaves nothing there", async () => {
 });
 
 /** A page with a worker: what both remember lies in the store. */
-function page(store: Store): Uploader {
+function page(store: Store): Mover {
   const { port1, port2 } = new MessageChannel();
   serve(port2 as unknown as Port, Promise.resolve(store), quick);
   [port1, port2].forEach((port) => port.start());
-  return new Uploader(port1 as unknown as Port);
+  return new Mover(port1 as unknown as Port);
 }
 
 const puts = (): number => hub.asked.filter((each) => each.startsWith("PUT")).length;
@@ -146,19 +145,19 @@ test("what would not help to try again is given up", async () => {
 });
 
 test("whoever waits for a worker that is gone hears of it", async () => {
-  const uploader = new Uploader({ postMessage: () => undefined, addEventListener: () => undefined });
-  const waiting = uploader.upload(job(new Blob([])));
-  uploader.lost();
-  await expect(waiting).rejects.toThrow("The browser has ended the upload");
+  const mover = new Mover({ postMessage: () => undefined, addEventListener: () => undefined });
+  const waiting = mover.upload(job(new Blob([])));
+  mover.lost();
+  await expect(waiting).rejects.toThrow("The browser has ended the transfer");
 });
 
 test("what a worker can't remember it says", async () => {
   const { port1, port2 } = new MessageChannel();
   serve(port2 as unknown as Port, Promise.reject(new Error("No database here.")), quick);
   [port1, port2].forEach((port) => port.start());
-  const uploader = new Uploader(port1 as unknown as Port);
-  await expect(uploader.upload(job(new Blob([])))).rejects.toThrow("No database here.");
-  await expect(uploader.upload({ ...job(new Blob([])), resumable: false })).resolves.toMatchObject({ size: 0 });
+  const mover = new Mover(port1 as unknown as Port);
+  await expect(mover.upload(job(new Blob([])))).rejects.toThrow("No database here.");
+  await expect(mover.upload({ ...job(new Blob([])), resumable: false })).resolves.toMatchObject({ size: 0 });
 });
 
 test("errors keep their kind on the way from the worker", () => {
@@ -169,7 +168,7 @@ test("errors keep their kind on the way from the worker", () => {
   }
   expect(unpacked(packed(new DOMException("Over.", "AbortError")))).toMatchObject({ name: "AbortError" });
   expect(unpacked({ name: "constructor", message: "x" }).message).toBe("x");
-  expect(unpacked(packed("?")).message).toBe("The upload failed. Try again.");
+  expect(unpacked(packed("?")).message).toBe("The transfer failed. Try again.");
 });
 
 test("progress: bytes, speed and time left", () => {

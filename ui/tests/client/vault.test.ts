@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 
 import { Client } from "../../src/client/client";
+import { Mover } from "../../src/client/mover";
 import { Patience } from "../../src/client/patience";
 import { MemoryStore } from "../../src/client/store";
-import { Uploader } from "../../src/client/uploader";
 import { fromBase64, randomHex, sha256, text, toBase64, toHex, utf8 } from "../../src/core/encoding";
 import { EvidenceRejected, NotFoundError, VerificationError } from "../../src/core/errors";
 import { leafHash } from "../../src/core/merkle";
@@ -57,8 +57,8 @@ async function answer({ body, room }: Request): Promise<Answer[]> {
 async function open(store = new MemoryStore(), vault?: string): Promise<Client> {
   const port = { postMessage: () => undefined, addEventListener: () => undefined };
   const patience = new Patience([], async () => undefined);
-  const uploader = new Uploader(port);
-  const options = { hub: hub.client, email: "a@b.example", store, uploader, allowSoftware: true, vault, patience };
+  const mover = new Mover(port);
+  const options = { hub: hub.client, email: "a@b.example", store, mover, allowSoftware: true, vault, patience };
   const client = await Client.open(options);
   devices = [device(client.deviceKey)];
   return client;

@@ -11,8 +11,8 @@ import "fake-indexeddb/auto";
 
 import { Client } from "../../src/client/client";
 import { Hub } from "../../src/client/hub";
+import { Mover } from "../../src/client/mover";
 import { IndexedDbStore } from "../../src/client/store";
-import { Uploader } from "../../src/client/uploader";
 import { auditText } from "../../src/core/audit";
 import { sha256, toHex } from "../../src/core/encoding";
 import { EvidenceRejected } from "../../src/core/errors";
@@ -36,9 +36,9 @@ async function page(allowSoftware = true): Promise<{ client: Client; store: Inde
   const { port1, port2 } = new MessageChannel();
   serve(port2 as unknown as Port, IndexedDbStore.open());
   [port1, port2].forEach((port) => port.start());
-  const uploader = new Uploader(port1 as unknown as Port);
+  const mover = new Mover(port1 as unknown as Port);
   const hub = new Hub(url as string, token as string);
-  return { client: await Client.open({ hub, email: email as string, store, uploader, allowSoftware }), store };
+  return { client: await Client.open({ hub, email: email as string, store, mover, allowSoftware }), store };
 }
 
 // 1. Nothing is sent to an enclave that proves nothing, unless the user says so.

@@ -1,4 +1,4 @@
-/** A thread of its own that encrypts and uploads, so that the page stays quick. Started by `startUploader`. */
+/** A thread of its own that encrypts, decrypts and moves data, so that the page stays quick. Started by `startMover`. */
 
 import { IndexedDbStore } from "../client/store";
 import type { Port } from "./messages";
