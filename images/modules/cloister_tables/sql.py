@@ -204,10 +204,10 @@ def _tell(error: duckdb.Error) -> NoReturn:
         )
     elif isinstance(error, duckdb.OutOfMemoryException):
         told = "The query needs more memory than this computation may use. Ask for less at once, or for more memory."
+    elif isinstance(error, duckdb.OutOfRangeException) or "out of range" in text:
+        told = "A number was too large or too small for its type. Cast it to DOUBLE, or use TRY(...): NULL instead."
     elif isinstance(error, duckdb.ConversionException):
         told = "A value could not be converted to another type. Use TRY_CAST, which gives NULL there."
-    elif isinstance(error, duckdb.OutOfRangeException):
-        told = "A number was too large or too small for its type. Cast it to DOUBLE, or use TRY(...): NULL instead."
     elif "ivision by zero" in text:
         told = "A number was divided by zero. Use TRY(...) or NULLIF(divisor, 0), which give NULL there."
     elif "More than one row returned" in text:

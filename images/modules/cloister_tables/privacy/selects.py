@@ -12,7 +12,7 @@ from cloister_tables.privacy.functions import Kind
 from cloister_tables.privacy.groups import Groups
 from cloister_tables.privacy.nodes import Node, Refused, expect
 from cloister_tables.privacy.relations import Field, Known, Names, Relation, Value
-from cloister_tables.privacy.sources import Query, Scope, Sources, With, find, look_up
+from cloister_tables.privacy.sources import Query, Scope, Sources, With, find, look_up, name_of
 
 _SET_OPERATIONS = ("UNION", "EXCEPT", "INTERSECT")
 
@@ -304,7 +304,8 @@ def _items(node: Node, relation: Relation) -> list[_Item]:
     if node["class"] != "STAR":
         name = _alias(node, exact=True)
         if name is None and node["class"] == "COLUMN_REF":
-            name = node["column_names"][-1]
+            # As the table has it, not as the query happens to write it.
+            name = name_of(relation, node["column_names"]) or node["column_names"][-1]
         return [_Item(name, node)]
     read = ("alias", "relation_name", "exclude_list")
     neutral: Node = {

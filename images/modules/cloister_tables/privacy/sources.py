@@ -222,13 +222,20 @@ def look_up(relation: Relation, path: Sequence[str], node: Node) -> Value:
 
 def find(relation: Relation, path: Sequence[str], node: Node) -> Value | None:
     """What a name stands for, if anything."""
-    if len(path) == 1:
-        field = relation.named(path[0])
-    elif len(path) == 2:
-        field = relation.qualified(path[0], path[1])
-    else:
+    if len(path) > 2:
         raise Refused(f"write '{'.'.join(path[-2:])}' for '{'.'.join(path)}'", node)
+    field = _field(relation, path)
     return field.value if field else None
+
+
+def name_of(relation: Relation, path: Sequence[str]) -> str | None:
+    """What the column itself is called."""
+    field = _field(relation, path)
+    return field.name if field else None
+
+
+def _field(relation: Relation, path: Sequence[str]) -> Field | None:
+    return relation.named(path[0]) if len(path) == 1 else relation.qualified(path[-2], path[-1])
 
 
 def _no_names(path: list[str], node: Node) -> Value:
