@@ -43,8 +43,9 @@ ROOM = tables(match("of counts", "counts", "sales"), sql("again", "pairs"), synt
 def budget(epsilon: float | None, definition: Definition = ROOM) -> RoomState:
     """A room with that budget, and with data."""
     room = msgspec.structs.replace(definition, privacy_budget=UNSET if epsilon is None else epsilon)
-    attached = [DatasetAttached(node=node, manifest=digest, request=digest) for node, digest in DATA.items()]
-    return fold(Event(time=1, actor=OWNER, body=body) for body in (Published(definition=room), *attached))
+    bodies: list[Body] = [Published(definition=room)]
+    bodies += [DatasetAttached(node=node, manifest=digest, request=digest) for node, digest in DATA.items()]
+    return fold(Event(time=1, actor=OWNER, body=body) for body in bodies)
 
 
 def happens(state: RoomState, *bodies: Body, actor: str = ANALYST) -> RoomState:
@@ -108,7 +109,7 @@ def test_data_that_is_absent_pays_nothing() -> None:
     state = happens(budget(0.5), DatasetRemoved(node="sales", manifest=DATA["sales"], request="c3" * 32))
     assert spent(begin(state, "pairs", 1)) == {"people": 0.5}
     happens(state, DatasetAttached(node="sales", manifest="d4" * 32, request="d4" * 32))
-    with pytest.raises(Refused, match="costs epsilon 0.5 of 'people'"):
+    with pytest.raises(Refused, match=r"costs epsilon 0\.5 of 'people'"):
         begin(state, "pairs", 2)
 
 
