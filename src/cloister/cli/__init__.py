@@ -17,7 +17,7 @@ USERS = {
     "login": ("cloister.cli.login", "Let this machine act for you."),
     "logout": ("cloister.cli.login", "Forget the token on this machine."),
     "whoami": ("cloister.cli.login", "Show who you are to hub and rooms."),
-    "room": ("cloister.cli.room", "List, show and stop rooms."),
+    "room": ("cloister.cli.room", "List and show rooms; test and publish them from files; stop them."),
     "data": ("cloister.cli.data", "Upload datasets; attach and detach them; download and delete them."),
     "run": ("cloister.cli.run", "Run a computation, and fetch its result."),
     "cancel": ("cloister.cli.run", "End a run."),
@@ -85,8 +85,9 @@ def cloister() -> None:
     As a user:       cloister login --url URL alice@example.org
                      cloister room list
 
-    Rooms are made by scripts: `import cloister`. A script finds the hub by CLOISTER_URL and logs in with the email and
-    the token that `user add` printed. docs/tutorial.md goes through it step by step.
+    Rooms are made by scripts (`import cloister`), or lie in folders (`cloister room test`). A script finds the hub by
+    CLOISTER_URL and logs in with the email and the token that `user add` printed. docs/tutorial.md goes through it step
+    by step.
 
     Every command explains itself: `cloister COMMAND --help`.
     """

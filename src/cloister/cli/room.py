@@ -7,7 +7,7 @@ import sys
 import click
 import msgspec
 
-from cloister.cli import find
+from cloister.cli import find, room_files
 from cloister.cli.overview import lines, overview
 from cloister.cli.session import Session, as_user, json_option
 from cloister.cli.shown import document, moment, plain, remark, short, table, tell
@@ -22,7 +22,12 @@ def room() -> None:
         cloister room list
         cloister room show "Salaries by team"
 
-    Rooms are published by scripts: docs/tutorial.md has one.
+    A room can lie in a folder, as room.yaml with its scripts beside it, and be published from there
+    (docs/rooms-as-files.md); or a script publishes it (docs/tutorial.md).
+
+    \b
+        cloister room test FOLDER
+        cloister room publish FOLDER
     """
 
 
@@ -129,3 +134,7 @@ def _show_node(record: msgspec.Struct, *, as_json: bool) -> None:
                 tell(f"    {line}".rstrip())
         else:
             tell(f"{name}: {plain(text)}")
+
+
+for _command in room_files.COMMANDS:
+    room.add_command(_command)
