@@ -82,5 +82,7 @@ def _validate(layout: Layout, text: Text, target: Path, scratch: Path) -> Findin
 def _write_what_is_valid(checks: Checks, target: Path) -> Findings:
     findings = checks.find()
     if checks.layout.drop_invalid_rows or not findings.invalid_rows:
-        checks.write_valid(target)
+        written = checks.write_valid(target)
+        if written != findings.rows - findings.invalid_rows:
+            raise RuntimeError("another number of rows was written than was found valid")
     return findings

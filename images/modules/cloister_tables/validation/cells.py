@@ -57,11 +57,11 @@ def value(column: Column, text: str) -> str:
 
 
 def fault(column: Column, text: str, found: str) -> str:
-    """SQL for what is wrong with a cell, of its text and its `value`; NULL where nothing is."""
+    """SQL for what is wrong with a cell, of its text and its `value`; 0 where nothing is."""
     empty = f"{text} = ''"
     if column.format == "FLOAT":
         empty = f"({empty} OR lower({text}) = 'nan')"  # a number that isn't there
-    cases = [f"WHEN {empty} THEN {'NULL' if column.nullable else NUMBERS_OF_CODES['EMPTY_CELL']}"]
+    cases = [f"WHEN {empty} THEN {0 if column.nullable else NUMBERS_OF_CODES['EMPTY_CELL']}"]
     if column.format != "STRING":
         wrong = f"{found} IS NULL" + (f" OR {found} IN ('inf', '-inf')" if column.format == "FLOAT" else "")
         cases.append(f"WHEN {wrong} THEN {NUMBERS_OF_CODES[f'INVALID_{column.format}_FORMAT']}")
@@ -69,7 +69,7 @@ def fault(column: Column, text: str, found: str) -> str:
         number = f"{found}::DOUBLE" if column.format == "FLOAT" else found
         compared = [f"{number} {comparison} {_bound(column, comparison, each)}" for comparison, each in column.bounds]
         cases.append(f"WHEN NOT ({' AND '.join(compared)}) THEN {NUMBERS_OF_CODES['INVALID_NUMERIC_RANGE']}")
-    return f"CASE {' '.join(cases)} END"
+    return f"CASE {' '.join(cases)} ELSE 0 END"
 
 
 def written(column: Column, found: str) -> str:

@@ -1,7 +1,7 @@
 """All rows at once: what is wrong with them, and the table that is left. DuckDB does the work.
 
 Rows come from a relation of text: `r`, the number of the row; `s`, what is wrong with its number of cells, or
-NULL; `c0`, `c1`, ..., its cells. Nothing that anybody wrote stands in the SQL, but for finite numbers.
+0; `c0`, `c1`, ..., its cells. Nothing that anybody wrote stands in the SQL, but for finite numbers.
 """
 
 from __future__ import annotations
@@ -95,14 +95,13 @@ def file_rows(path: Path, columns: int) -> Rows:
     # One more column than there should be, and one name for what is missing, tell how many cells a row has: DuckDB
     # would let an empty one too many pass. With padding it refuses line breaks in cells, which it can't find its way
     # with in parts of a file.
-    missing = f"missing-{secrets.token_hex(16)}"
     names = ", ".join(f"'c{index}': 'VARCHAR'" for index in range(columns + 1))
     reader = (
         f"read_csv({_text(str(path))}, {_STRUCTURE}, columns = {{{names}}}, max_line_size = {MOST_ROW_BYTES}, "
-        f"null_padding = true, nullstr = '{missing}', allow_quoted_nulls = false)"
+        f"null_padding = true, nullstr = '{_nothing()}', allow_quoted_nulls = false)"
     )
     few, many = (cells.NUMBERS_OF_CODES[f"{each}_COLUMNS_PROVIDED"] for each in ("NOT_ENOUGH", "TOO_MANY"))
-    shape = f"CASE WHEN c{columns - 1} IS NULL THEN {few} WHEN c{columns} IS NOT NULL THEN {many} END AS s"
+    shape = f"CASE WHEN c{columns - 1} IS NULL THEN {few} WHEN c{columns} IS NOT NULL THEN {many} ELSE 0 END AS s"
     listed = ", ".join(f"c{index}" for index in range(columns))
     # Of one column, a blank line is a row where everything is missing.
     where = " WHERE c0 IS NOT NULL" if columns == 1 else ""
@@ -112,11 +111,11 @@ def file_rows(path: Path, columns: int) -> Rows:
 def record_rows(path: Path, columns: int) -> Rows:
     """The rows of a file that `write_records` wrote."""
     names = ", ".join(["'r': 'BIGINT'", "'s': 'UTINYINT'", *(f"'c{index}': 'VARCHAR'" for index in range(columns))])
-    texts = ", ".join(f"'c{index}'" for index in range(columns))
     # In one go: there are line breaks in cells.
+    # No text is NULL (force_not_null mixes up columns when some are left out).
     reader = (
         f"read_csv({_text(str(path))}, {_STRUCTURE}, columns = {{{names}}}, max_line_size = {8 * MOST_ROW_BYTES}, "
-        f"force_not_null = [{texts}], new_line = '\\n', parallel = false)"
+        f"nullstr = '{_nothing()}', allow_quoted_nulls = false, new_line = '\\n', parallel = false)"
     )
     return Rows(f"SELECT * FROM {reader}", "r")
 
@@ -204,16 +203,15 @@ class Checks:
         return self.connection.execute(
             f"SELECT place, fault, count(*), min(r, {RECORDED}) "
             f"FROM (SELECT r, unnest({faults}) AS fault, unnest({places}) AS place FROM ({rows})) "
-            f"WHERE fault IS NOT NULL GROUP BY place, fault ORDER BY place, fault"
+            f"WHERE fault <> 0 GROUP BY place, fault ORDER BY place, fault"
         ).fetchall()
 
-    def write_valid(self, target: Path) -> None:
-        """Writes the rows that nothing is wrong with, after `find`."""
+    def write_valid(self, target: Path) -> int:
+        """Writes the rows that nothing is wrong with, after `find`. Returns how many there are."""
         every = range(len(self.layout.columns))
         (duplicates,) = self._one("SELECT count(*) FROM duplicates") if self.layout.unique else (0,)
         if not duplicates and len(every) <= AT_ONCE:
-            self._copy(f"{self._checked(every)} WHERE {_valid(every)}", target)
-            return
+            return self._copy(f"{self._checked(every)} WHERE {_valid(every)}", target)
         if duplicates:
             self.connection.execute("INSERT INTO invalid SELECT r, 0 FROM duplicates")
         # Some columns after the other, so that memory doesn't grow with them; a join doesn't promise to keep the order.
@@ -224,7 +222,7 @@ class Checks:
                 f"CREATE TABLE part{number} AS SELECT {listed} FROM ({self._values(part, numbered=True)}) "
                 f"WHERE r NOT IN (SELECT r FROM invalid) ORDER BY r"
             )
-        self._copy(f"FROM {' POSITIONAL JOIN '.join(f'part{number}' for number in range(len(parts)))}", target)
+        return self._copy(f"FROM {' POSITIONAL JOIN '.join(f'part{number}' for number in range(len(parts)))}", target)
 
     def _find_duplicates(self, findings: Findings) -> None:
         """Compares the rows that are valid otherwise. Of each combination, all but the first are duplicates.
@@ -276,7 +274,7 @@ class Checks:
     def _checked(self, places: Iterable[int], *, numbered: bool = False) -> str:
         """As `_values`, with what is wrong with the cells, `f0`, ...."""
         faults = ", ".join(
-            f"CASE WHEN s IS NULL THEN {cells.fault(column, f'c{index}', f'v{index}')} END AS f{index}"
+            f"CASE WHEN s = 0 THEN {cells.fault(column, f'c{index}', f'v{index}')} ELSE 0 END AS f{index}"
             for index, column in ((index, self.layout.columns[index]) for index in places)
         )
         return f"SELECT *, {faults} FROM ({self._values(places, numbered=numbered)})"
@@ -293,8 +291,13 @@ class Checks:
         return answer
 
 
+def _nothing() -> str:
+    """What no cell has in it."""
+    return f"nothing-{secrets.token_hex(16)}"
+
+
 def _valid(places: Iterable[int]) -> str:
-    return " AND ".join(["s IS NULL", *(f"f{index} IS NULL" for index in places)])
+    return " AND ".join(["s = 0", *(f"f{index} = 0" for index in places)])
 
 
 def _text(value: str) -> str:

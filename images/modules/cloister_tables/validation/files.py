@@ -121,8 +121,10 @@ def _unpack(raw: Path, kind: FileType, out: IO[bytes]) -> None:
             archive.open(_only_file(archive)) as packed,
         ):
             shutil.copyfileobj(packed, out, MIB)
-    except (EOFError, gzip.BadGzipFile, struct.error, zlib.error, zipfile.BadZipFile, RuntimeError, ValueError):
-        # RuntimeError: it is encrypted, or of a version that Python doesn't know.
+    except (EOFError, OSError, struct.error, zlib.error, zipfile.BadZipFile, RuntimeError, ValueError) as error:
+        # RuntimeError: it is encrypted, or of an unknown version. EINVAL: it begins outside of the file.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise
         raise FileUnusable(
             "INVALID_ARCHIVE", "The file can't be unpacked: it is damaged, cut off or encrypted. Pack it again."
         ) from None

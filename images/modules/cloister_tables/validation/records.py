@@ -69,7 +69,7 @@ def write_records(text: Path, columns: int, target: Path) -> int:
         writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
         for row, record in enumerate(read_records(text)):
             if len(record) == columns:
-                writer.writerow((row, "", *record))
+                writer.writerow((row, 0, *record))
             else:
                 fault = "NOT_ENOUGH_COLUMNS_PROVIDED" if len(record) < columns else "TOO_MANY_COLUMNS_PROVIDED"
                 writer.writerow((row, NUMBERS_OF_CODES[fault], *empty))
