@@ -357,8 +357,8 @@ class Asked:
                     large = max(map(mine.count, set(mine))) * 4 <= len(mine) * 3
                 if not large:
                     break
-                values = [row[0][column] for row in there if column != "*"]
-                sums.append(len(there) if name == "count" else sum(each for each in values if isinstance(each, int)))
+                cells = [row[0][column] for row in there if column != "*"]
+                sums.append(len(there) if name == "count" else sum(each for each in cells if isinstance(each, int)))
             else:
                 found.append((*key, *sums))
         return found

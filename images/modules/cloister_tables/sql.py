@@ -186,6 +186,7 @@ def _resources(config: Mapping[str, Any], scratch: Path) -> dict[str, str]:
         "threads": threads if threads.isdecimal() else str(len(os.sched_getaffinity(0))),
         "temp_directory": _text(str(scratch / "spilled")),
         "max_temp_directory_size": f"'{max(1, spill // _MIB)}MiB'",
+        "enable_progress_bar": "false",
         "disabled_optimizers": _text(",".join(_OPTIMIZERS)),
     }
 
