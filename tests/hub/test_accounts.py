@@ -166,7 +166,7 @@ def test_an_account_sees_makes_and_revokes_its_tokens(world: World) -> None:
     assert listed[-1]["description"] == "laptop"
     assert listed[-1]["last_four"] == token[-4:]
     assert listed[-1]["created_at"].endswith("Z")
-    assert set(listed[-1]) == {"id", "created_at", "last_four", "description"}
+    assert set(listed[-1]) == {"id", "created_at", "last_used_at", "last_four", "description"}
     with world.hub.client(token) as laptop:
         assert laptop.get("/v1/me").json() == {"email": "alice@example.com"}
         # A token may end itself.

@@ -1,20 +1,25 @@
-"""Who may call what: every path under ``/v1/`` needs a token, and most of them an account's.
+"""Who may call what: every path under ``/v1/`` needs a token or a session, and most of them an account's.
 
 The authentication is a layer in front of the operations, so that one added later is closed by default.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from cloister.hub import tokens
+from cloister.hub import browsers, sessions, tokens
 from cloister.hub.database import Database
-from cloister.hub.problems import forbidden, unauthorized
+from cloister.hub.problems import Problem, forbidden, unauthorized
+from cloister.hub.settings import HubSettings
 from cloister.hub.tokens import Principal
+
+SESSION = "cloister"
+"""The cookie of a browser in which somebody is signed in."""
 
 _CLOSED = "/v1/"
 
@@ -27,13 +32,19 @@ _SCHEME = Security(
 class Authentication:
     """Finds the principal of each request, and answers 401 where there is none and one is needed."""
 
-    def __init__(self, app: ASGIApp, database: Database) -> None:
+    def __init__(self, app: ASGIApp, database: Database, settings: HubSettings) -> None:
         self._app = app
         self._database = database
+        self._settings = settings
+        self._idle = timedelta(seconds=settings.session_idle_seconds)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith(_CLOSED):
-            principal = await self._identify(scope)
+            try:
+                principal = await self._identify(scope)
+            except Problem as problem:
+                await problem.response()(scope, receive, send)
+                return
             if principal is None:
                 await unauthorized().response()(scope, receive, send)
                 return
@@ -41,13 +52,17 @@ class Authentication:
         await self._app(scope, receive, send)
 
     async def _identify(self, scope: Scope) -> Principal | None:
+        now = datetime.now(UTC)
         credentials = [value for name, value in scope["headers"] if name == b"authorization"]
+        if not credentials and (session := browsers.cookie(scope, self._settings, SESSION)) is not None:
+            browsers.require_own_page(scope, self._settings, by_cookie=True)
+            return await sessions.find_principal(self._database, session, now, self._idle)
         if len(credentials) != 1:
             return None
         scheme, _, secret = credentials[0].decode("latin-1").partition(" ")
         if scheme.lower() != "bearer":
             return None
-        return await tokens.find_principal(self._database, secret.strip())
+        return await tokens.find_principal(self._database, secret.strip(), now)
 
 
 async def _anyone(request: Request, _documented: object = _SCHEME) -> Principal:
@@ -57,7 +72,7 @@ async def _anyone(request: Request, _documented: object = _SCHEME) -> Principal:
 
 
 AnyPrincipal = Annotated[Principal, Depends(_anyone)]
-"""Whoever has a token: an account or a worker."""
+"""Whoever has a token or a session: an account or a worker."""
 
 
 async def _account(principal: AnyPrincipal) -> Principal:

@@ -8,16 +8,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from cloister.errors import BadRequestError, NotFoundError
 from cloister.formats.encoding import normal_email as fold_email
-from cloister.hub import tokens
+from cloister.hub import links, passwords, sessions, tokens
 from cloister.hub.database import open_database
-from cloister.hub.schema import ACCOUNT, WORKER, PrincipalRow, TokenRow
+from cloister.hub.schema import ACCOUNT, WORKER, LinkRow, PasswordRow, PrincipalRow, SubjectRow, TokenRow
 from cloister.hub.settings import HubSettings
 
 _ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
@@ -73,8 +74,54 @@ def add_worker(settings: HubSettings, name: str) -> str:
     return _add(settings, WORKER, name, "worker")
 
 
+def set_password(settings: HubSettings, email: str, password: str) -> None:
+    """Give this email's account a password, which ends its sessions. The account is made if it isn't there.
+
+    Raises `BadRequestError` for an email or a password that can't be one, and for an account that was disabled.
+    """
+    name = normal_email(email)
+    hashed = passwords.hashed(passwords.checked(password, name))
+    now = datetime.now(UTC)
+
+    def work(session: Session) -> None:
+        principal_id = _made(session, ACCOUNT, name, now).id
+        passwords.keep(session, principal_id, hashed, now)
+        sessions.end_all(session, principal_id)
+
+    with open_database(settings) as database:
+        database.write(work)
+
+
+def invite_user(settings: HubSettings, email: str) -> str:
+    """A link that sets the password of this email's account, once, and signs in. The account is made if it isn't there.
+
+    It begins with `HubSettings.public_url`, or with a slash where there is none. Raises `BadRequestError` as
+    `add_user`.
+    """
+    name = normal_email(email)
+    now = datetime.now(UTC)
+    expires_at = now + timedelta(hours=settings.invitation_hours)
+    with open_database(settings) as database:
+        secret = database.write(lambda db: links.issue(db, _made(db, ACCOUNT, name, now).id, expires_at))
+    # Behind the hash: browsers send it to nobody, and no log has it.
+    return f"{(settings.public_url or '').rstrip('/')}/invitation#{urlencode({'token': secret, 'email': name})}"
+
+
+def unlink_user(settings: HubSettings, email: str) -> None:
+    """Forget whom the provider calls by this email: whoever comes with it next is taken for the account's user.
+
+    Their sessions end. Raises `NotFoundError` if there is no such account.
+    """
+
+    def work(session: Session, row: PrincipalRow, _now: datetime) -> None:
+        session.execute(delete(SubjectRow).where(SubjectRow.principal_id == row.id))
+        sessions.end_all(session, row.id)
+
+    _change(settings, normal_email(email), work)
+
+
 def revoke_user_tokens(settings: HubSettings, email: str) -> int:
-    """End all API tokens of this email's account at once; how many there were.
+    """End all API tokens and sessions of this email's account at once; how many tokens there were.
 
     Raises `NotFoundError` if there is no such account, `BadRequestError` if that is no email.
     """
@@ -118,7 +165,8 @@ def enable_user(settings: HubSettings, email: str) -> None:
 
 
 def remove_user(settings: HubSettings, email: str) -> None:
-    """As `disable_user`, and for good: its tokens end, and its blobs go once the hub's time of grace has passed.
+    """As `disable_user`, and for good: its tokens, sessions and password end, and its blobs go once the hub's time of
+    grace has passed.
 
     Raises `NotFoundError` if there is no such account.
     """
@@ -126,6 +174,9 @@ def remove_user(settings: HubSettings, email: str) -> None:
     def work(session: Session, row: PrincipalRow, now: datetime) -> None:
         row.disabled_at, row.removed_at = row.disabled_at or now, row.removed_at or now
         tokens.revoke_all(session, row.id, now)
+        sessions.end_all(session, row.id)
+        for kind in (PasswordRow, LinkRow, SubjectRow):
+            session.execute(delete(kind).where(kind.principal_id == row.id))
 
     _change(settings, normal_email(email), work)
 
@@ -161,21 +212,22 @@ def _find(session: Session, kind: str, name: str) -> PrincipalRow | None:
 def _add(settings: HubSettings, kind: str, name: str, description: str) -> str:
     now = datetime.now(UTC)
 
-    def work(session: Session) -> str:
-        row = _find(session, kind, name)
-        if row is None:
-            row = PrincipalRow(id=tokens.new_id(), kind=kind, name=name, created_at=now, stored_bytes=0)
-            session.add(row)
-            session.flush()
-        if row.disabled_at is not None:
-            raise BadRequestError(
-                f"The account {name!r} was {'removed' if row.removed_at else 'disabled'}. Bring it back first: "
-                "cloister user enable EMAIL --data DIR"
-            )
-        return tokens.issue(session, row.id, description, now).secret
-
     with open_database(settings) as database:
-        return database.write(work)
+        return database.write(lambda db: tokens.issue(db, _made(db, kind, name, now).id, description, now).secret)
+
+
+def _made(session: Session, kind: str, name: str, now: datetime) -> PrincipalRow:
+    row = _find(session, kind, name)
+    if row is None:
+        row = PrincipalRow(id=tokens.new_id(), kind=kind, name=name, created_at=now, stored_bytes=0)
+        session.add(row)
+        session.flush()
+    if row.disabled_at is not None:
+        raise BadRequestError(
+            f"The account {name!r} was {'removed' if row.removed_at else 'disabled'}. Bring it back first: "
+            "cloister user enable EMAIL --data DIR"
+        )
+    return row
 
 
 def _revoke_all(settings: HubSettings, kind: str, name: str) -> int:
@@ -185,6 +237,7 @@ def _revoke_all(settings: HubSettings, kind: str, name: str) -> int:
         row = _find(session, kind, name)
         if row is None:
             raise NotFoundError(f"There is no {kind} {name!r} in {settings.data}.")
+        sessions.end_all(session, row.id)
         return tokens.revoke_all(session, row.id, now)
 
     with open_database(settings) as database:

@@ -12,7 +12,22 @@ from pydantic import BaseModel
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cloister.hub import blobs, collection, direct, identity, me, metrics, problems, relay, removal, rooms, vaults
+from cloister.hub import (
+    blobs,
+    collection,
+    direct,
+    entrance,
+    identity,
+    me,
+    metrics,
+    own_sessions,
+    problems,
+    provider_flow,
+    relay,
+    removal,
+    rooms,
+    vaults,
+)
 from cloister.hub.access import Authentication
 from cloister.hub.database import open_database
 from cloister.hub.health import Checks, Readiness
@@ -22,6 +37,7 @@ from cloister.hub.objects import open_objects
 from cloister.hub.revocations import Revocations
 from cloister.hub.services import Hub, Services
 from cloister.hub.settings import HubSettings
+from cloister.hub.sign_in import SignIn
 from cloister.hub.signing import open_signing_keys
 from cloister.hub.upstream import Upstream
 
@@ -37,7 +53,8 @@ _TLS_HEADERS = [(b"strict-transport-security", b"max-age=31536000")]
 _TAGS = [
     {"name": "service", "description": "Is the hub there?"},
     {"name": "identity", "description": "Binding device keys to emails."},
-    {"name": "account", "description": "The caller's account and its API tokens."},
+    {"name": "sign-in", "description": "Getting a session in a browser. No token is needed."},
+    {"name": "account", "description": "The caller's account, its API tokens, sessions and password."},
     {"name": "blobs", "description": "Ciphertext, in parts."},
     {"name": "rooms", "description": "Which rooms exist, and whom they invite."},
     {"name": "relay", "description": "Sealed messages to the enclave and back. The hub can't read them."},
@@ -109,6 +126,7 @@ def create_app(settings: HubSettings) -> FastAPI:
             messages=Rate(settings.messages_per_second, settings.messages_burst, "requests"),
             proofs=Rate(settings.evidence_per_second, settings.evidence_burst, "requests for evidence"),
             revocations=Revocations(database, settings.revocation_seconds),
+            sign_in=SignIn(settings),
         )
     except BaseException:
         database.close()
@@ -130,6 +148,7 @@ def create_app(settings: HubSettings) -> FastAPI:
             services.closing.set()
             await tidying
             await services.upstream.close()
+            await services.sign_in.close()
             database.close()
 
     app = FastAPI(
@@ -147,14 +166,17 @@ def create_app(settings: HubSettings) -> FastAPI:
             Middleware(AccessLog),
             Middleware(SecurityHeaders),
             Middleware(BodyLimit, settings.json_bytes, settings.idle_seconds, settings.slowest_bytes),
-            Middleware(Authentication, database),
+            Middleware(Authentication, database, settings),
         ],
     )
     app.state.services = services
     routers = (
         _health,
         identity.router,
+        entrance.router,
+        provider_flow.router,
         me.router,
+        own_sessions.router,
         vaults.router,
         blobs.router,
         direct.router,

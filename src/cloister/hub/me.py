@@ -31,6 +31,7 @@ class TokenInfo(BaseModel):
 
     id: str
     created_at: datetime
+    last_used_at: datetime | None = Field(description="To a few minutes; null: never.")
     last_four: str = Field(description="The token's last four characters.")
     description: str
 
@@ -60,7 +61,13 @@ async def list_tokens(account: Account, hub: Hub) -> list[TokenInfo]:
     """Those that work, oldest first."""
     rows = await hub.database.reading(lambda db: tokens.listed(db, account.id))
     return [
-        TokenInfo(id=row.id, created_at=row.created_at, last_four=row.last_four, description=row.description)
+        TokenInfo(
+            id=row.id,
+            created_at=row.created_at,
+            last_used_at=row.used_at,
+            last_four=row.last_four,
+            description=row.description,
+        )
         for row in rows
     ]
 

@@ -57,7 +57,8 @@ def unauthorized() -> Problem:
     return Problem(
         HTTPStatus.UNAUTHORIZED,
         "unauthorized",
-        f"This needs a valid API token in the header 'Authorization: Bearer TOKEN'. {_HOW_TO_GET_ONE}",
+        "Sign in, again if you were: this needs a session, or a valid API token in the header 'Authorization: Bearer "
+        f"TOKEN'. {_HOW_TO_GET_ONE}",
         {"WWW-Authenticate": "Bearer"},
     )
 

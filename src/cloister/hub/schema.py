@@ -1,6 +1,6 @@
 """The hub's tables.
 
-Nothing in them is worth stealing: tokens are hashes, blobs are ciphertext, rooms are ids and emails.
+Nothing in them is worth stealing: tokens and passwords are hashes, blobs are ciphertext, rooms are ids and emails.
 A change here needs a migration beside it (``migrations/versions``); a test compares the two.
 """
 
@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy import BigInteger, DateTime, Dialect, ForeignKey, Index, MetaData, String, Text, TypeDecorator
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 ACCOUNT = "account"
@@ -67,6 +78,69 @@ class TokenRow(Base):
     description: Mapped[str] = mapped_column(String(200))
     created_at: Mapped[datetime] = mapped_column(Moment)
     revoked_at: Mapped[datetime | None] = mapped_column(Moment)
+    # To a few minutes.
+    used_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class PasswordRow(Base):
+    """An account's password, as argon2id has hashed it."""
+
+    __tablename__ = "passwords"
+
+    principal_id: Mapped[str] = mapped_column(ForeignKey("principals.id", ondelete="CASCADE"), primary_key=True)
+    hash: Mapped[str] = mapped_column(String(255))
+    changed_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class LinkRow(Base):
+    """A link that sets an account's password, once; known by its SHA-256 only. The newest one alone counts."""
+
+    __tablename__ = "links"
+
+    principal_id: Mapped[str] = mapped_column(ForeignKey("principals.id", ondelete="CASCADE"), primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    expires_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class SubjectRow(Base):
+    """Who an account is at the provider of identities. Emails may be given to somebody else there; subjects aren't."""
+
+    __tablename__ = "subjects"
+    __table_args__ = (UniqueConstraint("issuer", "subject"),)
+
+    principal_id: Mapped[str] = mapped_column(ForeignKey("principals.id", ondelete="CASCADE"), primary_key=True)
+    issuer: Mapped[str] = mapped_column(String(255))
+    subject: Mapped[str] = mapped_column(String(255))
+    created_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class FlowRow(Base):
+    """Somebody who was sent to the provider, and is to come back with the same browser."""
+
+    __tablename__ = "flows"
+
+    # Of what the browser's cookie holds.
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    state: Mapped[str] = mapped_column(String(64))
+    nonce: Mapped[str] = mapped_column(String(64))
+    verifier: Mapped[str] = mapped_column(String(64))
+    expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
+
+
+class SessionRow(Base):
+    """A browser in which an account is signed in; its cookie is known by its SHA-256 only."""
+
+    __tablename__ = "sessions"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    principal_id: Mapped[str] = mapped_column(ForeignKey("principals.id", ondelete="CASCADE"), index=True)
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    means: Mapped[str] = mapped_column(String(16))
+    browser: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    # To a minute.
+    used_at: Mapped[datetime] = mapped_column(Moment)
+    expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
 
 
 class BlobRow(Base):

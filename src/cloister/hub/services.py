@@ -14,6 +14,7 @@ from cloister.hub.limits import Rate, Slots
 from cloister.hub.objects import Objects
 from cloister.hub.revocations import Revocations
 from cloister.hub.settings import HubSettings
+from cloister.hub.sign_in import SignIn
 from cloister.hub.signing import SigningKeys
 from cloister.hub.upstream import Upstream
 
@@ -34,6 +35,7 @@ class Services:
     messages: Rate
     proofs: Rate
     revocations: Revocations
+    sign_in: SignIn
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -32,6 +32,45 @@ class HubSettings:
     blob_store_url: str | None = None
     """An obstore URL (``s3://``, ``gs://``, ``az://``, ``file://``). By default the folder ``data/blobs``."""
 
+    public_url: str | None = None
+    """Where browsers reach the hub, e.g. ``https://hub.example.org``: for links that it prints, for the provider's way
+    back, and for cookies where a proxy in front does TLS."""
+    trusted_proxies: str | None = None
+    """Addresses of proxies in front, separated by commas: what they say in X-Forwarded-For is believed to be whose
+    attempts to sign in are counted."""
+    ui: Path | None = None
+    """The folder of the web pages that are served. By default those that were installed along."""
+    blob_origins: str | None = None
+    """Origins of the blob store that the pages may send parts to and fetch them from directly, separated by commas. The
+    store must allow it too (CORS). By default all goes through the hub."""
+    session_idle_seconds: int = 1800
+    """After how long without a request a browser's session ends, in seconds."""
+    session_seconds: int = 43_200
+    """After how long a browser's session ends in any case, in seconds."""
+    invitation_hours: int = 72
+    """How long a link from `cloister user invite` is good for, in hours."""
+    attempts_per_hour: float = 60.0
+    """How often anybody may try to sign in to one account, as a rate over time."""
+    attempts_burst: int = 10
+    """How many of these may come at once."""
+    address_attempts_per_hour: float = 600.0
+    """How often one address may try to sign in, to whichever account, as a rate over time."""
+    address_attempts_burst: int = 50
+    """How many of these may come at once."""
+    oidc_issuer: str | None = None
+    """A provider of OpenID Connect at which users may sign in, e.g. ``https://login.example.org``. It needs
+    `public_url`, and knows the hub by its ``/auth/provider/callback`` there."""
+    oidc_name: str | None = None
+    """What users call that provider."""
+    oidc_client_id: str | None = None
+    """What the provider calls this hub."""
+    oidc_client_secret_file: Path | None = None
+    """A file with the secret that the provider has given this hub."""
+    oidc_email_domains: str | None = None
+    """Domains of emails, separated by commas, that may sign in at the provider. By default any. Emails that the
+    provider has not verified never may."""
+    oidc_accounts: bool = False
+    """Whether who signs in at the provider and has no account gets one."""
     direct_transfers: bool = True
     """Whether clients may send parts to the blob store and fetch them there directly, by signed URLs, where the store
     can do so."""

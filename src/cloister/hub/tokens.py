@@ -5,18 +5,21 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
-from cloister.hub.database import Database
+from cloister.hub.database import Database, DatabaseFailed
 from cloister.hub.schema import ACCOUNT, PrincipalRow, TokenRow
 
+_USED = timedelta(minutes=5)
+"""How exact the time is at which a token was last used: not every request writes."""
 _FIND = (
-    select(PrincipalRow.id, PrincipalRow.kind, PrincipalRow.name, TokenRow.id)
+    select(PrincipalRow.id, PrincipalRow.kind, PrincipalRow.name, TokenRow.id, TokenRow.used_at)
     .join(TokenRow, TokenRow.principal_id == PrincipalRow.id)
     .where(TokenRow.sha256 == bindparam("sha256"), TokenRow.revoked_at.is_(None), PrincipalRow.disabled_at.is_(None))
 )
@@ -30,7 +33,9 @@ class Principal:
     kind: str
     name: str
     token_id: str
-    """The token that was shown."""
+    """The token that was shown, or the session (`cloister.hub.sessions`)."""
+    in_session: bool = False
+    """Whether that was a session."""
 
     @property
     def is_account(self) -> bool:
@@ -50,13 +55,23 @@ def new_id() -> str:
     return secrets.token_hex(16)
 
 
+def new_secret() -> str:
+    """What only its holder is to know: 32 random bytes in padded base64url."""
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii")
+
+
+def digest(secret: str) -> str:
+    """By which a secret is found again: its SHA-256 in hexadecimal."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+
+
 def issue(session: Session, principal_id: str, description: str, now: datetime) -> NewToken:
     """Make a token for a principal that exists."""
-    secret = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii")
+    secret = new_secret()
     row = TokenRow(
         id=new_id(),
         principal_id=principal_id,
-        sha256=_digest(secret),
+        sha256=digest(secret),
         last_four=secret[-4:],
         description=description,
         created_at=now,
@@ -66,15 +81,29 @@ def issue(session: Session, principal_id: str, description: str, now: datetime) 
     return NewToken(row.id, secret)
 
 
-async def find_principal(database: Database, secret: str) -> Principal | None:
+async def find_principal(database: Database, secret: str, now: datetime) -> Principal | None:
     """Whose token this is; ``None`` if it is unknown or revoked, or its account disabled.
 
     The lookup is by digest, so how long it takes tells nothing about the tokens that exist.
     """
-    row = await database.looking_up(_FIND, {"sha256": _digest(secret)})
+    row = await database.looking_up(_FIND, {"sha256": digest(secret)})
     if row is None:
         return None
-    return Principal(*map(str, row))
+    *principal, used_at = row
+    found = Principal(*as_words(principal))
+    if not isinstance(used_at, datetime) or now - used_at > _USED:
+        # Whoever may ask is answered, also where the database takes nothing.
+        with suppress(DatabaseFailed):
+            await database.writing(
+                lambda db: db.execute(update(TokenRow).where(TokenRow.id == found.token_id).values(used_at=now))
+            )
+    return found
+
+
+def as_words(row: Sequence[object]) -> tuple[str, str, str, str]:
+    """The four columns that make a `Principal`."""
+    principal_id, kind, name, token_id = map(str, row)
+    return principal_id, kind, name, token_id
 
 
 def working(session: Session, token_ids: Iterable[str]) -> set[str]:
@@ -119,7 +148,3 @@ def revoke_all(session: Session, principal_id: str, now: datetime) -> int:
     for row in rows:
         row.revoked_at = now
     return len(rows)
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
