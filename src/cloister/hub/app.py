@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cloister.hub import (
     blobs,
+    bundle,
     collection,
     direct,
     entrance,
@@ -34,6 +35,7 @@ from cloister.hub.health import Checks, Readiness
 from cloister.hub.limits import BodyLimit, Rate, Slots
 from cloister.hub.logs import AccessLog
 from cloister.hub.objects import open_objects
+from cloister.hub.pages import Pages
 from cloister.hub.revocations import Revocations
 from cloister.hub.services import Hub, Services
 from cloister.hub.settings import HubSettings
@@ -88,7 +90,7 @@ async def readyz(hub: Hub, response: Response) -> Readiness:
 
 
 class SecurityHeaders:
-    """Tells browsers to be strict with every answer."""
+    """Tells browsers to be strict with every answer; more so than pages are, which say for themselves."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -101,7 +103,8 @@ class SecurityHeaders:
 
         async def adding_send(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *extra]
+                said = {name.lower() for name, _ in message["headers"]}
+                message["headers"] = [*message["headers"], *(each for each in extra if each[0] not in said)]
             await send(message)
 
         await self._app(scope, receive, adding_send)
@@ -112,6 +115,8 @@ def create_app(settings: HubSettings) -> FastAPI:
 
     The application is for one server process and one life: its connections close when it shuts down.
     """
+    folder = settings.ui or bundle.installed()
+    pages = None if folder is None else bundle.load(folder)
     database = open_database(settings)
     try:
         services = Services(
@@ -165,6 +170,7 @@ def create_app(settings: HubSettings) -> FastAPI:
         middleware=[
             Middleware(AccessLog),
             Middleware(SecurityHeaders),
+            Middleware(Pages, pages, settings.blob_origins),
             Middleware(BodyLimit, settings.json_bytes, settings.idle_seconds, settings.slowest_bytes),
             Middleware(Authentication, database, settings),
         ],

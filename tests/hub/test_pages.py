@@ -1,0 +1,144 @@
+"""The web pages: what is built is served, and nothing else."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import http.client
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from cloister.errors import CloisterError
+from cloister.hub import bundle
+from cloister.hub.settings import HubSettings
+
+from .peers import PATIENCE, RunningHub
+
+SCRIPT = b"console.log('cloister');\n" * 100
+NAVIGATING = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pages") / "dist"
+    (folder / "assets").mkdir(parents=True)
+    (folder / "index.html").write_text("<!doctype html><title>built</title>")
+    (folder / "assets/index-BqX1_-9a.js").write_bytes(SCRIPT)
+    (folder / "assets/index-BqX1_-9a.js.br").write_bytes(b"brotli")
+    (folder / "assets/plain-12345678.css").write_bytes(b"body{}")
+    (folder / "unknown.exe").write_bytes(b"MZ")
+    (folder.parent / "secret").write_text("secret")
+    (folder / "link").symlink_to(folder.parent / "secret")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def hub(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
+    settings = HubSettings(data=tmp_path_factory.mktemp("hub"), ui=built, blob_origins="https://blobs.example.org")
+    with RunningHub(settings) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(hub: RunningHub) -> Iterator[httpx.Client]:
+    with hub.client() as anybody:
+        yield anybody
+
+
+def test_the_document_under_a_strict_policy(client: httpx.Client) -> None:
+    for path in ("/", "/index.html", "/rooms/abc", "/sign-in?problem=away", "/invitation"):
+        page = client.get(path, headers=NAVIGATING)
+        assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+        policy = dict(each.partition(" ")[::2] for each in page.headers["content-security-policy"].split("; "))
+        assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+        assert policy["script-src"] == policy["style-src"] == policy["worker-src"] == "'self'"
+        assert policy["connect-src"] == "'self' https://blobs.example.org"
+        assert policy["require-trusted-types-for"] == "'script'"
+        assert "unsafe" not in page.headers["content-security-policy"]
+        assert page.headers["x-content-type-options"] == "nosniff"
+        assert page.headers["cache-control"] == "no-cache"
+        # Each said once.
+        assert len(page.headers.get_list("content-security-policy")) == len(page.headers.get_list("cache-control")) == 1
+    again = client.get("/", headers={"If-None-Match": page.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_hashed_files_are_kept_for_good_and_sent_compressed(client: httpx.Client) -> None:
+    path = "/assets/index-BqX1_-9a.js"
+    plain = client.get(path, headers={"Accept-Encoding": "identity"})
+    assert (plain.content, plain.headers["content-type"]) == (SCRIPT, "text/javascript; charset=utf-8")
+    assert plain.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert client.head(path).headers["content-type"] == "text/javascript; charset=utf-8"
+    with client.stream("GET", path, headers={"Accept-Encoding": "gzip"}) as packed:
+        assert packed.headers["content-encoding"] == "gzip"
+        assert gzip.decompress(b"".join(packed.iter_raw())) == SCRIPT
+    with client.stream("GET", path, headers={"Accept-Encoding": "gzip, br"}) as packed:
+        assert (packed.headers["content-encoding"], b"".join(packed.iter_raw())) == ("br", b"brotli")
+    assert client.get(path + ".br").status_code == 404
+    assert "content-encoding" not in client.get("/assets/plain-12345678.css").headers
+    assert client.get("/unknown.exe").headers["content-type"] == "application/octet-stream"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../secret",
+        "/assets/../../secret",
+        "/%2e%2e/secret",
+        "/..%2fsecret",
+        "/assets/..%2f..%2fsecret",
+        "//secret",
+        "/link",
+        "/assets",
+        "/assets/gone-12345678.js",
+        "/favicon.ico",
+        "/index.html/",
+        "/index.html%00",
+    ],
+)
+def test_nothing_else_is_to_be_had(hub: RunningHub, path: str) -> None:
+    parts = urlsplit(hub.url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    assert answer.status == 404
+    assert b"secret" not in body
+
+
+def test_the_interface_stays_as_it_is(client: httpx.Client) -> None:
+    assert client.get("/healthz", headers=NAVIGATING).json() == {"status": "ok"}
+    for path, status in (("/v1/me", 401), ("/v1/whatever", 401), ("/auth/whatever", 404), ("/.well-known/x", 404)):
+        answer = client.get(path, headers=NAVIGATING)
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/json")
+        assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+        assert answer.headers["cache-control"] == "no-store"
+    assert client.post("/").status_code == 404
+
+
+def test_without_pages_one_explains(tmp_path: Path) -> None:
+    with pytest.raises(CloisterError, match=r"index\.html is missing"):
+        bundle.load(tmp_path)
+    if bundle.installed() is not None:
+        pytest.skip("pages were built in this checkout")
+    with RunningHub(HubSettings(data=tmp_path)) as hub, hub.client() as client:
+        page = client.get("/")
+        assert "no web pages" in page.text
+        assert "<script" not in page.text
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+        assert client.get("/rooms", headers=NAVIGATING).status_code == 404
+
+
+def test_the_digest_is_of_what_sha256sum_says(built: Path) -> None:
+    found = bundle.load(built)
+    (built.parent / "manifest").write_text(found.manifest)
+    subprocess.run(["sha256sum", "--check", "--strict", "../manifest"], cwd=built, check=True, capture_output=True)
+    assert found.digest == hashlib.sha256((built.parent / "manifest").read_bytes()).hexdigest()
+    assert "link" not in found.manifest
+    assert "index-BqX1_-9a.js.br" in found.manifest
