@@ -113,6 +113,7 @@ def test_files_that_say_who_the_owner_is_need_no_login(world: World, folder: Pat
     stranger = User(BOB, "", world.url, world.folder / "stranger")
     told = stranger.do("room", "export", "room")
     assert (told.code, "You are not logged in" in told.errors) == (1, True)
+    assert stranger.do("room", "diff", "room", "room").code == 0
     (folder / "room.yaml").write_text(f"owner: {OWNER}\n{ROOM}")
     assert json.loads(stranger.well("room", "export", "room").output)["owner"] == OWNER
     told = stranger.do("room", "diff", "room")

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from msgspec import UNSET
 
 from cloister.analytics import (
     AnalyticsDcrBuilder,
     AnalyticsDcrDefinition,
+    Column,
+    PreviewComputeNodeDefinition,
     PythonComputeNodeDefinition,
     RawDataNodeDefinition,
+    SqlComputeNodeDefinition,
+    TableDataNodeDefinition,
 )
 from cloister.errors import BadRequestError
 from cloister.sdk.client import Client
@@ -105,3 +110,43 @@ def test_what_fails_says_where(author: Client) -> None:
     assert "No test data was given for lab values" in str(report)
     with pytest.raises(BadRequestError, match="has not passed its test: 'mean' failed"):
         author.publish_analytics_dcr(room, tested=report)
+
+
+def tables(client: Client) -> AnalyticsDcrDefinition:
+    """A table of the lab's, a query over it that the author gets, and a look at that."""
+    builder = AnalyticsDcrBuilder(client=client).with_name("Tables tested").with_owner(AUTHOR)
+    builder.add_node_definitions(
+        [
+            TableDataNodeDefinition(
+                "people",
+                [Column("INTEGER", "age", False), Column("EMAIL", "address", False)],
+                is_required=True,
+                unique_column_combinations=[[1]],
+            ),
+            SqlComputeNodeDefinition("ages", "SELECT AVG(age) AS mean FROM people", ["people"], 2),
+            PreviewComputeNodeDefinition("look", "ages", quota_bytes=1),
+        ]
+    )
+    builder.add_participant(AUTHOR, analyst_of=["ages", "look"])
+    return builder.add_participant(LAB, data_owner_of=["people"]).build()
+
+
+@pytest.mark.slow
+def test_tables_are_validated_and_what_needs_them_waits(author: Client) -> None:
+    room = tables(author)
+    report = author.validate_dcr(room, {"people": b"30,a@example.org\n40,b@example.org\n"})
+    assert report.passed, str(report)
+    found = report.node("people")
+    assert found is not None
+    assert found.kind == "table_data"
+    assert found.validation is not UNSET
+    assert found.validation["report"]["numRowsTotal"] == 2
+
+    report = author.validate_dcr(room, {"people": b"x,a@example.org\n40,a@example.org\n"})
+    assert [(node.name, node.outcome, node.needs) for node in report.nodes] == [
+        ("people", "failed", ""),
+        ("ages", "skipped", "people"),
+        ("look", "skipped", "people"),
+    ]
+    assert "INVALID_INTEGER_FORMAT (row 0, column 0)" in str(report)
+    assert "DUPLICATE_VALUES" in str(report)

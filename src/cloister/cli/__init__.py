@@ -97,7 +97,8 @@ def main() -> None:
     """Entry point: errors that Cloister raises on purpose end with their message, not with a traceback."""
     warnings.showwarning = _warned
     try:
-        cloister.main(standalone_mode=False)
+        # What a command gives to click's Exit comes back from there.
+        sys.exit(cloister.main(standalone_mode=False))
     except click.exceptions.Abort:
         sys.exit(INTERRUPTED)
     except click.ClickException as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from cloister.sdk.testing import NodeProgress, TestData, test_data
 
 DIFFERENT = 1
 """Exit code, as of `diff`."""
+_ANYBODY = "whoever@publishes-it.invalid"
+"""The owner of a folder that names none, where nobody has to be logged in."""
 _folder = click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 
 
@@ -113,8 +116,9 @@ def diff(folder: Path, other: str | None, trust_software: bool, as_json: bool) -
     The exit code is 1 where they differ. Packages that were looked up when a room was published are no difference.
     """
     with _Sources(trust_software) as sources:
-        after = sources.folder(folder)
-        before = sources.published(folder) if other is None else sources.any(other)
+        before = sources.published(folder) if other is None else sources.any(other, lambda: _ANYBODY)
+        # A folder that doesn't say who publishes it is no different for that.
+        after = sources.folder(folder, lambda: before.owner)
     found = changes(before, after)
     if as_json:
         document({"same": not found, "changes": msgspec.to_builtins(found)})
@@ -174,9 +178,9 @@ class _Sources:
         if isinstance(error, OSError) and not isinstance(error, CloisterError | BrokenPipeError):
             raise CloisterError(f"{error.filename or 'A file'}: {error.strerror or error}.") from None
 
-    def folder(self, folder: Path) -> Configuration:
-        """The room in a folder."""
-        return read_folder(folder, lambda: self._session().client.user_email).definition.configuration
+    def folder(self, folder: Path, owner: Callable[[], str] | None = None) -> Configuration:
+        """The room in a folder. ``owner``: as `read_folder`; without it, who is logged in."""
+        return read_folder(folder, owner or (lambda: self._session().client.user_email)).definition.configuration
 
     def published(self, folder: Path) -> Configuration:
         """The room that was published last from a folder."""
@@ -185,11 +189,11 @@ class _Sources:
             raise BadRequestError(f"No room was published from {folder} on this machine. Name the one to compare with.")
         return self._room(kept.room)
 
-    def any(self, source: str) -> Configuration:
-        """A folder, a file, or a published room."""
+    def any(self, source: str, owner: Callable[[], str] | None = None) -> Configuration:
+        """A folder, a file, or a published room. ``owner``: as `folder`."""
         path = Path(source)
         if path.is_dir():
-            return self.folder(path)
+            return self.folder(path, owner)
         if path.is_file():
             return AnalyticsDcrDefinition.of(read_configuration(path.read_bytes())).configuration
         return self._room(source)

@@ -12,12 +12,12 @@ import os
 import threading
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -44,6 +44,8 @@ TestData = Data | str
 _PREFIX = "Test of "
 _PARALLEL = 16
 """Computations that are waited for at once; how many are run at once, the enclave says."""
+_FINDINGS = 10
+"""Of a table that is not as it should be."""
 _LOG, _VALIDATION = "container.log", "validation-report.json"
 
 
@@ -291,8 +293,23 @@ def _validated(node: TableDataNode, there: ZipComputeNode, seconds: float) -> No
             raise EnclaveError(f"The validation of {node.name!r} has no report. Tell the operator.") from None
     if passed:
         return _report(node, "passed", seconds=seconds, validation=validation)
-    error = f"The data is not what the table {node.name!r} takes:\n{json.dumps(validation['report'], indent=2)}"
+    error = "\n".join([f"The data is not what the table {node.name!r} takes.", *_findings(validation["report"])])
     return _report(node, "failed", seconds=seconds, validation=validation, error=error)
+
+
+def _findings(report: Mapping[str, Any]) -> Iterator[str]:
+    """The first of what a validation has found; rows and columns count from 0, as in the report itself."""
+    found = [
+        each
+        for part in (*(report.get(each) for each in ("table", "schema", "uniqueness")), *(report.get("columns") or ()))
+        for each in (part or {}).get("recordedErrors") or ()
+    ]
+    for each in found[:_FINDINGS]:
+        place = each.get("location") or {}
+        where = ", ".join(f"{name} {place[name]}" for name in ("row", "column") if place.get(name) is not None)
+        yield f"{each.get('code')}{f' ({where})' if where else ''}: {each.get('message')}"
+    if len(found) > _FINDINGS:
+        yield f"... and {len(found) - _FINDINGS} more: see the report."
 
 
 def _report(node: RunNode | Node, outcome: Outcome, **more: object) -> NodeReport:
