@@ -20,7 +20,13 @@ def run(config: dict[str, Any], inputs: Path, output: Path, scratch: Path) -> No
     name = config["dependency"]
     found = inputs / name
     if found.is_dir():
-        shutil.copytree(found, output, dirs_exist_ok=True, copy_function=shutil.copyfile)
+        # Not `copytree`: it wants to give the output the times and modes of the input, which isn't the program's to do.
+        for path in sorted(found.rglob("*")):
+            target = output / path.relative_to(found)
+            if path.is_dir():
+                target.mkdir()
+            else:
+                shutil.copyfile(path, target)
     elif found.is_file():
         shutil.copyfile(found, output / name)
     else:
