@@ -9,5 +9,8 @@ export default defineConfig({
     include: ["tests/**/*.test.ts"],
     // Two threads are all that the tests need.
     maxWorkers: 2,
+    // Others keep the machine busy: how long one test takes says nothing.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 });
