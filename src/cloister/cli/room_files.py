@@ -117,8 +117,12 @@ def diff(folder: Path, other: str | None, trust_software: bool, as_json: bool) -
     """
     with _Sources(trust_software) as sources:
         before = sources.published(folder) if other is None else sources.any(other, lambda: _ANYBODY)
+        after = sources.folder(folder, lambda: _ANYBODY)
         # A folder that doesn't say who publishes it is no different for that.
-        after = sources.folder(folder, lambda: before.owner)
+        if after.owner == _ANYBODY:
+            after = sources.folder(folder, lambda: before.owner)
+        elif before.owner == _ANYBODY and other is not None:
+            before = sources.any(other, lambda: after.owner)
     found = changes(before, after)
     if as_json:
         document({"same": not found, "changes": msgspec.to_builtins(found)})
