@@ -29,7 +29,8 @@ _KINDS = {"BIGINT": "INT64", "VARCHAR": "STRING", "DOUBLE": "FLOAT64"}
 _BARE = """
 import duckdb, json, sys
 tables, query, place = json.loads(sys.argv[1])
-with duckdb.connect(":memory:", config={"enable_progress_bar": "false"}) as connection:
+with duckdb.connect(":memory:") as connection:
+    connection.execute("SET enable_progress_bar = false").fetchall()
     for name, (file, columns) in tables.items():
         listed = ", ".join(f"'{column}': '{kind}'" for column, kind in columns.items())
         connection.execute(
