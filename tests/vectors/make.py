@@ -83,11 +83,13 @@ from cloister.trust import software
 from cloister.trust.evidence import ENCLAVE_LABEL, WORKER_LABEL, Evidence, report_data
 from tests import messages
 from tests.rooms.examples import ANALYST, HOSPITAL, OWNER, ROOM, WITH_ENVIRONMENT
+from tests.rooms.kinds import TABLES
 
 FOLDER = Path(__file__).parent
 SIGNING_SEED, DEVICE_SEED, ISSUER_SEED = b"\x01" * 32, b"\x02" * 32, b"\x03" * 32
 MLKEM_SEED, X25519_SEED = bytes(range(64)), b"\x04" * 32
 KEY = bytes(range(32))
+TABLE_DATA = {"people": "a1" * 32, "sales": "b2" * 32}
 SIGNING = Ed25519PrivateKey.from_private_bytes(SIGNING_SEED)
 DEVICE = Ed25519PrivateKey.from_private_bytes(DEVICE_SEED)
 SIGNING_PUBLIC = SIGNING.public_key().public_bytes_raw()
@@ -233,6 +235,13 @@ def rooms() -> dict[str, Any]:
                 step.node.id: step.cache_key
                 for step in plan(WITH_ENVIRONMENT, WITH_ENVIRONMENT.id(), "model", ATTACHED)
             },
+        },
+        "with_tables": {
+            "definition": TABLES.canonical().decode(),
+            "id": TABLES.id(),
+            "node_digests": {node.id: node_digest(node).hex() for node in TABLES.nodes},
+            "attached": TABLE_DATA,
+            "cache_keys": {step.node.id: step.cache_key for step in plan(TABLES, TABLES.id(), "of pairs", TABLE_DATA)},
         },
         "configuration": {
             "exported": write_configuration(configuration_of(WITH_ENVIRONMENT)),

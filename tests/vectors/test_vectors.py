@@ -179,6 +179,11 @@ def test_rooms() -> None:
     definition = read_definition(bringing["definition"].encode(), room=bringing["id"])
     steps = plan(definition, bringing["id"], "model", {"patients": "a1" * 32})
     assert {step.node.id: step.cache_key for step in steps} == bringing["cache_keys"]
+    tables = vector["with_tables"]
+    of_tables = read_definition(tables["definition"].encode(), room=tables["id"])
+    assert {node.id: node_digest(node).hex() for node in of_tables.nodes} == tables["node_digests"]
+    steps = plan(of_tables, tables["id"], "of pairs", tables["attached"])
+    assert {step.node.id: step.cache_key for step in steps} == tables["cache_keys"]
     written = read_configuration(vector["configuration"]["exported"])
     assert written == configuration_of(definition)
     assert written.digest() == vector["configuration"]["digest"]
