@@ -23,6 +23,7 @@ USERS = {
     "cancel": ("cloister.cli.run", "End a run."),
     "result": ("cloister.cli.result", "Fetch results."),
     "audit": ("cloister.cli.audit", "Show all that has happened in a room."),
+    "ui": ("cloister.cli.ui", "Open the web pages of this installation against any hub."),
     "vault": ("cloister.cli.vault", "Say which of your machines see the keys that you keep."),
 }
 OPERATORS = {

@@ -2,41 +2,92 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
 
 from cloister.cli.options import hub_of, on_hub
+from cloister.errors import CloisterError
 from cloister.hub import accounts
+
+_MOST = 8192
 
 
 @click.group()
 def user() -> None:
-    """Users and their API tokens. Works while Cloister runs, and while it doesn't."""
+    """Users, their API tokens and passwords. Works while Cloister runs, and while it doesn't."""
 
 
 @user.command(short_help="Print a fresh API token for EMAIL, made a user if needed.")
 @click.argument("email")
+@click.option("--password", is_flag=True, help="Set a password instead; asked for as by `cloister user password`.")
 @on_hub
-def add(email: str, **given: Any) -> None:
+def add(email: str, password: bool, **given: Any) -> None:
     """Print a fresh API token for the user EMAIL, who is made if needed.
 
     Hand it to them over a channel that you trust: whoever has it can log in as that user. It is shown this once; only
     a hash of it is kept. Earlier tokens of the user stay valid.
     """
-    click.echo(accounts.add_user(hub_of(given), email))
+    if password:
+        accounts.set_password(hub_of(given), email, _password())
+        click.echo(f"{email} can sign in with that password.", err=True)
+    else:
+        click.echo(accounts.add_user(hub_of(given), email))
 
 
-@user.command()
+@user.command(name="password", short_help="Set the password of EMAIL.")
+@click.argument("email")
+@on_hub
+def set_password(email: str, **given: Any) -> None:
+    """Set the password of the user EMAIL, who is made if needed. Their sessions in browsers end.
+
+    It is asked for, and not shown; or is read from standard input, where that is no terminal. Never put it into a
+    command. Better: `cloister user invite`, so that nobody but the user knows it.
+    """
+    accounts.set_password(hub_of(given), email, _password())
+    click.echo(f"{email} can sign in with that password.", err=True)
+
+
+@user.command(short_help="Print a link by which EMAIL sets a password.")
+@click.argument("email")
+@on_hub
+def invite(email: str, **given: Any) -> None:
+    """Print a link by which the user EMAIL, who is made if needed, sets a password and signs in.
+
+    Hand it to them over a channel that you trust: whoever has it is that user. It works once, for three days (setting
+    invitation_hours); another link replaces it. Also for who has forgotten their password.
+    """
+    settings = hub_of(given)
+    click.echo(accounts.invite_user(settings, email))
+    if settings.public_url is None:
+        click.echo("Put the hub's address before it; the setting public_url in [hub] does so from then on.", err=True)
+
+
+@user.command(short_help="Forget who EMAIL is at the provider.")
+@click.argument("email")
+@on_hub
+def unlink(email: str, **given: Any) -> None:
+    """Forget who the user EMAIL is at the provider of OpenID Connect, and end their sessions.
+
+    Whoever signs in there with this email next is taken for them from then on. For providers that have given the same
+    user another name.
+    """
+    accounts.unlink_user(hub_of(given), email)
+    click.echo(f"{email} is who signs in at the provider with that email next.", err=True)
+
+
+@user.command(short_help="End the API tokens and sessions of EMAIL.")
 @click.argument("email")
 @on_hub
 def revoke(email: str, **given: Any) -> None:
-    """End all API tokens of the user EMAIL.
+    """End all API tokens of the user EMAIL, and their sessions in browsers.
 
-    They can't log in any more until `cloister user add` gives them another one. Rooms that they take part in stay.
+    They can sign in again by a password or a provider, if they could before; `cloister user disable` keeps them out.
+    Programs need another token: `cloister user add`. Rooms that they take part in stay.
     """
     count = accounts.revoke_user_tokens(hub_of(given), email)
-    click.echo(f"{count} tokens of {email} have ended.", err=True)
+    click.echo(f"{count} tokens of {email} have ended, and all sessions.", err=True)
 
 
 @user.command(name="list", short_help="Show all users.")
@@ -66,7 +117,7 @@ def disable(email: str, **given: Any) -> None:
 def enable(email: str, **given: Any) -> None:
     """Take back `disable`, or `remove` while what they had stored is still there.
 
-    After `remove` they need a new token as well: `cloister user add`.
+    After `remove` they need a new token or password as well: `cloister user add`.
     """
     accounts.enable_user(hub_of(given), email)
     click.echo(f"{email} is enabled.", err=True)
@@ -76,7 +127,7 @@ def enable(email: str, **given: Any) -> None:
 @click.argument("email")
 @on_hub
 def remove(email: str, **given: Any) -> None:
-    """Disable the user EMAIL for good, end their tokens, and throw away what they have stored 30 days from now.
+    """Disable the user EMAIL for good, end tokens and password, and throw away what they have stored in 30 days.
 
     Computations on datasets that they had attached will fail then. Rooms that they have published stay.
     """
@@ -116,3 +167,17 @@ def revoke_worker(name: str, **given: Any) -> None:
     """End all tokens of the worker NAME: the hub turns it away from now on, and its task goes to another."""
     count = accounts.revoke_worker_tokens(hub_of(given), name)
     click.echo(f"{count} tokens of the worker {name} have ended.", err=True)
+
+
+def _password() -> str:
+    """
+    Raises:
+        CloisterError: there is none.
+    """
+    if sys.stdin.isatty():
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    else:
+        password = sys.stdin.readline(_MOST).rstrip("\r\n")
+    if not password:
+        raise CloisterError("There is no password. Type it, or send it as a line to standard input.")
+    return str(password)

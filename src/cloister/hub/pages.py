@@ -78,7 +78,7 @@ class Pages:
         self._policy = policy(blob_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD") or _is_api(scope["path"]):
+        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD") or is_api(scope["path"]):
             await self._app(scope, receive, send)
             return
         answer = await self._answer(scope)
@@ -130,7 +130,8 @@ class Pages:
         return Response(content, status, headers=strict | headers)
 
 
-def _is_api(path: str) -> bool:
+def is_api(path: str) -> bool:
+    """Whether it is the interface's, never a page's."""
     return any(path == each or path.startswith(f"{each}/") for each in API)
 
 
