@@ -16,6 +16,7 @@ from cloister.sdk.dcr import AnalyticsDcr
 from cloister.sdk.files import RoomFolder, read_folder
 from cloister.sdk.key import Key
 from cloister.sdk.nodes import DataNode, TabularComputeNode, ZipComputeNode
+from tests.cli.user import User
 from tests.documents import ROOT
 from tests.installation import Installation
 
@@ -30,17 +31,20 @@ def published(installation: Installation, name: str) -> Iterator[View]:
     folder = ROOT / "examples" / name
     first = read_folder(folder, lambda: "nobody@example.org").definition.configuration.participants[1].user
     found: RoomFolder = read_folder(folder, lambda: first)
-    author = installation.client(first, machine=f"{name}-{first}")
-    report = author.validate_dcr(found.definition, found.test_data)
-    assert report.passed, str(report)
-    assert report.empty == ()
-    room = author.publish_analytics_dcr(found.definition, tested=report)
-    clients = {first: author}
+    machine = f"{name}-{first}"
+    author = User(first, installation.token(first), installation.url, installation.homes / machine)
+    author.login()
+    report = author.do("room", "test", str(folder), "--json")
+    assert report.code == 0, report.output
+    assert report.document["empty"] == []
+    room = author.well("room", "publish", str(folder), "--json").document["id"]
+    assert author.do("room", "diff", str(folder)).code == 0
+    clients = {first: installation.client(first, machine=machine)}
 
     def view(email: str) -> AnalyticsDcr:
         if email not in clients:
             clients[email] = installation.client(email, machine=f"{name}-{email}")
-        return clients[email].retrieve_analytics_dcr(room.id)
+        return clients[email].retrieve_analytics_dcr(room)
 
     for entry in found.definition.configuration.participants:
         for node_id in entry.data_owner_of:
@@ -48,7 +52,7 @@ def published(installation: Installation, name: str) -> Iterator[View]:
             assert isinstance(node, DataNode)
             node.upload_and_publish_dataset(found.test_data[node_id], Key(), f"{node_id}.csv")
     yield view
-    room.stop()
+    view(first).stop()
 
 
 def archive(room: AnalyticsDcr, node: str) -> zipfile.ZipFile:

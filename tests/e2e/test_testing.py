@@ -142,7 +142,7 @@ def test_tables_are_validated_and_what_needs_them_waits(author: Client) -> None:
     assert found.validation is not UNSET
     assert found.validation["report"]["numRowsTotal"] == 2
 
-    report = author.validate_dcr(room, {"people": b"x,a@example.org\n40,a@example.org\n"})
+    report = author.validate_dcr(room, {"people": b"x,a@example.org\n40,b@example.org\n41,b@example.org\n"})
     assert [(node.name, node.outcome, node.needs) for node in report.nodes] == [
         ("people", "failed", ""),
         ("ages", "skipped", "people"),
