@@ -57,9 +57,11 @@ def test_readme(tmp_path: Path) -> None:
 def test_tutorial(tmp_path: Path) -> None:
     output = follow("docs/tutorial.md", tmp_path)
     promised = [block.text for block in blocks("docs/tutorial.md") if block.language == "text"]
-    assert len(promised) == 2
+    assert len(promised) == 3
     for text in promised:
         assert text in output
+    assert output.count(promised[-1]) == 3
+    assert "salaries is valid." in output
     assert "This room is Salaries by team by anna@example.org for anna@example.org, bela@example.org" in output
     assert "Attached." in output
     assert output.count("Computation by-team has been started") == 1
