@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import time
@@ -14,6 +15,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from cloister import Key
 from cloister.analytics import (
     AnalyticsDcrBuilder,
     Column,
@@ -32,6 +34,7 @@ from cloister.rooms.permissions import NO_SUCH_ROOM, Action
 from cloister.sdk.client import Client
 from cloister.sdk.device import open_device_key
 from cloister.sdk.folder import StateFolder
+from cloister.sdk.nodes import TableDataNode
 from cloister.wire.channel import Channel
 from cloister.wire.hub import Hub
 from tests.enclave.peers import token_issuer
@@ -152,7 +155,9 @@ def wire(installation: Installation) -> Iterator[Wire]:
             room="",
         )
         ready.room = ready.fresh_room()
-        attach(ready.clients[HOSPITAL].retrieve_analytics_dcr(ready.room), TABLE, b"1\n2\n")
+        table = ready.clients[HOSPITAL].retrieve_analytics_dcr(ready.room).get_node(TABLE)
+        assert isinstance(table, TableDataNode)
+        table.upload_and_publish_dataset(io.BytesIO(b"1\n2\n"), Key(), "cohort.csv")
         # The computation has run once, and the table was validated: there is something to fetch, by the jobs that
         # requests ask about.
         analyst = next(asker for asker in ASKERS if asker.email == ANALYST)
