@@ -173,10 +173,11 @@ class RunningHub:
         tls_cert: Path | None = None,
         tls_key: Path | None = None,
         grace: float = 0.0,
+        port: int = 0,
     ) -> None:
         self.settings = settings
         self._ready = threading.Event()
-        self._socket = bind("127.0.0.1", 0)
+        self._socket = bind("127.0.0.1", port)
         self.server: HubServer = make_server(
             settings,
             [self._socket],
