@@ -64,6 +64,7 @@ def test_the_wheel_holds_all_that_is_needed(wheels: list[Path]) -> None:
         names = set(archive.namelist())
     assert {"cloister/py.typed", "cloister/worker/runners/launcher.py"} <= names
     assert any(name.endswith("recipe.toml") for name in names)
+    assert ("cloister/ui/index.html" in names) == (ROOT / "ui/dist/index.html").exists()
     assert not any(name.startswith(("tests/", "bench/")) for name in names)
 
 
