@@ -178,7 +178,8 @@ def test_the_interface_describes_itself(world: World) -> None:
             assert operation["tags"]
             closed = path.startswith("/v1/")
             assert bool(operation.get("security")) is closed
-            assert ("401" in operation["responses"]) is closed
+            # Who signs in may have the wrong words for it.
+            assert ("401" in operation["responses"]) is closed or path.startswith("/auth/")
     assert world.nobody.get("/docs").status_code == 404
 
 

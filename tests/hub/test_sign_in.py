@@ -25,7 +25,7 @@ from cloister.hub.accounts import (
 )
 from cloister.hub.settings import HubSettings
 
-from .peers import PATIENCE, RunningHub
+from .peers import PATIENCE, RunningEnclave, RunningHub
 
 ALICE, BOB = "alice@example.com", "bob@example.com"
 PASSWORD, OTHER = "correct horse battery", "staple correct horse"
@@ -290,3 +290,18 @@ def test_behind_tls_the_cookie_is_the_hubs_alone(tmp_path: Path) -> None:
         assert client.get("/v1/me", headers={"Cookie": cookie}).status_code == 200
         insecure = cookie.removeprefix("__Host-")
         assert client.get("/v1/me", headers={"Cookie": insecure}).status_code == 401
+
+
+def test_what_is_open_in_a_session_ends_with_it(tmp_path: Path) -> None:
+    with RunningEnclave() as enclave:
+        settings = HubSettings(data=tmp_path, enclave_url=enclave.url, revocation_seconds=0.02)
+        set_password(settings, ALICE, PASSWORD)
+        with RunningHub(settings) as hub, browser(hub) as alice:
+            sign_in(alice)
+            with alice.stream("POST", "/v1/enclave/messages", content=b"hang-after") as answer:
+                frames = answer.iter_raw()
+                assert next(frames) == b"first"
+                assert alice.delete("/v1/session").status_code == 204
+                with pytest.raises(httpx.RemoteProtocolError):
+                    next(frames)
+            assert enclave.peer.meeting.asker_left.wait(PATIENCE)
