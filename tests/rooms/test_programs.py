@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from cloister.rooms.limits import GIB
 from cloister.rooms.nodes import Node
 from cloister.rooms.programs import CONFIG_NAME, Program, program_of
 from tests.rooms.examples import python
@@ -45,6 +46,7 @@ def test_a_table() -> None:
         ],
         "unique": [[0], [0, 1]],
         "drop_invalid_rows": True,
+        "memory_bytes": 4 * GIB,
     }
 
 
@@ -55,6 +57,7 @@ def test_queries_find_their_tables_by_name() -> None:
         "statement": "SELECT 1",
         "tables": [{"mount": "Table of patients", "protected": False}, {"mount": "people", "protected": False}],
         "minimum_rows": None,
+        "memory_bytes": 4 * GIB,
     }
     assert program("l", *more).module == "cloister_tables.sqlite"
     assert config("l", *more) == {"statement": "SELECT 1", "tables": [{"mount": "Table of patients"}]}
@@ -62,10 +65,10 @@ def test_queries_find_their_tables_by_name() -> None:
 
 def test_synthetic_data() -> None:
     assert program("fake").module == "cloister_synthetic.synthetic"
-    columns = [
-        {"index": i, "name": None, "type": "STRING", "mask_type": "genericString", "mask": False, "nullable": True}
-        for i in (0, 1)
-    ]
+    # The ranges of a table's columns are public: they stand in the definition.
+    ranges: tuple[dict[str, float], ...] = ({"greater_than_equals": 1, "less_than": 10**6}, {})
+    masked = {"name": None, "type": "STRING", "mask_type": "genericString", "mask": False, "nullable": True}
+    columns = [{"index": index, **masked, "range": bounds} for index, bounds in enumerate(ranges)]
     assert config("fake") == {"table": "people", "columns": columns, "epsilon": 1, "statistics": False}
 
 

@@ -48,6 +48,7 @@ class Account:
         self.epsilon = epsilon
         self.delta = DELTA if finds_texts else 0.0
         self.gaussian = finds_texts
+        loss: float | tuple[float, float]
         if self.gaussian:
             # Half of delta is for telling texts, half for what Gaussian noise costs in these terms.
             self._all = _rho(epsilon, DELTA / 2)

@@ -46,7 +46,7 @@ def draw(
         clique = (key(column),)
         labels = _labels(learnt, column)
         theirs, ours = (each[clique] / max(each[clique].sum(), 1e-9) for each in (reference, made))
-        order = range(len(labels))
+        order = list(range(len(labels)))
         if len(labels) > MOST_BARS:
             order = sorted(sorted(order, key=lambda index: -theirs[index])[:MOST_BARS])
         places = list(range(len(order)))

@@ -86,7 +86,7 @@ def compare(
 ) -> dict[str, Any]:
     """The part of the report."""
     names = {key(column): column.name for column in columns}
-    single = [
+    single: list[dict[str, Any]] = [
         {"column": names[clique[0]], "totalVariation": distance(made[clique], reference[clique])}
         for clique in made
         if len(clique) == 1

@@ -114,7 +114,7 @@ def read_columns(given: Sequence[Mapping[str, Any]], table: str, there: Sequence
                 mask=each["mask_type"],
                 masked=bool(each["mask"]),
                 nullable=bool(each["nullable"]),
-                bounds=_bounds(each.get("range") or {}, name),
+                bounds=_bounds(each.get("range") or {}, name, whole=each["type"] == "INTEGER"),
             )
         )
     learnt = sum(not column.masked for column in columns)
@@ -123,13 +123,20 @@ def read_columns(given: Sequence[Mapping[str, Any]], table: str, there: Sequence
     return tuple(columns)
 
 
-def _bounds(given: Mapping[str, float], name: str) -> tuple[float, float] | None:
-    """Both ends, where the definition has both: one alone doesn't bound anything."""
+def _bounds(given: Mapping[str, float], name: str, *, whole: bool) -> tuple[float, float] | None:
+    """Both ends, where the definition has both: one alone doesn't bound anything. Of whole numbers, those that a column
+    may have; of others, the ends themselves, which nothing is lost by."""
     lower = [float(given[key]) for key in ("greater_than", "greater_than_equals") if key in given]
     upper = [float(given[key]) for key in ("less_than", "less_than_equals") if key in given]
     if not lower or not upper:
         return None
     found = (max(lower), min(upper))
+    if whole and all(map(math.isfinite, found)):
+        above, below = given.get("greater_than"), given.get("less_than")
+        found = (
+            max(math.ceil(found[0]), -math.inf if above is None else math.floor(above) + 1),
+            min(math.floor(found[1]), math.inf if below is None else math.ceil(below) - 1),
+        )
     if not all(map(math.isfinite, found)) or found[0] > found[1]:
         raise SafeError(f"The range of the column '{name}' is none. Give finite bounds, the smaller one first.")
     return found

@@ -30,7 +30,8 @@ def run(config: dict[str, Any], inputs: Path, output: Path, scratch: Path) -> No
     raw = inputs / config["table"]
     kind = file_type(raw)
     try:
-        findings = _validate(layout, read_file(raw, kind, scratch), output / DATA, scratch)
+        text = read_file(raw, kind, scratch)
+        findings = _validate(layout, text, output / DATA, scratch, config.get("memory_bytes"))
         passed = layout.drop_invalid_rows or not findings.invalid_rows
     except FileUnusable as error:
         findings = Findings([Errors() for _ in layout.columns])
@@ -54,14 +55,14 @@ def main() -> None:
     start(run)
 
 
-def _validate(layout: Layout, text: Text, target: Path, scratch: Path) -> Findings:
+def _validate(layout: Layout, text: Text, target: Path, scratch: Path, allowed: int | None) -> Findings:
     """Writes the table, unless it has invalid rows that are not to be dropped.
 
     Raises:
         FileUnusable: its rows can't be told apart.
     """
     columns = len(layout.columns)
-    with database(scratch, columns) as connection:
+    with database(scratch, columns, allowed) as connection:
         if text.simple:
             checks = Checks(connection, layout, file_rows(text.path, columns))
             try:

@@ -25,6 +25,7 @@ from cloister.rooms.nodes import (
     TableDataNode,
     dependencies,
 )
+from cloister.rooms.tables import Column
 
 CONFIG_NAME = "config.json"
 """Beside the program: what it is told."""
@@ -86,13 +87,19 @@ def _table(node: TableDataNode) -> dict[str, Any]:
                 "type": column.type,
                 "nullable": column.nullable,
                 "hash": column.hashed,
-                "range": {} if column.range is UNSET else msgspec.to_builtins(column.range),
+                "range": _range(column),
             }
             for column in node.columns
         ],
         "unique": [list(combination) for combination in node.unique],
         "drop_invalid_rows": node.drop_invalid_rows,
+        "memory_bytes": node.limits.memory_bytes,
     }
+
+
+def _range(column: Column) -> dict[str, float]:
+    bounds: dict[str, float] = {} if column.range is UNSET else msgspec.to_builtins(column.range)
+    return bounds
 
 
 def _sql(definition: Definition, node: SqlNode) -> dict[str, Any]:
@@ -105,6 +112,7 @@ def _sql(definition: Definition, node: SqlNode) -> dict[str, Any]:
             for each, name in zip(node.dependencies, _names(definition, node.dependencies), strict=True)
         ],
         "minimum_rows": least,
+        "memory_bytes": node.limits.memory_bytes,
     }
 
 
@@ -128,6 +136,7 @@ def _protected(definition: Definition, ids: Sequence[str], least: int) -> frozen
 
 
 def _synthetic(definition: Definition, node: SyntheticNode) -> dict[str, Any]:
+    table = definition.node(node.dependency)
     return {
         "table": _names(definition, [node.dependency])[0],
         "columns": [
@@ -138,6 +147,8 @@ def _synthetic(definition: Definition, node: SyntheticNode) -> dict[str, Any]:
                 "mask_type": column.mask_type,
                 "mask": column.mask,
                 "nullable": column.nullable,
+                # Of a table data node they are public: they stand in the definition.
+                "range": _range(table.columns[column.index]) if isinstance(table, TableDataNode) else {},
             }
             for column in node.columns
         ],

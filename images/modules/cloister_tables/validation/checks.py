@@ -55,8 +55,11 @@ class Rows:
 
 
 @contextmanager
-def database(scratch: Path, columns: int) -> Iterator[duckdb.DuckDBPyConnection]:
+def database(scratch: Path, columns: int, allowed: int | None) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database in memory, which spills into ``scratch``.
+
+    Args:
+        allowed: bytes of memory that the program may use; without it, what the machine has.
 
     Raises:
         SafeError: there is neither memory nor room for what is to be done.
@@ -64,7 +67,7 @@ def database(scratch: Path, columns: int) -> Iterator[duckdb.DuckDBPyConnection]
     threads = int(os.environ.get("OMP_NUM_THREADS", "") or len(os.sched_getaffinity(0)))
     settings: dict[str, str | bool | int | float | list[str]] = {
         "threads": threads,
-        "memory_limit": f"{_memory(columns) // MIB}MiB",
+        "memory_limit": f"{_memory(columns, allowed) // MIB}MiB",
         "temp_directory": str(scratch / "spilled"),
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
@@ -80,13 +83,10 @@ def database(scratch: Path, columns: int) -> Iterator[duckdb.DuckDBPyConnection]
             ) from None
 
 
-def _memory(columns: int) -> int:
+def _memory(columns: int, allowed: int | None) -> int:
     """What DuckDB may take: half of what there is, and not more than makes it faster."""
-    there_is = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):
-        limit = Path("/sys/fs/cgroup", name)
-        if limit.is_file() and (text := limit.read_text().strip()).isdigit():
-            there_is = min(there_is, int(text))
+    # A container doesn't see its own limit.
+    there_is = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if allowed is None else allowed
     return min(there_is // 2, (_MEMORY_MIB + columns * _MEMORY_OF_COLUMN_MIB) * MIB)
 
 

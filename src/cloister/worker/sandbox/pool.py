@@ -27,7 +27,7 @@ from cloister.worker.sandbox.job import Blueprint
 
 log = logging.getLogger("cloister.worker")
 
-DEFAULT_IMPORTS = ("numpy", "pandas")
+DEFAULT_IMPORTS = ("numpy", "pandas", "duckdb")
 """What takes longest of what most scripts import. A module belongs here only if importing it writes no file and reads
 no setting that a script may want to change before."""
 CONTAINER_BYTES = 128 * MIB
