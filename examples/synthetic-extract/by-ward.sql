@@ -1,4 +1,4 @@
-SELECT ward, COUNT(*) AS patients, AVG(days) AS mean_days
+SELECT ward, COUNT(*) AS patients, AVG(age) AS mean_age
 FROM extract
 GROUP BY ward
 ORDER BY ward
