@@ -1,6 +1,6 @@
 # Everything that one does with a checkout. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup images demo test check lint types floors suite vm bench lock clean
+.PHONY: help setup images demo test check lint types floors suite browser vm bench lock clean
 
 # Containers need root: where you aren't, sudo asks. Root leaves no byte code of its own in your checkout.
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || ! command -v sudo || echo env PYTHONDONTWRITEBYTECODE=1)
@@ -41,6 +41,9 @@ suite: images
 	@$(BIN)/coverage combine --quiet
 	@printf 'Coverage of lines and branches, in per cent (%s/coverage report lists them): ' $(BIN)
 	@$(BIN)/coverage report --format=total
+
+browser: ## Check the browser's code: lint, types, tests (needs Node 20.19 or newer).
+	@cd ui && npm ci --no-audit --no-fund && npm run lint && npm run check && npm test
 
 vm: setup ## Try the sandbox with control groups of version 1 and of version 2, in a virtual machine (some minutes).
 	@setup/vm

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import bulk, images, logs, one_script, synthetic, validation, whole
+from bench import bulk, images, logs, one_script, sql, synthetic, validation, whole
 from bench.report import Report, Table, machine, now
 from cloister.worker.images.store import open_image
 from cloister.worker.linux import enter_private_mounts
@@ -43,6 +43,8 @@ class Sizes:
     synthetics: int = 3
     table: int = 1024
     """MiB."""
+    rows: int = 10_000_000
+    queries: int = 3
 
 
 SMOKE = Sizes(
@@ -57,6 +59,10 @@ SMOKE = Sizes(
     logs=(10, 1100),
     rooms=(1, 2),
     table=1,
+    synthetic_rows=200,
+    synthetics=1,
+    rows=1000,
+    queries=1,
 )
 """Only to see that it still works: the numbers mean nothing."""
 
@@ -73,6 +79,7 @@ def measure(sizes: Sizes, runtime: Runtime, image_root: Path) -> Iterator[Table]
             yield whole.throughput(installation, image_root, sizes.clients, sizes.computations_each)
             yield whole.fairness(installation, sizes.many, sizes.few)
             yield from bulk.measure(installation, Path(place), sizes.files)
+            yield from sql.through_a_room(installation, sizes.rows, sizes.queries)
         finally:
             if installation.process is not None:
                 installation.stop()
@@ -81,6 +88,7 @@ def measure(sizes: Sizes, runtime: Runtime, image_root: Path) -> Iterator[Table]
         yield synthetic.measure(sandbox, sizes.synthetic_rows, sizes.synthetics)
     with tempfile.TemporaryDirectory(prefix="cloister-bench-") as folder:
         yield validation.measure(Path(folder), sizes.table, 1)
+    yield sql.measure(sizes.rows, sizes.queries)
     yield from logs.lengths(sizes.logs)
     yield logs.many_rooms(sizes.rooms, 100)
 

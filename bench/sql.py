@@ -1,4 +1,4 @@
-"""SQL: the program that answers queries, against DuckDB alone, on the same CSV."""
+"""SQL: a room that answers queries, and the program that does, against DuckDB alone, on the same CSV."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,18 @@ from pathlib import Path
 import duckdb
 
 from bench.report import Row, Table
+from cloister import Key
+from cloister.analytics import (
+    AnalyticsDcr,
+    AnalyticsDcrBuilder,
+    Column,
+    FormatType,
+    SqlComputeNode,
+    SqlComputeNodeDefinition,
+    TableDataNode,
+    TableDataNodeDefinition,
+)
+from tests.installation import Installation
 
 MODULES = Path(__file__).parents[1] / "images/modules"
 QUERIES = {
@@ -76,6 +89,61 @@ def measure(rows: int, repetitions: int) -> Table:
         place = Path(made)
         make_tables(place / "input", rows)
         return compare(f"SQL on {rows:,} rows, as processes", place, _program(place), repetitions)
+
+
+def through_a_room(installation: Installation, rows: int, repetitions: int) -> tuple[Table, Table]:
+    """From the client's question to the checked answer, against DuckDB alone; and what validating the tables takes."""
+    with tempfile.TemporaryDirectory(prefix="cloister-bench-sql-") as made:
+        place = Path(made)
+        make_tables(place / "input", rows)
+        room = _room(installation, repetitions)
+        taken = []
+        for name in _COLUMNS:
+            table = room.get_node(name)
+            assert isinstance(table, TableDataNode)
+            table.upload_and_publish_dataset(place / "input" / name / "dataset.csv", Key(), name)
+            started = time.perf_counter()
+            if table.get_validation_report_as_dict()["report"]["outcome"] != "PASSED":
+                raise RuntimeError("the table is not valid")
+            seconds = time.perf_counter() - started
+            taken.append(Row(name=f"{name}: validated, fetched", value=seconds, unit="s", samples=(seconds,)))
+        asked: Counter[tuple[str, int | None]] = Counter()
+
+        def ask(query: str, minimum: int | None) -> Path:
+            node = room.get_node(_node(query, minimum, asked[query, minimum]))
+            asked[query, minimum] += 1
+            assert isinstance(node, SqlComputeNode)
+            node.run_computation()
+            with node.get_results_as_zip() as archive:
+                return Path(archive.extract("dataset.csv", place))
+
+        compared = compare(f"SQL on {rows:,} rows, through a room", place, ask, repetitions)
+        return Table(title=f"Tables of {rows:,} and {rows // 10:,} rows in a room", rows=tuple(taken)), compared
+
+
+def _node(query: str, minimum: int | None, number: int) -> str:
+    return f"query {list(QUERIES.values()).index(query)} {minimum} {number}"
+
+
+def _room(installation: Installation, repetitions: int) -> AnalyticsDcr:
+    """One node for each time that a query is asked: nothing is answered from what was computed before."""
+    email = "sql@bench.example"
+    client = installation.client(email)
+    builder = AnalyticsDcrBuilder(client=client).with_name("SQL").with_owner(email)
+    kinds = {"BIGINT": FormatType.INTEGER, "VARCHAR": FormatType.STRING, "DOUBLE": FormatType.FLOAT}
+    for name, columns in _COLUMNS.items():
+        listed = [Column(kinds[kind], column, False) for column, kind in columns.items()]
+        builder.add_node_definition(TableDataNodeDefinition(name, listed, True))
+    queries = []
+    for query in QUERIES.values():
+        for minimum, times in ((None, repetitions), (10, repetitions + 1)):  # the last one, to look at the answer
+            for number in range(times):
+                queries.append(_node(query, minimum, number))
+                read = [name for name in _COLUMNS if name in query]
+                text = f"{query} -- {number}"
+                builder.add_node_definition(SqlComputeNodeDefinition(queries[-1], text, read, minimum))
+    builder.add_participant(email, data_owner_of=list(_COLUMNS), analyst_of=queries)
+    return client.publish_analytics_dcr(builder.build())
 
 
 def compare(title: str, place: Path, ask: Ask, repetitions: int) -> Table:
