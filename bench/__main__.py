@@ -61,7 +61,7 @@ SMOKE = Sizes(
     table=1,
     synthetic_rows=200,
     synthetics=1,
-    rows=1000,
+    rows=20_000,
     queries=1,
 )
 """Only to see that it still works: the numbers mean nothing."""

@@ -48,7 +48,7 @@ def test_from_data_to_result(owner: User, text: Path, tmp_path: Path) -> None:
     assert f"upper reads it, for {OWNER}" in told.errors
     assert owner.well("whoami", "--json").document["deviceKey"] in told.errors
     after = owner.well("room", "show", "Uppercase", "--json").document
-    assert set(after) == {"id", "title", "description", "owner", "stopped", "participants", "nodes", "next"}
+    assert set(after) == {"id", "title", "description", "owner", "stopped", "participants", "nodes", "next", "privacy"}
     assert [step["command"] for step in after["next"]] == [f"cloister run {room[:8]} upper"]
     assert [(node["name"], node["kind"], node["dataset"]) for node in after["nodes"]] == [
         ("text", "raw_data", digest),

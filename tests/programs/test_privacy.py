@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -63,15 +63,15 @@ def refused(statement: str) -> str:
         ("SELECT city, sum(salary) FROM people GROUP BY city", [("Ulm", 600)]),
         ("SELECT city, avg(bonus) FROM people GROUP BY city", [("Bonn", 7 / 3)]),
         ("SELECT city, count(bonus), sum(salary) FROM people GROUP BY city", []),
-        ("SELECT city, covar_pop(bonus, salary) FROM people GROUP BY city", []),
         ("SELECT city, count(DISTINCT name) FROM people GROUP BY city ORDER BY ALL", [("Bonn", 3), ("Ulm", 3)]),
         # Seven visits of three people in Ulm: rows of both are counted. In Ulm, no cost is there for the third.
         ("SELECT city, count(*) n FROM people JOIN visits ON id = person GROUP BY city ORDER BY n", [("Bonn", 3), ("Ulm", 6)]),
         ("SELECT city, sum(cost) FROM people JOIN visits ON id = person GROUP BY city", [("Bonn", 240)]),
         ("SELECT count(*) FROM people JOIN visits ON id = person WHERE name = 'Ada'", []),
-        ("SELECT count(*) FROM people a JOIN people b ON a.name = 'Ada'", []),
         ("SELECT city, count(*) FROM people LEFT JOIN (SELECT * FROM visits WHERE person = 1) ON id = person GROUP BY city", [("Ulm", 6)]),
-        ("SELECT count(*) FROM people LEFT JOIN visits ON id = -1", []),
+        # In an order of its own: that in which groups were found tells of rows.
+        ("SELECT city, count(*) FROM people GROUP BY city", [("Bonn", 3), ("Ulm", 3)]),
+        ("SELECT city, count(*) AS n FROM people GROUP BY city ORDER BY n LIMIT 1", [("Bonn", 3)]),
         ("SELECT region, count(*) FROM people JOIN regions ON city = town GROUP BY region ORDER BY 1", [("South", 3), ("West", 3)]),
         ("SELECT region, town FROM regions ORDER BY town LIMIT 1", [("West", "Bonn")]),
         ("WITH c AS (SELECT city, count(*) n FROM people GROUP BY city) SELECT max(n), count(*) FROM c", [(3, 2)]),
@@ -100,7 +100,19 @@ def test_groups_that_are_large_enough_are_shown_and_no_others(statement: str, ro
         ("SELECT * FROM people", "as they are: group them"),
         ("SELECT name FROM people LIMIT 1", "LIMIT can't be used on rows of protected tables"),
         ("SELECT 1 FROM people", "as they are: group them"),
-        ("SELECT s.* FROM (SELECT count(*) FROM people) AS s, people", "as they are"),
+        ("SELECT s.* FROM (SELECT count(*) FROM people) AS s, people", "there many times: join it with ON"),
+        ("SELECT count(*) FROM people a JOIN people b ON a.name = 'Ada'", "compares columns of the room's tables"),
+        ("SELECT count(*) FROM people LEFT JOIN visits ON id = -1", "compares columns of the room's tables"),
+        ("SELECT count(*) FROM people JOIN visits ON id = person OR person = 1", "compares columns of the room's tables"),
+        ("SELECT count(*) FROM people JOIN visits ON id < person", "compares columns of the room's tables"),
+        ("SELECT count(*) FROM people JOIN visits ON person = person", "compares columns"),
+        ("SELECT count(*) FROM people JOIN (VALUES ('Ada')) v(n) ON n = name", "compares columns of the room's tables"),
+        ("SELECT count(*) FROM people JOIN visits ON name = person", "of the same type"),
+        ("SELECT count(*) FROM people a JOIN people b USING (city)", "rows of both tables several times"),
+        ("SELECT count(*) FROM visits a JOIN visits b ON a.person = b.person", "rows of both tables several times"),
+        ("SELECT sum(salary) FROM people JOIN visits ON id = person", "as often as the join shows them"),
+        ("SELECT covar_pop(bonus, salary) FROM people", "covar_pop(...) shows values of single rows"),
+        ("SELECT sum(salary::BOOLEAN::INT) FROM people", "could single out a row"),
         ("SELECT DISTINCT name FROM people", "DISTINCT can't be used on rows of protected tables"),
         ("SELECT min(salary) FROM people", "min(...) shows values of single rows"),
         ("SELECT max(name) FROM people", "max(...) shows values of single rows"),
@@ -151,7 +163,7 @@ def test_groups_that_are_large_enough_are_shown_and_no_others(statement: str, ro
         ("SELECT count(*) FROM people WHERE rowid = 0", "there is no column 'rowid'"),
         ("SELECT DISTINCT ON (city) city, count(*) FROM people GROUP BY city", "distinct_on_targets"),
         ("SELECT count(*) FROM people LIMIT 10%", "limit_type"),
-        ("SELECT city FROM regions, people WHERE city = town", "as they are"),
+        ("SELECT city FROM regions, people WHERE city = town", "there many times: join it with ON"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_shown_to_be_safe_is_refused_with_the_reason(statement: str, why: str) -> None:
@@ -193,6 +205,15 @@ ATTACKS = {
     "the sum of one by groups of groups": "SELECT sum(s) FROM (SELECT id, sum(salary) AS s FROM people WHERE id = 1 GROUP BY id)",
     "a full join on one side": "SELECT a.name, count(*) FROM people a FULL JOIN people b USING (id) GROUP BY a.name",
     "two columns of which one has values": "SELECT corr(bonus, salary) FROM people WHERE city = 'Ulm'",
+    "a key that chooses between two that are joined":
+        "SELECT CASE w WHEN 1 THEN a.name ELSE b.name END, count(*) FROM people a, people b, (VALUES (1), (2)) v(w) GROUP BY 1",
+    "the same by a comparison": "SELECT CASE WHEN a.id < b.id THEN a.name ELSE b.name END, count(*) FROM people a JOIN people b ON a.id <> b.id GROUP BY 1",
+    "a value as a number of rows": "SELECT count(*) - 7 FROM people JOIN (VALUES (0), (1), (2)) v(n) ON CASE WHEN name = 'Ada' THEN n < salary ELSE n = 0 END",
+    "one bit of each row": "SELECT count(*) FROM people JOIN range(999) v(n) ON n < CASE WHEN salary > 300 THEN pow(2, id - 1) ELSE 0 END",
+    "partners that one row alone has": "SELECT count(DISTINCT b.id) FROM people a JOIN people b ON b.id < 5 OR (a.name = 'Ada' AND a.salary = 100)",
+    "partners of equals": "SELECT count(DISTINCT b.id) FROM people a JOIN people b USING (city) WHERE a.city <> 'Ulm' OR a.salary = 100",
+    "an equation for each value": "SELECT sum(salary), covar_pop(id, salary), corr(id, salary) FROM people",
+    "groups enough to fill the memory": "SELECT u.n, v.n, count(*) FROM people, range(999) u(n), range(999) v(n) WHERE name = 'Ada' GROUP BY ALL",
     "a star with things left out": "SELECT * EXCLUDE (id, city, salary, bonus) FROM people GROUP BY ALL",
 }  # fmt: skip
 SECRETS = ("Ada", "100", "1.5")
@@ -242,7 +263,7 @@ def test_no_row_can_make_a_query_fail(oracle: str) -> None:
     condition = ORACLES[oracle]
     filtered(f"SELECT count(*) FROM people WHERE {condition}")
     filtered(f"SELECT city, ({condition}) AS a, ({condition}) IS NULL AS b FROM people GROUP BY ALL")
-    filtered(f"SELECT count(*) FROM people JOIN visits ON id = person AND ({condition})")
+    filtered(f"SELECT count(*) FROM people JOIN visits ON id = person WHERE {condition}")
     filtered(
         f"SELECT name, count(*) FROM people GROUP BY ALL HAVING {condition.replace('id', '1').replace('salary', '100')}"
     )
@@ -295,7 +316,6 @@ SAME = [
     "(SELECT city FROM people GROUP BY 1) UNION ALL (SELECT town FROM regions) INTERSECT SELECT 'Ulm'",
     "SELECT DISTINCT n FROM (SELECT city, count(*) AS n FROM people GROUP BY city)",
     "SELECT city, count(*) FILTER (WHERE n > 1) FROM (SELECT city, id, count(*) AS n FROM people GROUP BY 1, 2) GROUP BY 1",
-    "WITH v AS (SELECT person, count(*) AS n FROM visits GROUP BY 1) SELECT n, count(*) FROM people JOIN v ON id = person GROUP BY n",
     "SELECT count(*) FROM people WHERE id NOT IN (1, 2) AND NOT city = 'Ulm' OR name IS DISTINCT FROM 'Bo' AND id BETWEEN 2 AND 9.5",
     "SELECT date_trunc('month', DATE '2020-02-03' )::VARCHAR AS d, strftime(DATE '2020-02-03', '%Y') y, count(*) FROM people GROUP BY ALL",
     "SELECT people.city, \"PEOPLE\".\"City\" FROM people GROUP BY people.city",
@@ -339,6 +359,16 @@ class Asked:
         groups = f" GROUP BY {', '.join(self.keys)}" if self.keys else ""
         return f"SELECT {', '.join(items)} FROM {self.source} WHERE {self.where[0]}{groups}"
 
+    def is_refused(self, one: Sequence[Row], two: Sequence[Row]) -> bool:
+        """Whether it would show rows several times, and add up what is in them."""
+        if self.source == "one":
+            return False
+        one_is_there_once, two_is_there_once = _is_key(row[0] for row in two), _is_key(row[0] for row in one)
+        added = {column in ("a", "b", "g") for name, column in self.sums if name == "sum"}
+        if not one_is_there_once and not two_is_there_once:
+            return True
+        return (True in added and not one_is_there_once) or (False in added and not two_is_there_once)
+
     def meaning(self, one: Sequence[Row], two: Sequence[Row], minimum: int) -> list[Row]:
         groups: dict[Row, list[tuple[dict[str, Cell], int | None, int | None]]] = defaultdict(list)
         for values, first, second in _joined(self.source, one, two):
@@ -352,9 +382,6 @@ class Asked:
                 there = [row for row in rows if column == "*" or row[0][column] is not None]
                 ids = [{row[1] for row in there} - {None}, {row[2] for row in there} - {None}]
                 large = len(ids[0]) >= minimum and (not both or len(ids[1]) >= minimum)
-                mine = [row[1] if column in ("a", "b", "g") else row[2] for row in there]
-                if name != "count" and both and large:
-                    large = max(map(mine.count, set(mine))) * 4 <= len(mine) * 3
                 if not large:
                     break
                 cells = [row[0][column] for row in there if column != "*"]
@@ -373,11 +400,16 @@ def _joined(
     right = [(dict(zip("cd", row, strict=True)), index) for index, row in enumerate(two)]
     found: list[tuple[dict[str, Cell], int | None, int | None]] = []
     for values, index in left:
-        partners = [(other, at) for other, at in right if source == "one, two" or values["a"] == other["c"] is not None]
+        partners = [(other, at) for other, at in right if values["a"] == other["c"] is not None]
         found += [({**values, **other}, index, at) for other, at in partners]
         if not partners and "LEFT" in source:
             found.append(({**values, "c": None, "d": None}, index, None))
     return found
+
+
+def _is_key(cells: Iterable[Cell]) -> bool:
+    there = [cell for cell in cells if cell is not None]
+    return len(set(there)) == len(there)
 
 
 _WHERES: list[tuple[str, Callable[[Mapping[str, Cell]], bool]]] = [
@@ -390,7 +422,7 @@ _WHERES: list[tuple[str, Callable[[Mapping[str, Cell]], bool]]] = [
 
 @st.composite
 def _asked(draw: st.DrawFn) -> Asked:
-    source = draw(st.sampled_from(["one", "one JOIN two ON a = c", "one LEFT JOIN two ON a = c", "one, two"]))
+    source = draw(st.sampled_from(["one", "one JOIN two ON a = c", "one LEFT JOIN two ON a = c"]))
     columns = ["a", "b"] if source == "one" else ["a", "b", "d"]
     keys = draw(st.lists(st.sampled_from([*columns, "g"]), unique=True, max_size=2))
     sums = draw(
@@ -404,7 +436,8 @@ _TWO = {"c": "INT64", "d": "INT64"}
 
 
 def _rows(columns: Mapping[str, str]) -> st.SearchStrategy[list[Row]]:
-    return st.lists(st.tuples(*(_CELLS[kind] for kind in columns.values())), max_size=14)
+    cells = st.tuples(*(_CELLS[kind] for kind in columns.values()))
+    return st.lists(cells, max_size=14) | st.lists(cells, max_size=14, unique_by=lambda row: row[0])
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
@@ -413,5 +446,8 @@ def test_random_queries_show_what_plain_python_shows(
     asked: Asked, one: list[Row], two: list[Row], minimum: int
 ) -> None:
     tables = {"one": Made(_ONE, one), "two": Made(_TWO, two)}
+    if asked.is_refused(one, two):
+        assert "join" in refusal(sql, asked.text(), tables, protected=("one", "two"), minimum=minimum)
+        return
     answer = ask(sql, asked.text(), tables, protected=("one", "two"), minimum=minimum)
     assert sorted(answer.rows, key=repr) == sorted(asked.meaning(one, two, minimum), key=repr)

@@ -147,7 +147,7 @@ def test_bounds_of_the_definition_count_where_there_are_both() -> None:
     def bounds(**given: float) -> tuple[float, float] | None:
         return read_columns([AGE | {"range": given}], "t", THERE)[0].bounds
 
-    assert bounds(greater_than_equals=0, less_than=120) == (0, 120)
+    assert bounds(greater_than_equals=0, less_than=120) == (0, 119)
     assert bounds(greater_than_equals=0) is None
     assert bounds() is None
 

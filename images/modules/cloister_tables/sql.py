@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -109,8 +110,22 @@ def _filtered(
         columns = zip(table.column_names, table.columns, strict=True)
         listed = tuple((name, f"column{index}", _KINDS[column.kind]) for index, (name, column) in enumerate(columns))
         known[table.name] = Known(f"table{number}", listed, table.name in protected)
+    by_ours = {known[table.name].ours: table for table in tables}
+
+    @functools.cache
+    def is_key(ours: str, columns: tuple[str, ...]) -> bool:
+        table = by_ours[ours]
+        rows = reading(table, [name for _, name, _ in known[table.name].columns])
+        keys = ", ".join(map(quoted, columns))
+        filled = " AND ".join(f"{quoted(column)} IS NOT NULL" for column in columns)
+        twice = f"SELECT 1 FROM ({rows}) WHERE {filled} GROUP BY {keys} HAVING count(*) > 1"  # noqa: S608 - all quoted
+        return connection.execute(f"SELECT NOT EXISTS ({twice})").fetchall() == [(True,)]
+
+    def unique(ours: str, columns: Sequence[str]) -> bool:
+        return is_key(ours, tuple(sorted(columns)))
+
     try:
-        rewritten = rewrite(statement.query, known, minimum)
+        rewritten = rewrite(statement.query, known, minimum, unique)
     except Refused as refused:
         place = "" if refused.place is None else f" ({where(statement.text, refused.place)})"
         raise SafeError(
@@ -135,18 +150,17 @@ def _filtered(
 
 def reading(table: Table, names: Sequence[str]) -> str:
     """The query for all of a table."""
-    columns = ", ".join(
-        f"{_text(name)}: {_text(TYPES[column.kind])}" for name, column in zip(names, table.columns, strict=True)
-    )
-    # Where there is no NULL, an empty cell is an empty text.
-    filled = [
-        name
-        for name, column in zip(names, table.columns, strict=True)
+    both = list(zip(names, table.columns, strict=True))
+    columns = ", ".join(f"{_text(name)}: {_text(TYPES[column.kind])}" for name, column in both)
+    # Where there is no NULL, an empty cell is an empty text. Not by `force_not_null`: it takes one column for another
+    # where not all are read.
+    items = ", ".join(
+        f"coalesce({quoted(name)}, '') AS {quoted(name)}"
         if column.kind == "STRING" and not column.nullable
-    ]
-    never = f", force_not_null = [{', '.join(map(_text, filled))}]" if filled else ""
-    place = _text(str(table.data))
-    return f"SELECT * FROM read_csv({place}, columns = {{{columns}}}, {_READING}{never})"  # noqa: S608 - all quoted
+        else quoted(name)
+        for name, column in both
+    )
+    return f"SELECT {items} FROM read_csv({_text(str(table.data))}, columns = {{{columns}}}, {_READING})"  # noqa: S608 - all quoted
 
 
 def _written(connection: duckdb.DuckDBPyConnection, names: Sequence[str | None], place: Path) -> list[Column]:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloister.formats.table_schema import Column, read_schema, write_schema
 from cloister.rooms.limits import MIB, Limits
 from cloister.worker.images import store as images
 from cloister.worker.runners.r import KnownR, R
@@ -54,6 +55,35 @@ cat(nrow(table), file = "/output/a/b/rows")
     ran = machine.run(script, inputs=inputs, limits=LIMITS)
     assert ran.error is None, ran.log
     assert ran.files == {"upper.txt": b"HELLO WORLD\n", "a/b/rows": b"2"}
+
+
+def test_tables_go_in_and_out(machine: Machine) -> None:
+    script = """
+table <- read_tabular_data("/input/table")
+stopifnot(identical(names(table), c("id", "name", "V3")), is.integer(table$id), is.na(table$name[2]))
+table$V3 <- table$V3 * 2
+table$large <- table$id > 1
+write_tabular_data(table)
+empty <- read_tabular_data("/input/empty")
+stopifnot(nrow(empty) == 0, is.integer(empty$id), is.character(empty$name))
+write_tabular_data(empty, "/output/empty")
+stopifnot(inherits(try(write_tabular_data(table), silent = TRUE), "try-error"))
+"""
+    columns = [Column("id", "INT64", False), Column("name", "STRING", True), Column(None, "FLOAT64", False)]
+    types = write_schema(columns)
+    inputs = {
+        "table/dataset.csv": '1,"a ""b"", ç",0.5\n2,,1.25\n'.encode(),
+        "table/types": types,
+        "empty/dataset.csv": b"",
+        "empty/types": types,
+    }
+    ran = machine.run(script, inputs=inputs, limits=LIMITS)
+    assert ran.error is None, ran.log
+    assert ran.files["dataset.csv"].decode() == '1,"a ""b"", ç",1,0\n2,,2.5,1\n'
+    named = [Column("id", "INT64", False), Column("name", "STRING", True), Column("V3", "FLOAT64", False)]
+    assert read_schema(ran.files["types"]) == [*named, Column("large", "INT64", False)]
+    assert read_schema(ran.files["empty/types"]) == [column._replace(nullable=False) for column in named]
+    assert ran.files["empty/dataset.csv"] == b""
 
 
 def test_finds_itself_as_rscript_would(machine: Machine) -> None:

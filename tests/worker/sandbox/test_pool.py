@@ -82,7 +82,7 @@ def test_each_is_handed_out_once_and_replaced(sandbox: Sandbox, usual: Blueprint
             assert pool.wait_full(WAIT)
             with pool.take(usual) as taken:
                 assert pool.waiting == ()
-                assert taken.blueprint.imports == ("numpy", "pandas")
+                assert taken.blueprint.imports == ("numpy", "pandas", "duckdb")
                 assert log_of(taken, "import sys; print('pandas' in sys.modules)") == "True"
                 names.add(taken.name)
     assert len(names) == 3
@@ -113,7 +113,7 @@ def test_those_that_wait_are_of_the_kind_that_was_asked_for_last(sandbox: Sandbo
     other = dataclasses.replace(usual, threads=1, code_target="/code")
     with Pool(sandbox, 1, usual) as pool:
         assert pool.wait_full(WAIT)
-        for imports in ((), ("numpy", "pandas")):
+        for imports in ((), ("numpy", "pandas", "duckdb")):
             with pool.take(other) as taken:
                 assert taken.blueprint.imports == imports
                 script = "import os; print(os.environ['OPENBLAS_NUM_THREADS'], __file__, os.path.exists('/input/code'))"

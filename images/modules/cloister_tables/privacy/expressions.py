@@ -14,7 +14,8 @@ from cloister_tables.privacy.functions import Kind
 from cloister_tables.privacy.nodes import Node, Refused, expect
 from cloister_tables.privacy.relations import Value
 
-_LONGEST = 1000
+LONGEST = 1000
+"""How many times as long as its longest part a text may become."""
 _MOST_INT64 = 2**63
 
 _COMPARISONS = frozenset({
@@ -275,7 +276,7 @@ def _length(name: str, values: list[Value], given: list[Node], node: Node) -> in
         longest = sum(each.length for each in values)
     if name == "replace" and len(given) == 3:
         longest *= max(1, len(given[2].get("literal", {}).get("text", "")))
-    if longest > _LONGEST:
+    if longest > LONGEST:
         raise Refused("the query makes texts too long", node)
     return longest
 

@@ -122,7 +122,6 @@ PROTECTED: Mapping[str, Kind | None] = {
     "count": "int",
     "sum": None,
     **dict.fromkeys(("avg", "mean", "stddev", "stddev_samp", "stddev_pop", "variance", "var_samp", "var_pop"), _MEAN),
-    **dict.fromkeys(("corr", "covar_pop", "covar_samp"), _MEAN),
 }
 """Aggregates that say something of all rows of a group and nothing of one, and the kind of what they give; None where
 it is that of their argument."""
@@ -130,6 +129,7 @@ it is that of their argument."""
 SAFE: Mapping[str, Kind | None] = {
     **PROTECTED,
     **dict.fromkeys(("min", "max"), None),
+    **dict.fromkeys(("corr", "covar_pop", "covar_samp"), _MEAN),
     "median": "float",
     **dict.fromkeys(("bool_and", "bool_or"), "bool"),
 }
@@ -137,7 +137,7 @@ SAFE: Mapping[str, Kind | None] = {
 
 CASTS: Mapping[str, Kind] = {
     **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "INT", "BIGINT", "INT8", "INT4", "INT64", "INT32"), "int"),
-    **dict.fromkeys(("HUGEINT", "LONG"), "int"),
+    "LONG": "int",
     **dict.fromkeys(("DOUBLE", "FLOAT", "REAL", "FLOAT8", "FLOAT4"), "float"),
     **dict.fromkeys(("VARCHAR", "TEXT", "STRING"), "text"),
     **dict.fromkeys(("BOOLEAN", "BOOL"), "bool"),

@@ -6,15 +6,12 @@ import json
 from collections.abc import Sequence
 
 from cloister_tables.privacy import functions, nodes
-from cloister_tables.privacy.expressions import Reader, expect_call, shown
+from cloister_tables.privacy.expressions import LONGEST, Reader, expect_call, shown
 from cloister_tables.privacy.functions import Kind
 from cloister_tables.privacy.nodes import Node, Refused
 from cloister_tables.privacy.relations import Names, Relation, Value
 
 _NUMBERS = ("int", "float")
-_MOST_OF_FOUR = 3
-"""Of the rows that a sum or mean is made from, no row of its table may stand for more than three in four: a join can
-multiply one row until the others don't count."""
 
 
 class Groups:
@@ -30,7 +27,6 @@ class Groups:
         self._keys: dict[str, tuple[Node, Value]] = {}
         self._aggregates: dict[str, tuple[Node, Value]] = {}
         self._needed: dict[str, list[Node]] = {}
-        self._weighed: dict[str, tuple[str, list[Node]]] = {}
         self.needs_ids = False
         """Whether the rows of protected tables need ids."""
 
@@ -69,7 +65,7 @@ class Groups:
             made, kind = self._over_protected(node, name, given)
         else:
             made, kind = self._over_safe(node, name, given)
-        ours = Value(nodes.column(self._names.new("a")), kind)
+        ours = Value(nodes.column(self._names.new("a")), kind, length=LONGEST if kind == "text" else 1)
         return self._aggregates.setdefault(_text(made), (made, ours))[1]
 
     def _over_safe(self, node: Node, name: str, given: Sequence[Node]) -> tuple[Node, Kind]:
@@ -92,16 +88,19 @@ class Groups:
         if values:
             filled = [nodes.operator("OPERATOR_IS_NOT_NULL", each.node) for each in values]
             self._needed[_text(filled)] = filled
-            if name != "count" and self._relation.multiplied:
-                for row in {each.raw for each in values if each.raw}:
-                    self._weighed[_text([row, filled])] = (row, filled)
+            if name != "count" and not {each.raw for each in values} <= self._relation.once:
+                raise Refused(
+                    f"{shown(name)} would count rows of a table as often as the join shows them: take a column of the "
+                    f"table whose rows it shows once",
+                    node,
+                )
         return made, _result(name, values)
 
     def _raw(self, node: Node, name: str) -> Value:
         """A column of a protected table as it is, or as a number."""
         value = self._rows.read(node)
         inner = node
-        while inner["class"] == "CAST" and value.kind in _NUMBERS:
+        while inner["class"] == "CAST" and self._rows.read(inner).kind in _NUMBERS:
             inner = inner["child"]
         raw = self._rows.read(inner).raw if inner["class"] == "COLUMN_REF" else None
         if raw is None:
@@ -131,21 +130,15 @@ class Groups:
         found = []
         for filled in self._needed.values() or [[]]:
             where = nodes.both(filled)
-            if len(self._relation.rows) == 1 and not self._relation.multiplied:
+            if len(self._relation.rows) == 1 and set(self._relation.rows) == self._relation.once:
                 found.append(self._enough(nodes.function("count_star", [], where=where)))
                 continue
             self.needs_ids = True
             for row in self._relation.rows:
-                ids = nodes.function("count", [nodes.column(row)], distinct=True, where=where)
+                # Where a row is there once, its ids needn't be told apart.
+                once = row in self._relation.once
+                ids = nodes.function("count", [nodes.column(row)], distinct=not once, where=where)
                 found.append(self._enough(ids))
-        for row, filled in self._weighed.values():
-            where = nodes.both(filled)
-            times = nodes.function("map_values", [nodes.function("histogram", [nodes.column(row)], where=where)])
-            most = nodes.function("list_max", [times])
-            count = nodes.function("count", [nodes.column(row)], where=where)
-            left = nodes.function("*", [nodes.cast(most, "HUGEINT"), nodes.integer(_MOST_OF_FOUR + 1)])
-            right = nodes.function("*", [count, nodes.integer(_MOST_OF_FOUR)])
-            found.append(nodes.comparison("COMPARE_LESSTHANOREQUALTO", left, right))
         return found
 
     def _enough(self, count: Node) -> Node:

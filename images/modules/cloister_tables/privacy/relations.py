@@ -10,6 +10,15 @@ from cloister_tables.privacy.functions import Kind
 from cloister_tables.privacy.nodes import Node, Refused
 
 
+class Origin(NamedTuple):
+    """A column of a table of the room, as it is."""
+
+    ref: str
+    """Our name for the table at this place of the query."""
+    table: str
+    column: str
+
+
 @dataclass(frozen=True)
 class Value:
     """An expression, written anew."""
@@ -18,6 +27,8 @@ class Value:
     kind: Kind
     raw: str | None = None
     """Where it is a column of a protected table as it is: our name for the ids of that table's rows."""
+    origin: Origin | None = None
+    """Where it is a column of any table as it is: which."""
     length: int = 1
     """How many times as long as its longest part a text can have become."""
 
@@ -49,16 +60,17 @@ class Relation:
     """For FROM."""
     seen: tuple[Seen, ...]
     rows: tuple[str, ...] = ()
-    """Our names for the columns that hold the ids of rows of protected tables; one for each time that one is named."""
-    multiplied: bool = False
-    """Whether one row of a protected table may be in several rows of this."""
+    """Our names for the columns that hold the ids of rows of protected tables; one for each time that one is named, and
+    the same as its `Origin.ref`."""
+    once: frozenset[str] = frozenset()
+    """Tables of the room, by `Origin.ref`, each of whose rows is in one row of this at most."""
 
     @classmethod
     def of(
-        cls, source: Node, name: str | None, fields: Sequence[Field], rows: tuple[str, ...], multiplied: bool
+        cls, source: Node, name: str | None, fields: Sequence[Field], rows: tuple[str, ...], once: frozenset[str]
     ) -> Relation:
         """One table or query in FROM."""
-        return cls(source, tuple(Seen(name, each, True) for each in fields), rows, multiplied)
+        return cls(source, tuple(Seen(name, each, True) for each in fields), rows, once)
 
     def named(self, name: str) -> Field | None:
         """The column of that name without a table.

@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from cloister_tables.privacy import functions, nodes
-from cloister_tables.privacy.expressions import Reader
+from cloister_tables.privacy.expressions import LONGEST, Reader
 from cloister_tables.privacy.functions import Kind
 from cloister_tables.privacy.groups import Groups
 from cloister_tables.privacy.nodes import Node, Refused, expect
 from cloister_tables.privacy.relations import Field, Known, Names, Relation, Value
-from cloister_tables.privacy.sources import Query, Scope, Sources, With, find, look_up, name_of
+from cloister_tables.privacy.sources import Query, Scope, Sources, Unique, With, find, look_up, name_of
 
 _SET_OPERATIONS = ("UNION", "EXCEPT", "INTERSECT")
 
@@ -29,9 +29,9 @@ class _Item(NamedTuple):
 class Selects:
     """Reads queries."""
 
-    def __init__(self, tables: Mapping[str, Known], minimum: int, *, ids: bool) -> None:
+    def __init__(self, tables: Mapping[str, Known], minimum: int, unique: Unique, *, ids: bool) -> None:
         self._names = Names()
-        self._sources = Sources(tables, self._names, self.read, ids=ids)
+        self._sources = Sources(tables, self._names, self.read, unique, ids=ids)
         self._minimum = minimum
         self.needs_ids = False
         """Whether the rows of protected tables need ids."""
@@ -80,7 +80,7 @@ class Selects:
             length = max(field.value.length for field in each)
             fields.append(Field(each[0].name, Value(each[0].value.node, of, length=length)))
         made = nodes.set_operation(kind, bool(node["setop_all"]), [each.node for each in children])
-        relation = Relation.of(nodes.derived(made, self._names.new("t")), None, fields, (), multiplied=False)
+        relation = Relation.of(nodes.derived(made, self._names.new("t")), None, fields, (), frozenset())
         items = [_Item(each.name, None, each) for each in fields]
         return _Select(self, node, scope).shown(relation, items)
 
@@ -135,7 +135,7 @@ class _Select:
         relation = self._with_values(relation)
         made += [nodes.named(nodes.column(row), row) for row in relation.rows]
         query = nodes.select(made, relation.source, where=where)
-        return Query(query, fields, relation.rows, relation.multiplied)
+        return Query(query, fields, relation.rows, relation.once)
 
     def _of_groups(self, relation: Relation, items: Sequence[_Item], where: Node | None) -> Query:
         """Groups of rows, each of enough rows of every protected table in them."""
@@ -154,7 +154,7 @@ class _Select:
         grouped = groups.query(where)
         self._all.needs_ids |= groups.needs_ids
         outer = self._with_values(Relation(nodes.derived(grouped, self._names.new("t")), ()))
-        return Query(nodes.select(made, outer.source, where=having, modifiers=modifiers), fields, (), multiplied=False)
+        return Query(nodes.select(made, outer.source, where=having, modifiers=modifiers), fields, (), frozenset())
 
     def shown(self, relation: Relation, items: Sequence[_Item], where: Node | None = None) -> Query:
         """Rows that may be seen."""
@@ -163,7 +163,7 @@ class _Select:
         modifiers = self._modifiers(fields, reader)
         relation = self._with_values(relation)
         query = nodes.select(made, relation.source, where=where, modifiers=modifiers)
-        return Query(query, fields, (), multiplied=False)
+        return Query(query, fields, (), frozenset())
 
     def _reader(self, relation: Relation) -> Reader:
         return Reader(lambda path, node: self._named(relation, path, node), None, self)
@@ -231,17 +231,17 @@ class _Select:
                     self._aliases.setdefault(alias, value)
             ours = self._names.new("c")
             made.append(nodes.named(value.node, ours))
-            fields.append(Field(item.name, Value(nodes.column(ours), value.kind, value.raw, value.length)))
+            fields.append(Field(item.name, replace(value, node=nodes.column(ours))))
         return tuple(fields), made
 
     def _modifiers(self, fields: Sequence[Field], reader: Reader) -> list[Node]:
-        found = []
+        found: list[Node] = []
+        orders: list[tuple[str, str, Node]] = []
         for each in self._node["modifiers"]:
             match each["type"]:
                 case "ORDER_MODIFIER":
                     expect(each, "ORDER BY", ("orders",))
-                    if orders := [order for one in each["orders"] for order in self._orders(one, fields, reader)]:
-                        found.append(nodes.order(orders))
+                    orders += [order for one in each["orders"] for order in self._orders(one, fields, reader)]
                 case "LIMIT_MODIFIER":
                     expect(each, "LIMIT", ("limit", "offset"), limit_type="ROW_COUNT")
                     found.append(nodes.limit(_whole(each["limit"]), _whole(each["offset"])))
@@ -250,7 +250,10 @@ class _Select:
                     found.append(nodes.distinct())
                 case other:
                     raise Refused(f"{other} can't be used together with minimum_rows", self._node)
-        return found
+        # Always in an order of their own: that in which groups are found tells of the rows that they are made from.
+        orders += [("ORDER_DEFAULT", "ORDER_DEFAULT", each.value.node) for each in fields]
+        place = next((at for at, each in enumerate(found) if each["type"] == "LIMIT_MODIFIER"), len(found))
+        return [*found[:place], nodes.order(orders), *found[place:]]
 
     def _orders(self, order: Node, fields: Sequence[Field], reader: Reader) -> list[tuple[str, str, Node]]:
         expect(order, "ORDER BY", ("null_order", "expression"))
@@ -280,7 +283,7 @@ class _Select:
         ours = self._names.new("v")
         row = nodes.select([nodes.named(nodes.subquery("SCALAR", made), ours)], nodes.nothing())
         self._values.append(nodes.derived(row, self._names.new("t")))
-        return Value(nodes.column(ours), kind)
+        return Value(nodes.column(ours), kind, length=LONGEST)
 
     def column(self, node: Node) -> tuple[Node, Kind]:
         """A query of one column."""

@@ -8,11 +8,17 @@ from dataclasses import dataclass, replace
 from cloister_tables.privacy import functions, nodes
 from cloister_tables.privacy.expressions import Reader, compare, one_of_two
 from cloister_tables.privacy.nodes import Node, Refused, expect
-from cloister_tables.privacy.relations import NOTHING, Field, Known, Names, Relation, Value, merged
+from cloister_tables.privacy.relations import NOTHING, Field, Known, Names, Origin, Relation, Value, merged
 
 _MOST_TABLES = 100
 _MOST_ROWS = 1000
 _JOINS = {"INNER": "INNER", "LEFT": "LEFT", "RIGHT": "RIGHT", "OUTER": "OUTER", "FULL": "FULL"}
+
+
+_JOIN_OF_COLUMNS = (
+    "a join with a protected table compares columns of the room's tables as they are, of the same type, with = and "
+    "AND alone: put other conditions into WHERE"
+)
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,7 @@ class Query:
     fields: tuple[Field, ...]
     """Its columns, whose values are our names for them, as they are seen from outside."""
     rows: tuple[str, ...]
-    multiplied: bool
+    once: frozenset[str]
     """See `Relation`."""
 
 
@@ -39,21 +45,26 @@ class With:
 
 
 Scope = Mapping[str, With]
+Pair = tuple[Value, Value]
+"""What a join compares: of the left side, and of the right."""
 Select = Callable[[Node, Scope], Query]
+Unique = Callable[[str, Sequence[str]], bool]
+"""Whether no two rows of a table (by our name) have the same values in these of its columns."""
 
 
 class Sources:
     """Reads FROM."""
 
-    def __init__(self, tables: Mapping[str, Known], names: Names, select: Select, *, ids: bool) -> None:
+    def __init__(self, tables: Mapping[str, Known], names: Names, select: Select, unique: Unique, *, ids: bool) -> None:
         """
         Args:
             tables: those of the room, by name.
             select: how a query in FROM is read.
+            unique: tells which columns are keys.
             ids: whether the tables' rows have ids in the database.
         """
         self._tables = {name.casefold(): table for name, table in tables.items()}
-        self._names, self._select, self._ids = names, select, ids
+        self._names, self._select, self._unique, self._ids = names, select, unique, ids
         self._used = 0
 
     def read(self, node: Node, scope: Scope) -> Relation:
@@ -98,21 +109,23 @@ class Sources:
         table = self._tables.get(name.casefold())
         if table is None:
             raise Refused(f"there is no table '{name}'", node)
-        rows = (self._names.new("r"),) if table.protected else ()
+        ref = self._names.new("r")
+        rows = (ref,) if table.protected else ()
         items, fields = [], []
         for given, ours, kind in table.columns:
             new = self._names.new("c")
             items.append(nodes.named(nodes.column(ours), new))
-            fields.append(Field(given, Value(nodes.column(new), kind, rows[0] if rows else None)))
+            origin = Origin(ref, table.ours, ours)
+            fields.append(Field(given, Value(nodes.column(new), kind, ref if rows else None, origin)))
         for row in rows:
             items.append(nodes.named(nodes.column("rowid") if self._ids else nodes.integer(0), row))
         query = nodes.select(items, nodes.base_table(table.ours))
-        made = Query(query, tuple(fields), rows, multiplied=False)
+        made = Query(query, tuple(fields), rows, frozenset({ref}))
         return self._of(made, alias, node["column_name_alias"])
 
     def _of(self, made: Query, alias: str | None, columns: Sequence[str]) -> Relation:
         source = nodes.derived(made.node, self._names.new("t"))
-        return Relation.of(source, alias, _renamed(made.fields, columns), made.rows, made.multiplied)
+        return Relation.of(source, alias, _renamed(made.fields, columns), made.rows, made.once)
 
     def _values(self, node: Node) -> Relation:
         expect(node, "VALUES", ("alias", "values"), sample=None, expected_names=[], expected_types=[])
@@ -136,7 +149,7 @@ class Sources:
         ]
         made = singles[0] if len(singles) == 1 else nodes.set_operation("UNION", True, singles)
         source = nodes.derived(made, self._names.new("t"))
-        return Relation.of(source, node["alias"] or None, fields, (), multiplied=False)
+        return Relation.of(source, node["alias"] or None, fields, (), frozenset())
 
     def _join(self, node: Node, scope: Scope) -> Relation:
         expect(
@@ -164,34 +177,100 @@ class Sources:
             if not using:
                 raise Refused("a NATURAL JOIN needs columns of the same name on both sides", node)
         if using:
-            return _using(kind, left, right, using, node)
-        beside = Relation(NOTHING.source, (*left.seen, *right.seen), rows, multiplied=True)
+            return self._using(kind, left, right, using, node)
+        beside = Relation(NOTHING.source, (*left.seen, *right.seen), rows)
         condition = None
+        if rows:
+            pairs = self._pairs(node["condition"], left, right, node)
+            beside = replace(beside, once=self._once(left, right, pairs, node))
         if node["condition"] is not None:
             condition = Reader(_names_of(beside), None, None).truth(node["condition"])
         elif kind != "INNER":
             raise Refused("a join needs ON or USING", node)
         return replace(beside, source=nodes.join(kind, left.source, right.source, condition))
 
+    def _pairs(self, condition: Node | None, left: Relation, right: Relation, node: Node) -> list[Pair]:
+        """The columns that a join compares, where that is all that it does.
 
-def _using(kind: str, left: Relation, right: Relation, using: Sequence[str], node: Node) -> Relation:
-    """A join on columns of the same name, of which there is one afterwards."""
-    conditions, together = [], []
-    for name in using:
-        one, other = left.named(name), right.named(name)
-        if one is None or other is None:
-            raise Refused(f"USING needs a column '{name}' on both sides", node)
-        conditions.append(compare("COMPARE_EQUAL", one.value, other.value).node)
-        if kind == "RIGHT":
-            value = other.value
-        elif kind in ("FULL", "OUTER"):
-            value = one_of_two(one.value, other.value)
-        else:
-            value = one.value
-        together.append(merged(one.name or name, value))
-    source = nodes.join(kind, left.source, right.source, nodes.both(conditions))
-    seen = left.seen_with(together, using) + right.hide(using)
-    return Relation(source, seen, (*left.rows, *right.rows), multiplied=True)
+        Raises:
+            Refused: it does more, or something else.
+        """
+        if condition is None:
+            raise Refused(
+                "every row of a protected table would be there many times: join it with ON one.column = other.column",
+                node,
+            )
+        ands = condition["class"] == "CONJUNCTION" and condition["type"] == "CONJUNCTION_AND"
+        found: list[Pair] = []
+        for each in condition["children"] if ands else [condition]:
+            if each["class"] != "COMPARISON" or each["type"] != "COMPARE_EQUAL":
+                raise Refused(_JOIN_OF_COLUMNS, each)
+            sides = []
+            for one in (each["left"], each["right"]):
+                if one["class"] != "COLUMN_REF":
+                    raise Refused(_JOIN_OF_COLUMNS, each)
+                sides.append([_found(relation, one) for relation in (left, right)])
+            (one_left, one_right), (other_left, other_right) = sides
+            if one_left and other_right and not one_right and not other_left:
+                found.append((one_left, other_right))
+            elif one_right and other_left and not one_left and not other_right:
+                found.append((other_left, one_right))
+            else:
+                raise Refused(_JOIN_OF_COLUMNS, each)
+        return found
+
+    def _once(self, left: Relation, right: Relation, pairs: Sequence[Pair], node: Node) -> frozenset[str]:
+        """Tables whose rows a join shows once at most.
+
+        Raises:
+            Refused: there is none, or it can't be told.
+        """
+        if any(one.origin is None or other.origin is None or one.kind != other.kind for one, other in pairs):
+            raise Refused(_JOIN_OF_COLUMNS, node)
+        left_unique = self._is_key(left, [one.origin for one, _ in pairs if one.origin])
+        right_unique = self._is_key(right, [other.origin for _, other in pairs if other.origin])
+        once = (left.once if right_unique else frozenset()) | (right.once if left_unique else frozenset())
+        if not once:
+            raise Refused(
+                "the join would show rows of both tables several times: what it compares has to be different in each "
+                "row of one of them",
+                node,
+            )
+        return once
+
+    def _is_key(self, relation: Relation, origins: Sequence[Origin]) -> bool:
+        by_ref: dict[str, list[Origin]] = {}
+        for each in origins:
+            by_ref.setdefault(each.ref, []).append(each)
+        return any(
+            ref in relation.once and self._unique(those[0].table, [each.column for each in those])
+            for ref, those in by_ref.items()
+        )
+
+    def _using(self, kind: str, left: Relation, right: Relation, using: Sequence[str], node: Node) -> Relation:
+        """A join on columns of the same name, of which there is one afterwards."""
+        conditions, together, pairs = [], [], []
+        for name in using:
+            one, other = left.named(name), right.named(name)
+            if one is None or other is None:
+                raise Refused(f"USING needs a column '{name}' on both sides", node)
+            conditions.append(compare("COMPARE_EQUAL", one.value, other.value).node)
+            pairs.append((one.value, other.value))
+            if kind == "RIGHT":
+                value = other.value
+            elif kind in ("FULL", "OUTER"):
+                value = one_of_two(one.value, other.value)
+            else:
+                value = one.value
+            together.append(merged(one.name or name, value))
+        source = nodes.join(kind, left.source, right.source, nodes.both(conditions))
+        seen = left.seen_with(together, using) + right.hide(using)
+        rows = (*left.rows, *right.rows)
+        return Relation(source, seen, rows, self._once(left, right, pairs, node) if rows else frozenset())
+
+
+def _found(relation: Relation, node: Node) -> Value | None:
+    return find(relation, node["column_names"], node)
 
 
 def _renamed(fields: Sequence[Field], names: Sequence[str]) -> tuple[Field, ...]:

@@ -9,6 +9,7 @@ from cloister_tables.privacy import nodes
 from cloister_tables.privacy.nodes import Node, Refused
 from cloister_tables.privacy.relations import Known
 from cloister_tables.privacy.selects import Selects
+from cloister_tables.privacy.sources import Unique
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Rewritten:
     """Whether it names the `rowid` of protected tables."""
 
 
-def rewrite(query: Node, tables: Mapping[str, Known], minimum: int) -> Rewritten:
+def rewrite(query: Node, tables: Mapping[str, Known], minimum: int, unique: Unique) -> Rewritten:
     """Reads a query and writes it anew, such that each row of its result is made from at least so many rows of every
     protected table in it.
 
@@ -31,16 +32,17 @@ def rewrite(query: Node, tables: Mapping[str, Known], minimum: int) -> Rewritten
         query: the node of the statement, as `json_serialize_sql` has it.
         tables: those that it may name.
         minimum: how many rows; at least 1.
+        unique: tells which columns are keys.
 
     Raises:
         Refused: it can't be shown to be safe, and why.
     """
     try:
         # Ids take a table that was loaded. Where nothing counts them, they aren't there.
-        reader = Selects(tables, minimum, ids=True)
+        reader = Selects(tables, minimum, unique, ids=True)
         made = reader.read(query, {})
         if not reader.needs_ids:
-            made = Selects(tables, minimum, ids=False).read(query, {})
+            made = Selects(tables, minimum, unique, ids=False).read(query, {})
     except RecursionError:
         raise Refused("the query is nested too deeply") from None
     if made.rows:

@@ -21,6 +21,75 @@ local({
     paste0("\"", gsub("[[:cntrl:]]", " ", text), "\"")
   }
 
+  # What Python scripts have as cloister_util: tables in folders, `dataset.csv` without a header line and `types`.
+  types <- function() {
+    file <- tempfile(fileext = ".proto")
+    on.exit(unlink(file))
+    writeLines(c(
+      "syntax = \"proto3\"; package cloister;",
+      "enum PrimitiveType { INT64 = 0; STRING = 1; FLOAT64 = 2; }",
+      "message ColumnType { PrimitiveType primitiveType = 1; bool nullable = 2; }",
+      "message NamedColumn { optional string name = 1; ColumnType columnType = 2; }",
+      "message TableSchema { repeated NamedColumn namedColumns = 1; }",
+      "message Delimited { TableSchema schema = 1; }"
+    ), file)
+    if (!exists("cloister.Delimited", envir = as.environment(pool), inherits = FALSE)) {
+      RProtoBuf::readProtoFiles2(basename(file), protoPath = dirname(file))
+      assign("cloister.Delimited", TRUE, envir = pool)
+    }
+    RProtoBuf::P
+  }
+  pool <- new.env()
+  read_tabular_data <- function(path) {
+    message <- types()
+    bytes <- readBin(file.path(path, "types"), "raw", 16 * 1024^2)
+    # A tag makes of the length-delimited schema a field of a message.
+    schema <- RProtoBuf::read(message("cloister.Delimited"), c(as.raw(10), bytes))$schema
+    kinds <- vapply(schema$namedColumns, function(each) as.integer(each$columnType$primitiveType), 1L)
+    names <- vapply(seq_along(kinds), function(at) {
+      name <- schema$namedColumns[[at]]$name
+      if (nzchar(name)) name else paste0("V", at)
+    }, "")
+    classes <- c("integer", "character", "numeric")[kinds + 1]
+    data <- file.path(path, "dataset.csv")
+    if (file.size(data) == 0) {
+      frame <- as.data.frame(lapply(classes, vector, length = 0))
+    } else {
+      # Whole numbers that are too large for R's are numbers.
+      frame <- utils::read.csv(
+        data, header = FALSE, colClasses = ifelse(classes == "integer", "numeric", classes), na.strings = "",
+        encoding = "UTF-8", blank.lines.skip = length(kinds) > 1, comment.char = ""
+      )
+      for (at in which(classes == "integer")) {
+        if (all(abs(frame[[at]]) <= .Machine$integer.max, na.rm = TRUE)) frame[[at]] <- as.integer(frame[[at]])
+      }
+    }
+    stats::setNames(frame, names)
+  }
+  write_tabular_data <- function(df, path = "/output") {
+    message <- types()
+    dir.create(path, recursive = TRUE, showWarnings = FALSE)
+    places <- file.path(path, c("types", "dataset.csv"))
+    if (any(file.exists(places))) stop("There is a table in ", path, " already; give each its own folder.")
+    df[] <- lapply(df, function(column) if (is.logical(column)) as.integer(column) else column)
+    kinds <- vapply(df, function(column) if (is.integer(column)) 0L else if (is.numeric(column)) 2L else 1L, 1L)
+    columns <- Map(function(name, kind, column) {
+      type <- RProtoBuf::new(message("cloister.ColumnType"), primitiveType = kind, nullable = anyNA(column))
+      RProtoBuf::new(message("cloister.NamedColumn"), name = name, columnType = type)
+    }, names(df), kinds, df)
+    schema <- RProtoBuf::new(message("cloister.TableSchema"), namedColumns = unname(columns))
+    bytes <- RProtoBuf::serialize(RProtoBuf::new(message("cloister.Delimited"), schema = schema), NULL)
+    writeBin(bytes[-1], places[1])
+    utils::write.table(
+      df, places[2], sep = ",", na = "", quote = which(kinds == 1L), qmethod = "double", row.names = FALSE,
+      col.names = FALSE, fileEncoding = "UTF-8"
+    )
+  }
+  attach(
+    list(read_tabular_data = read_tabular_data, write_tabular_data = write_tabular_data),
+    name = "cloister_util", warn.conflicts = FALSE
+  )
+
   from_worker <- file("stdin", "r", blocking = TRUE)
   for (name in strsplit(readLines(from_worker, 1), " ", fixed = TRUE)[[1]]) {
     try(suppressWarnings(suppressMessages(loadNamespace(name))), silent = TRUE)
