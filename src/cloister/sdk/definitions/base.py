@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from cloister.errors import DefinitionInvalid
+from cloister.rooms.limits import Limits
 from cloister.rooms.nodes import Node
 
 PYTHON_IMAGE = "python"
@@ -58,6 +59,36 @@ class NodeDefinition(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(name={self.name!r}, id={self.id!r})"
+
+
+class RunDefinition(NodeDefinition):
+    """What a worker carries out."""
+
+    @property
+    def image(self) -> str:
+        """The image that it runs in, by name; which one that is exactly, the published room says."""
+        image: str = self._record.image
+        return image
+
+    @property
+    def limits(self) -> Limits:
+        """What a run may use."""
+        limits: Limits = self._record.limits
+        return limits
+
+
+class LoggedDefinition(RunDefinition):
+    """What has a console that can be shown."""
+
+    @property
+    def enable_logs_on_error(self) -> bool:
+        """Whether the analyst sees the console of a failed run."""
+        return bool(self._record.logs_on_error)
+
+    @property
+    def enable_logs_on_success(self) -> bool:
+        """Whether the result holds the console as ``container.log``."""
+        return bool(self._record.logs_on_success)
 
 
 def checked(record: R) -> R:

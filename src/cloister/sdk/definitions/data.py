@@ -13,7 +13,7 @@ from cloister.errors import DefinitionInvalid
 from cloister.rooms import tables
 from cloister.rooms.limits import Limits
 from cloister.rooms.nodes import RawDataNode, TableDataNode
-from cloister.sdk.definitions.base import PYTHON_IMAGE, NodeDefinition, checked
+from cloister.sdk.definitions.base import PYTHON_IMAGE, NodeDefinition, RunDefinition, checked
 
 
 class FormatType(StrEnum):
@@ -187,7 +187,7 @@ class RawDataNodeDefinition(NodeDefinition):
         return self._record.required
 
 
-class TableDataNodeDefinition(NodeDefinition):
+class TableDataNodeDefinition(RunDefinition):
     """A place for one CSV file of a known shape, without a header line. Computations find it validated, as the folder
     ``/input/<name>`` with ``dataset.csv``, ``types`` and ``validation-report.json``."""
 
@@ -259,16 +259,6 @@ class TableDataNodeDefinition(NodeDefinition):
     def unique_column_combinations(self) -> list[list[int]]:
         """Columns, by index, no two rows may have the same values in."""
         return [list(combination) for combination in self._record.unique]
-
-    @property
-    def image(self) -> str:
-        """The image that validates it, by name."""
-        return self._record.image
-
-    @property
-    def limits(self) -> Limits:
-        """What validating it may use."""
-        return self._record.limits
 
 
 def _is_hashed(algorithm: HashingAlgorithm | str | None, column: str) -> bool:

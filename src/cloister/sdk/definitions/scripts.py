@@ -11,7 +11,14 @@ from cloister.errors import DefinitionInvalid
 from cloister.rooms.environments import LockedPackage, plain_requirements
 from cloister.rooms.limits import Limits
 from cloister.rooms.nodes import PythonEnvironmentNode, PythonNode, RNode, ScriptNode, TextFile, environment_of
-from cloister.sdk.definitions.base import PYTHON_IMAGE, R_IMAGE, NodeDefinition, ids_of, text_of
+from cloister.sdk.definitions.base import (
+    PYTHON_IMAGE,
+    R_IMAGE,
+    LoggedDefinition,
+    RunDefinition,
+    ids_of,
+    text_of,
+)
 
 _OUTPUT = "/output"
 
@@ -38,7 +45,7 @@ class FileContent:
         return f"FileContent(name={self.name!r})"
 
 
-class ScriptNodeDefinition(NodeDefinition):
+class ScriptNodeDefinition(LoggedDefinition):
     """A script that reads ``/input`` and writes ``/output``."""
 
     _record: ScriptNode
@@ -57,26 +64,6 @@ class ScriptNodeDefinition(NodeDefinition):
     def dependencies(self) -> list[str]:
         """Ids of the nodes that the script reads."""
         return list(self._record.dependencies)
-
-    @property
-    def enable_logs_on_error(self) -> bool:
-        """Whether the analyst sees the console of a failed run."""
-        return self._record.logs_on_error
-
-    @property
-    def enable_logs_on_success(self) -> bool:
-        """Whether the result holds the console as ``container.log``."""
-        return self._record.logs_on_success
-
-    @property
-    def image(self) -> str:
-        """The image that it runs in, by name; which one that is exactly, the published room says."""
-        return self._record.image
-
-    @property
-    def limits(self) -> Limits:
-        """What a run may use."""
-        return self._record.limits
 
     @property
     def output(self) -> str:
@@ -141,7 +128,7 @@ class PythonComputeNodeDefinition(ScriptNodeDefinition):
         return environment_of(self._record)
 
 
-class PythonEnvironmentComputeNodeDefinition(NodeDefinition):
+class PythonEnvironmentComputeNodeDefinition(RunDefinition):
     """Python packages that scripts bring along: name its id as their ``custom_environment``.
 
     When the room is published the requirements are resolved, and the room's definition says for good which files are
@@ -196,16 +183,6 @@ class PythonEnvironmentComputeNodeDefinition(NodeDefinition):
     def lock(self) -> list[LockedPackage]:
         """What is installed: name, version and hashes of each package. Empty until the room is published."""
         return list(self._record.lock)
-
-    @property
-    def image(self) -> str:
-        """The image that it is for, by name."""
-        return self._record.image
-
-    @property
-    def limits(self) -> Limits:
-        """What installing may use."""
-        return self._record.limits
 
 
 class RComputeNodeDefinition(ScriptNodeDefinition):

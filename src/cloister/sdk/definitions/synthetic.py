@@ -12,7 +12,7 @@ from cloister.errors import DefinitionInvalid
 from cloister.rooms import tables
 from cloister.rooms.limits import Limits
 from cloister.rooms.nodes import SyntheticNode
-from cloister.sdk.definitions.base import SYNTHETIC_IMAGE, NodeDefinition, checked
+from cloister.sdk.definitions.base import SYNTHETIC_IMAGE, LoggedDefinition, checked
 from cloister.sdk.definitions.data import FormatType, PrimitiveType, format_of
 
 
@@ -123,7 +123,7 @@ class SyntheticNodeColumn:
         return f"SyntheticNodeColumn({self.data_type!s}, {self.index}, {self.mask_type!s})"
 
 
-class SyntheticDataComputeNodeDefinition(NodeDefinition):
+class SyntheticDataComputeNodeDefinition(LoggedDefinition):
     """A table like another, made with differential privacy."""
 
     _record: SyntheticNode
@@ -193,23 +193,3 @@ class SyntheticDataComputeNodeDefinition(NodeDefinition):
     def output_original_data_statistics(self) -> bool:
         """Whether the report compares it with the table itself."""
         return self._record.statistics
-
-    @property
-    def enable_logs_on_error(self) -> bool:
-        """Whether the analyst sees the console of a failed run."""
-        return self._record.logs_on_error
-
-    @property
-    def enable_logs_on_success(self) -> bool:
-        """Whether the result holds the console as ``container.log``."""
-        return self._record.logs_on_success
-
-    @property
-    def image(self) -> str:
-        """The image that it runs in, by name."""
-        return self._record.image
-
-    @property
-    def limits(self) -> Limits:
-        """What a run may use."""
-        return self._record.limits

@@ -11,28 +11,20 @@ from msgspec import UNSET
 from cloister.errors import DefinitionInvalid
 from cloister.rooms.limits import Limits
 from cloister.rooms.nodes import MatchNode, PreviewNode, SqliteNode, SqlNode
-from cloister.sdk.definitions.base import PYTHON_IMAGE, SYNTHETIC_IMAGE, NodeDefinition, checked, ids_of, text_of
+from cloister.sdk.definitions.base import (
+    PYTHON_IMAGE,
+    SYNTHETIC_IMAGE,
+    LoggedDefinition,
+    RunDefinition,
+    checked,
+    ids_of,
+    text_of,
+)
 
 _OUTPUT = "/output"
 
 
-class _ProgramDefinition(NodeDefinition):
-    """What Cloister's own programs carry out."""
-
-    _record: SqlNode | SqliteNode | MatchNode | PreviewNode
-
-    @property
-    def image(self) -> str:
-        """The image that it runs in, by name."""
-        return self._record.image
-
-    @property
-    def limits(self) -> Limits:
-        """What a run may use."""
-        return self._record.limits
-
-
-class SqlComputeNodeDefinition(_ProgramDefinition):
+class SqlComputeNodeDefinition(RunDefinition):
     """A query over tables, in DuckDB's dialect. Its result is a table."""
 
     _record: SqlNode
@@ -95,7 +87,7 @@ class SqlComputeNodeDefinition(_ProgramDefinition):
         return None if self._record.minimum_rows is UNSET else self._record.minimum_rows
 
 
-class SqliteComputeNodeDefinition(_ProgramDefinition):
+class SqliteComputeNodeDefinition(LoggedDefinition):
     """A query over tables, in SQLite's dialect. Its result is a table."""
 
     _record: SqliteNode
@@ -143,16 +135,6 @@ class SqliteComputeNodeDefinition(_ProgramDefinition):
     def dependencies(self) -> list[str]:
         """Ids of the tables that it reads."""
         return list(self._record.dependencies)
-
-    @property
-    def enable_logs_on_error(self) -> bool:
-        """Whether the analyst sees the console of a failed run."""
-        return self._record.logs_on_error
-
-    @property
-    def enable_logs_on_success(self) -> bool:
-        """Whether the result holds the console as ``container.log``."""
-        return self._record.logs_on_success
 
 
 class MatchingComputeNodeConfig:
@@ -203,7 +185,7 @@ class MatchingComputeNodeConfig:
         return f"MatchingComputeNodeConfig(query={self.query!r}, epsilon={self.epsilon!r})"
 
 
-class MatchingComputeNodeDefinition(_ProgramDefinition):
+class MatchingComputeNodeDefinition(LoggedDefinition):
     """Matches the rows of two tables. Its analysts get statistics with noise on them, later computations the matched
     rows."""
 
@@ -267,18 +249,8 @@ class MatchingComputeNodeDefinition(_ProgramDefinition):
         """Ids of the two tables."""
         return list(self._record.dependencies)
 
-    @property
-    def enable_logs_on_error(self) -> bool:
-        """Whether the analyst sees the console of a failed run."""
-        return self._record.logs_on_error
 
-    @property
-    def enable_logs_on_success(self) -> bool:
-        """Whether the result holds the console as ``container.log``."""
-        return self._record.logs_on_success
-
-
-class PreviewComputeNodeDefinition(_ProgramDefinition):
+class PreviewComputeNodeDefinition(RunDefinition):
     """A look at what another node holds, for so many bytes of results per analyst and no more."""
 
     _record: PreviewNode
