@@ -212,6 +212,7 @@ ATTACKS = {
     "one bit of each row": "SELECT count(*) FROM people JOIN range(999) v(n) ON n < CASE WHEN salary > 300 THEN pow(2, id - 1) ELSE 0 END",
     "partners that one row alone has": "SELECT count(DISTINCT b.id) FROM people a JOIN people b ON b.id < 5 OR (a.name = 'Ada' AND a.salary = 100)",
     "partners of equals": "SELECT count(DISTINCT b.id) FROM people a JOIN people b USING (city) WHERE a.city <> 'Ulm' OR a.salary = 100",
+    "rows without a partner beside one that has one": "SELECT count(*) FROM regions LEFT JOIN (SELECT * FROM people WHERE name = 'Ada') p ON town = p.city",
     "an equation for each value": "SELECT sum(salary), covar_pop(id, salary), corr(id, salary) FROM people",
     "groups enough to fill the memory": "SELECT u.n, v.n, count(*) FROM people, range(999) u(n), range(999) v(n) WHERE name = 'Ada' GROUP BY ALL",
     "a star with things left out": "SELECT * EXCLUDE (id, city, salary, bonus) FROM people GROUP BY ALL",

@@ -130,13 +130,10 @@ class Groups:
         found = []
         for filled in self._needed.values() or [[]]:
             where = nodes.both(filled)
-            if len(self._relation.rows) == 1 and set(self._relation.rows) == self._relation.once:
-                found.append(self._enough(nodes.function("count_star", [], where=where)))
-                continue
-            self.needs_ids = True
             for row in self._relation.rows:
-                # Where a row is there once, its ids needn't be told apart.
+                # Where a row is there once, its ids needn't be told apart. They are NULL where an outer join has none.
                 once = row in self._relation.once
+                self.needs_ids |= not once
                 ids = nodes.function("count", [nodes.column(row)], distinct=not once, where=where)
                 found.append(self._enough(ids))
         return found

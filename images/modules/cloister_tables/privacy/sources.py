@@ -12,7 +12,7 @@ from cloister_tables.privacy.relations import NOTHING, Field, Known, Names, Orig
 
 _MOST_TABLES = 100
 _MOST_ROWS = 1000
-_JOINS = {"INNER": "INNER", "LEFT": "LEFT", "RIGHT": "RIGHT", "OUTER": "OUTER", "FULL": "FULL"}
+_JOINS = frozenset({"INNER", "LEFT", "RIGHT", "OUTER", "FULL"})
 
 
 _JOIN_OF_COLUMNS = (
