@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import ssl
+import threading
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -123,14 +124,24 @@ def _end(_number: int, _frame: FrameType | None) -> None:
 
 def _stop_by_signals(agent: Agent) -> None:
     """The first one lets the task end, or hands it back; the second ends everything at once."""
-    signalled = False
+    signals = (signal.SIGTERM, signal.SIGINT)
+    told, tell = os.pipe()
+    os.set_blocking(tell, False)
 
     def handle(_number: int, _frame: FrameType | None) -> None:
-        nonlocal signalled
-        if signalled:
-            os._exit(1)  # as if it were killed: the kernel ends its container and drops its plaintext
-        signalled = True
+        for each in signals:
+            signal.signal(each, lambda *_: None)
         agent.stop()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    def count() -> None:
+        seen = 0
+        while seen < 2:
+            seen += len(os.read(told, 2))
+        os._exit(1)  # as if it were killed: the kernel ends its container and drops its plaintext
+
+    # Handlers run in the main thread, when it comes to them: a signal that the kernel gives to another thread doesn't
+    # wake it from reading. The descriptor is written in whichever thread it is.
+    signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
+    threading.Thread(target=count, name="signals", daemon=True).start()
+    for number in signals:
         signal.signal(number, handle)
