@@ -26,6 +26,7 @@ from cloister.rooms.events import Event
 from cloister.rooms.nodes import Node
 from cloister.rooms.vault import VaultDefinition, VaultEvent
 from cloister.sdk.datasets import DatasetRecord
+from cloister.sdk.report import RoomReport
 from cloister.trust import software
 from cloister.trust.evidence import Evidence
 from cloister.wire.hub import KeySet, RoomEntry, StoredBlob
@@ -52,6 +53,7 @@ ROOTS: dict[str, Any] = {
     "VaultDefinition": VaultDefinition,
     "VaultEvent": VaultEvent,
     "DatasetRecord": DatasetRecord,
+    "RoomReport": RoomReport,
     "KeySet": KeySet,
     "RoomEntry": RoomEntry,
     "StoredBlob": StoredBlob,

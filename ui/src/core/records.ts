@@ -1,5 +1,5 @@
 // Made by `npm run types` from records.schema.json; change the Python types instead.
-// SHA-256 of the schema: 3d1fdbff1f39d186ee00205793e3538949ba25ca3ba16a0615b0edac1c8ec6ed
+// SHA-256 of the schema: 67bcaec0cf8033ab1504acc80e386f4d9362dc857f00a0abfcbeac28a249b08d
 
 export type Frame = Progress | Answer | Refusal;
 export type Node =
@@ -75,6 +75,7 @@ export interface Records {
   Manifest: Manifest;
   MatchNode: MatchNode;
   Node: Node;
+  NodeReport: NodeReport;
   Nonce: Nonce;
   OpenVault: OpenVault;
   Part: Part;
@@ -111,6 +112,7 @@ export interface Records {
   RetrieveRoom: RetrieveRoom;
   RoomContent: RoomContent;
   RoomEntry: RoomEntry;
+  RoomReport: RoomReport;
   RoomStatus: RoomStatus;
   RunComputation: RunComputation;
   RunFailed: RunFailed;
@@ -984,6 +986,21 @@ export interface ListItems {
   after: string;
 }
 /**
+ * What became of one computation, or of the validation of one table.
+ */
+export interface NodeReport {
+  node: string;
+  name: string;
+  kind: string;
+  outcome: "failed" | "passed" | "skipped";
+  seconds?: number;
+  error: string;
+  needs: string;
+  console: string;
+  files: string[];
+  validation?: {};
+}
+/**
  * Opens a vault, which comes to be where it isn't there yet. Answered with `VaultStatus`.
  */
 export interface OpenVault {
@@ -1195,6 +1212,23 @@ export interface RoomEntry {
   id: string;
   created_at: string;
   owner: string;
+}
+/**
+ * What became of a whole room, tested with the data that its author gave. `str` of it is for people.
+ */
+export interface RoomReport {
+  version: 1;
+  title: string;
+  digest: string;
+  images: ImageReference[];
+  locks: {
+    /**
+     * @maxItems 1000
+     */
+    [k: string]: LockedPackage[];
+  };
+  nodes: NodeReport[];
+  empty: string[];
 }
 /**
  * What the program says about itself.
