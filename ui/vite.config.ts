@@ -1,6 +1,8 @@
+import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
+  plugins: [react()],
   build: { target: "es2023", sourcemap: true },
   worker: { format: "es" },
   // What is built for Node, for tests, holds all that it needs.

@@ -218,17 +218,18 @@ async def test_removing_shreds_the_value(tmp_path: Path) -> None:
 # --- keys and devices -------------------------------------------------------------------------------------------------
 
 
-async def test_a_device_that_a_token_brings_in_sees_no_keys_of_others(owner: Owner) -> None:
+@pytest.mark.parametrize("kind", ["key", "draft"])
+async def test_a_device_that_a_token_brings_in_sees_no_keys_of_others(owner: Owner, kind: str) -> None:
     """An issuer that lies can bring itself in, in plain sight; what was kept stays closed to it."""
     first = await owner.device()
-    key, name = await owner.put(first, b"k" * 32, f"key/{new_id()}"), await owner.put(first, b"patients.csv")
+    key, name = await owner.put(first, b"k" * 32, f"{kind}/{new_id()}"), await owner.put(first, b"patients.csv")
     second = await owner.device()
     with pytest.raises(Refused, match=r"not admitted to the keys in your vault yet.* in 72 hours"):
         await owner.read(second, key.item)
-    assert checked(await owner.ask(second, ListItems(kind="key")), Items).items == ()
+    assert checked(await owner.ask(second, ListItems(kind=kind)), Items).items == ()
     assert await owner.read(second, name.item) == name
     # Its own it may see; those of others it can't change or take out either.
-    own = await owner.put(second, b"2" * 32, f"key/{new_id()}")
+    own = await owner.put(second, b"2" * 32, f"{kind}/{new_id()}")
     assert await owner.read(second, own.item) == own
     with pytest.raises(Refused, match="not admitted"):
         await owner.put(second, b"3" * 32, key.item, replaces=key.revision)
@@ -244,7 +245,7 @@ async def test_a_device_that_a_token_brings_in_sees_no_keys_of_others(owner: Own
     await owner.ask(first, AdmitDevice(key=second.key.hex()))
     await owner.ask(first, AdmitDevice(key=second.key.hex()))
     assert await owner.read(second, own.item) == own
-    assert len(checked(await owner.ask(second, ListItems(kind="key")), Items).items) == 2
+    assert len(checked(await owner.ask(second, ListItems(kind=kind)), Items).items) == 2
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -35,7 +35,7 @@ from cloister.rooms.vault import (
 USER = "user@vault.example"
 DEFINITION = VaultDefinition(nonce="00" * 32, user=USER, issuers=(Issuer(name="hub", keys=("11" * 32,)),))
 KEYS = [f"{number:02x}" * 32 for number in range(5)]
-ITEMS = [f"{kind}/{number:02x}" + "00" * 31 for kind in ("key", "dataset") for number in range(4)]
+ITEMS = [f"{kind}/{number:02x}" + "00" * 31 for kind in ("key", "draft", "dataset") for number in range(4)]
 
 keys, items, times = st.sampled_from(KEYS), st.sampled_from(ITEMS), st.integers(0, 2**40)
 bodies: st.SearchStrategy[VaultBody] = st.one_of(
@@ -102,7 +102,7 @@ def test_what_the_rules_allow_keeps_a_vault_in_order(course: list[tuple[tuple[st
                     vault.check_readable(state, item, key, now)
                 except Refused:
                     readable = False
-                assert readable == (not item.startswith("key/") or there.device == key or key in admitted)
+                assert readable == (not item.startswith(("draft/", "key/")) or there.device == key or key in admitted)
 
 
 @given(st.integers(0, MAX_ITEM))

@@ -315,7 +315,7 @@ class Vaults:
     async def _list(self, vault: Vault, key: str, body: ListItems) -> Items:
         """Whole items, one at least, and then as many as fit. Those that the device may not see are left out."""
         now = self._clock()
-        protected = body.kind == rules.PROTECTED and not rules.is_admitted(vault.state, key, now)
+        protected = body.kind in rules.PROTECTED and not rules.is_admitted(vault.state, key, now)
         names = sorted(
             name
             for name, item in vault.state.items.items()

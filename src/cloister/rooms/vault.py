@@ -2,7 +2,7 @@
 
 Pure. Devices come in by an identity token, visibly. The first one is *admitted*; a later one is once a device that is
 admitted says so, or `RECOVERY` after it came in: until then its owner's other devices show it, and can dismiss it.
-Items of the kind `PROTECTED` are shown to admitted devices alone, and to those that put them: so an issuer of
+Items of the kinds in `PROTECTED` are shown to admitted devices alone, and to those that put them: so an issuer of
 identities that lies gets a key that was kept only in plain sight, and only where nobody looks for days.
 
 Events name items by kind and id, nothing of their content. Overwriting an item is an event only where it outgrows the
@@ -39,8 +39,8 @@ MAX_DEVICES = 10_000
 """That have ever been in one vault."""
 RECOVERY = 72 * 3600 * 1000
 """Milliseconds after which a device that nobody has admitted or dismissed is admitted."""
-PROTECTED = "key"
-"""The kind of items that are keys."""
+PROTECTED = frozenset({"draft", "key"})
+"""The kinds of items that only admitted devices, and those that put them, may see: drafts of rooms hold scripts."""
 _LEAST = 4 * KIB
 
 ItemName = Annotated[str, msgspec.Meta(pattern=r"\A[a-z]{1,32}/[0-9a-f]{64}\Z")]
@@ -333,7 +333,7 @@ def check_readable(state: VaultState, item: str, key: str, now: int) -> None:
 
 def is_protected(item: str) -> bool:
     """Whether it takes an admitted device to see it, where another one has put it."""
-    return item.partition("/")[0] == PROTECTED
+    return item.partition("/")[0] in PROTECTED
 
 
 def _require_admitted(state: VaultState, key: str, now: int) -> None:

@@ -170,6 +170,19 @@ export class Hub {
     yield* this.#stream("POST", "/v1/enclave/messages", { octets: message, signal });
   }
 
+  // --- the account, as its own module reads it ---
+
+  /** The JSON that the hub answers with, whatever it is. */
+  async get(path: string): Promise<unknown> {
+    return await this.#json("GET", path);
+  }
+
+  /** As `get`, with a body; null where the answer has none. */
+  async send(method: "POST" | "PUT" | "DELETE", path: string, json?: object): Promise<unknown> {
+    const data = await this.#read(method, path, json === undefined ? {} : { json });
+    return this.#expect(true, () => (data.length === 0 ? null : (JSON.parse(text(data)) as unknown)));
+  }
+
   // --- plumbing ---
 
   async #record<K extends Kind>(method: string, path: string, kind: K, options?: Options): Promise<Records[K]> {

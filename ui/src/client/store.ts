@@ -3,8 +3,8 @@
 import { type IDBPDatabase, openDB } from "idb";
 
 /** What is kept together. */
-export type Table = "devices" | "checkpoints" | "vaults" | "uploads";
-const TABLES: readonly Table[] = ["devices", "checkpoints", "vaults", "uploads"];
+export type Table = "devices" | "checkpoints" | "vaults" | "uploads" | "settings" | "jobs";
+const TABLES: readonly Table[] = ["devices", "checkpoints", "vaults", "uploads", "settings", "jobs"];
 
 /**
  * Values by table and key. Values are what can be cloned structurally, device keys among them.
@@ -62,8 +62,11 @@ export class IndexedDbStore implements Store {
   }
 
   static async open(name = "cloister"): Promise<IndexedDbStore> {
-    const database = await openDB(name, 1, {
-      upgrade: (fresh) => TABLES.forEach((table) => fresh.createObjectStore(table)),
+    const database = await openDB(name, 2, {
+      upgrade: (fresh) =>
+        TABLES.filter((table) => !fresh.objectStoreNames.contains(table)).forEach((table) =>
+          fresh.createObjectStore(table),
+        ),
     });
     return new IndexedDbStore(database);
   }

@@ -1,0 +1,3 @@
+export function DraftActions() {
+  return null;
+}

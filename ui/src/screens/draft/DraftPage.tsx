@@ -1,0 +1,61 @@
+/** A draft: what goes in, what is computed, who may do what; tested, and published. */
+
+import { Badge, Tabs } from "@mantine/core";
+import { lazy, Suspense } from "react";
+import { useNavigate, useParams } from "react-router";
+
+import { useOpenDraft } from "../../app/queries";
+import { Loaded, Page } from "../../components/Page";
+import { DraftProvider, useDraft } from "../../drafts/useDraft";
+import { DraftActions } from "./DraftActions";
+import { SavingState } from "./SavingState";
+
+const TABS = [
+  { name: "data", label: "Data", Tab: lazy(() => import("./data/DataTab")) },
+  { name: "computations", label: "Computations", Tab: lazy(() => import("./computations/ComputationsTab")) },
+  { name: "picture", label: "Picture", Tab: lazy(() => import("./PictureTab")) },
+  { name: "permissions", label: "Permissions", Tab: lazy(() => import("./permissions/PermissionsTab")) },
+  { name: "test", label: "Test", Tab: lazy(() => import("./test/TestTab")) },
+  { name: "publish", label: "Encrypt and publish", Tab: lazy(() => import("./publish/PublishTab")) },
+] as const;
+
+export function Component() {
+  const { id = "" } = useParams();
+  const query = useOpenDraft(id);
+  return (
+    <Loaded query={query}>
+      {(open) => (
+        <DraftProvider open={open}>
+          <DraftView />
+        </DraftProvider>
+      )}
+    </Loaded>
+  );
+}
+
+function DraftView() {
+  const { id, configuration } = useDraft();
+  const { tab = "data" } = useParams();
+  const navigate = useNavigate();
+  return (
+    <Page title={configuration.title} subtitle={<Badge variant="light">Draft</Badge>} actions={<DraftActions />}>
+      <SavingState />
+      <Tabs value={tab} onChange={(name) => void navigate(`/drafts/${id}/${name}`)} keepMounted={false}>
+        <Tabs.List>
+          {TABS.map(({ name, label }) => (
+            <Tabs.Tab key={name} value={name}>
+              {label}
+            </Tabs.Tab>
+          ))}
+        </Tabs.List>
+        {TABS.map(({ name, Tab }) => (
+          <Tabs.Panel key={name} value={name} pt="lg">
+            <Suspense fallback={null}>
+              <Tab />
+            </Suspense>
+          </Tabs.Panel>
+        ))}
+      </Tabs>
+    </Page>
+  );
+}

@@ -1,0 +1,42 @@
+/** Whether the draft is kept, and what to do where it isn't. */
+
+import { Alert, Button, Group, Text } from "@mantine/core";
+import { useQueryClient } from "@tanstack/react-query";
+
+import { keys } from "../../app/queries";
+import { wordsFor } from "../../components/Problem";
+import { useDraft } from "../../drafts/useDraft";
+
+export function SavingState() {
+  const { id, saving, error, flush } = useDraft();
+  const queries = useQueryClient();
+  if (saving === "conflict") {
+    return (
+      <Alert color="yellow" role="alert" title="This draft was changed from somewhere else">
+        <Text size="sm">What you change here is not kept any more. Open it anew to go on from what is kept.</Text>
+        <Group mt="sm">
+          <Button size="xs" onClick={() => void queries.resetQueries({ queryKey: keys.draft(id) })}>
+            Open anew
+          </Button>
+        </Group>
+      </Alert>
+    );
+  }
+  if (saving === "failed") {
+    return (
+      <Alert color="red" role="alert" title="Your last changes are not kept yet">
+        <Text size="sm">{wordsFor(error)}</Text>
+        <Group mt="sm">
+          <Button size="xs" onClick={() => void flush()}>
+            Try again
+          </Button>
+        </Group>
+      </Alert>
+    );
+  }
+  return (
+    <Text size="sm" c="dimmed" role="status">
+      {saving === "saved" ? "Kept in your vault, where nobody else can read it" : "Keeping …"}
+    </Text>
+  );
+}

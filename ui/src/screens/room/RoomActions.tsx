@@ -1,0 +1,5 @@
+import type { TabProps } from "./RoomPage";
+
+export function RoomActions(_: TabProps) {
+  return null;
+}

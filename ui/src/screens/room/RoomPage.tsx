@@ -1,0 +1,62 @@
+/** A published room, for one of its participants. */
+
+import { Badge, Group, Tabs } from "@mantine/core";
+import { lazy, Suspense } from "react";
+import { useNavigate, useParams } from "react-router";
+
+import { useRoom, useStatus } from "../../app/queries";
+import type { Room } from "../../client/room";
+import { Hex } from "../../components/Hex";
+import { Loaded, Page } from "../../components/Page";
+import { RoomActions } from "./RoomActions";
+
+/** What each tab is given. */
+export interface TabProps {
+  room: Room;
+}
+
+const TABS = [
+  { name: "overview", label: "Overview", Tab: lazy(() => import("./overview/OverviewTab")) },
+  { name: "definition", label: "Definition", Tab: lazy(() => import("./definition/DefinitionTab")) },
+  { name: "picture", label: "Picture", Tab: lazy(() => import("./PictureTab")) },
+  { name: "audit", label: "Audit log", Tab: lazy(() => import("./audit/AuditTab")) },
+  { name: "trust", label: "Trust", Tab: lazy(() => import("./trust/TrustTab")) },
+] as const;
+
+export function Component() {
+  const { id = "" } = useParams();
+  const query = useRoom(id);
+  return <Loaded query={query}>{(room) => <RoomView key={room.id} room={room} />}</Loaded>;
+}
+
+function RoomView({ room }: TabProps) {
+  const { tab = "overview" } = useParams();
+  const navigate = useNavigate();
+  const status = useStatus(room);
+  const head = (
+    <Group gap="xs">
+      <Hex value={room.id} what="room id" />
+      {status.data?.stopped === true && <Badge color="red">Stopped</Badge>}
+    </Group>
+  );
+  return (
+    <Page title={room.definition.title} subtitle={head} actions={<RoomActions room={room} />}>
+      <Tabs value={tab} onChange={(name) => void navigate(`/rooms/${room.id}/${name}`)} keepMounted={false}>
+        <Tabs.List>
+          {TABS.map(({ name, label }) => (
+            <Tabs.Tab key={name} value={name}>
+              {label}
+            </Tabs.Tab>
+          ))}
+        </Tabs.List>
+        {TABS.map(({ name, Tab }) => (
+          <Tabs.Panel key={name} value={name} pt="lg">
+            <Suspense fallback={null}>
+              <Tab room={room} />
+            </Suspense>
+          </Tabs.Panel>
+        ))}
+      </Tabs>
+    </Page>
+  );
+}

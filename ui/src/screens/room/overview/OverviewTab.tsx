@@ -1,0 +1,5 @@
+import type { TabProps } from "../RoomPage";
+
+export default function OverviewTab(_: TabProps) {
+  return null;
+}
