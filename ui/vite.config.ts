@@ -1,8 +1,12 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 
+/** For `npm run dev`: the hub that the pages speak to. */
+const hub = process.env["CLOISTER_HUB"] ?? "http://127.0.0.1:8642";
+
 export default defineConfig({
   plugins: [react()],
+  server: { proxy: Object.fromEntries(["/v1", "/auth", "/.well-known"].map((path) => [path, hub])) },
   build: { target: "es2023", sourcemap: true },
   worker: { format: "es" },
   // What is built for Node, for tests, holds all that it needs.
