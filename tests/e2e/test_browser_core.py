@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import shutil
-import subprocess
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,33 +12,21 @@ from typing import Any
 import pytest
 
 from tests.installation import Installation, compute_node
+from tests.pages import VITE, node
 
-UI = Path(__file__).resolve().parents[2] / "ui"
-VITE = UI / "node_modules" / "vite" / "bin" / "vite.js"
 PERSON, COLLEAGUE = "person@browser.example", "colleague@browser.example"
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not VITE.exists() or shutil.which("node") is None, reason="ui/ was not set up: npm ci there"),
-]
+pytestmark = pytest.mark.slow
 
 
 def journey(installation: Installation, folder: Path) -> dict[str, Any]:
     """What somebody has seen who did all that a browser's user does."""
     # Minified, as browsers get it: classes have other names there.
     options = ["--ssr", "tests/journey/journey.ts", "--minify", "--logLevel", "error"]
-    build = ["node", str(VITE), "build", *options, "--outDir", str(folder)]
-    subprocess.run(build, cwd=UI, check=True, timeout=120)
+    node(VITE, "build", *options, "--outDir", folder)
     token = installation.token(PERSON)
     arguments = {"url": installation.url, "token": token, "email": PERSON, "colleague": COLLEAGUE}
-    done = subprocess.run(
-        ["node", "--no-warnings", folder / "journey.js", json.dumps(arguments)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return dict(json.loads(done.stdout))
+    return dict(json.loads(node(folder / "journey.js", json.dumps(arguments)).stdout))
 
 
 def test_a_room_made_in_a_browser_is_the_same_from_python(installation: Installation, tmp_path: Path) -> None:

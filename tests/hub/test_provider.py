@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
-import shutil
 import subprocess
 import threading
 import time
@@ -25,6 +24,7 @@ from cloister.errors import CloisterError
 from cloister.hub.accounts import add_user, disable_user
 from cloister.hub.provider import CALLBACK, Provider
 from cloister.hub.settings import HubSettings
+from tests.pages import NODE
 
 from .peers import PATIENCE, RunningHub, free_port
 
@@ -58,12 +58,8 @@ def problem(answer: httpx.Response) -> str:
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
-    if shutil.which("npm") is None:
-        pytest.skip("npm is not installed")
-    if not (HERE / "node_modules").exists():
-        subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=HERE, check=True, capture_output=True)
     folder, port = tmp_path_factory.mktemp("provider"), free_port()
-    command = ["node", "provider.js", f"http://127.0.0.1:{port}{CALLBACK}", "a secret of thirty-two characters"]
+    command = [str(NODE), "provider.js", f"http://127.0.0.1:{port}{CALLBACK}", "a secret of thirty-two characters"]
     process = subprocess.Popen(command, cwd=HERE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout is not None
     try:

@@ -1,0 +1,46 @@
+"""The web pages, built from the sources of now, and the Node that builds them: the one that was installed for it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+UI = ROOT / "ui"
+DIST = UI / "dist"
+_BIN = Path(sys.executable).parent
+NODE = _BIN / "node"
+VITE = UI / "node_modules" / "vite" / "bin" / "vite.js"
+AXE = UI / "node_modules" / "axe-core" / "axe.min.js"
+BUILD_SECONDS = 240
+
+
+def node(*arguments: str | Path, cwd: Path = UI, seconds: float = BUILD_SECONDS) -> subprocess.CompletedProcess[str]:
+    """Runs a script to its end. `AssertionError` with what it said, where it fails."""
+    assert NODE.exists(), "Node was not set up; run `make setup`."
+    environment = os.environ | {"PATH": f"{_BIN}{os.pathsep}{os.environ['PATH']}"}
+    command = [NODE, "--no-warnings", *arguments]
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=seconds)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def built(copy: Path | None = None) -> Path:
+    """The folder of the pages; built before, where something has changed since.
+
+    Args:
+        copy: where to put a copy, which nobody else builds anew; its folder is returned then.
+    """
+    with (ROOT / ".tools" / "pages.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # What is installed stays as it is: that is for `make setup`.
+        command = ["make", "--no-print-directory", "--old-file", "setup", "pages"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=BUILD_SECONDS)
+        assert done.returncode == 0, done.stdout + done.stderr
+        if copy is None:
+            return DIST
+        return Path(shutil.copytree(DIST, copy))
