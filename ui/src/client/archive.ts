@@ -5,11 +5,10 @@
 
 import {
   BlobReader,
-  configure,
   type FileEntry,
   ZipReader,
   type ZipReaderConstructorOptions,
-} from "@zip.js/zip.js/lib/zip-core-reader.js";
+} from "@zip.js/zip.js/lib/zip-core-custom.js";
 
 import type { Bytes } from "../core/encoding";
 import { BadRequestError, EnclaveError, NotFoundError } from "../core/errors";
@@ -25,9 +24,9 @@ const HEADER = 30;
 const METHODS = new Set([0, 8]);
 const HIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
-// The browser's own code decompresses, in the thread that asks: there is nothing to be loaded, or made from text.
-configure({ useWebWorkers: false, useCompressionStream: true });
 const STRICT: ZipReaderConstructorOptions = {
+  // The browser's own code decompresses, in the thread that asks: there is nothing to be loaded, or made from text.
+  useWebWorkers: false,
   strictness: "strict",
   filenameValidation: "strict",
   checkCrc32: true,

@@ -1,33 +1,32 @@
 /** Everything that a user does, in one place: the browser's `cloister.create_client`. */
 
-import { base64urlnopad } from "@scure/base";
-
-import { checkDefinition, readDefinition, roomId } from "../core/definition";
-import { canonical, fromBase64, randomHex, toBase64, toHex } from "../core/encoding";
-import { BadRequestError, EnclaveError, NotFoundError, ServerError } from "../core/errors";
+import { readDefinition, roomId } from "../core/definition";
+import { canonical, fromBase64, toBase64 } from "../core/encoding";
+import { BadRequestError, NotFoundError } from "../core/errors";
 import type {
   Configuration,
   Definition,
   Description,
   ImageReference,
-  Issuer,
   LockedPackage,
-  Node,
   Reference,
-  Request,
   RoomEntry,
+  RoomReport,
 } from "../core/records";
+import { checkTested, checkWritten } from "../core/report";
 import { Channel, type Trusted } from "./channel";
 import { CheckpointMemory } from "./checkpoints";
+import { Completion } from "./completion";
 import { Datasets } from "./datasets";
 import { openDeviceKey } from "./device";
 import type { Hub } from "./hub";
 import { Identity } from "./identity";
-import { expected, RoomLink } from "./link";
+import { RoomLink } from "./link";
 import type { Mover } from "./mover";
 import { Patience } from "./patience";
 import { checkRoom, Room } from "./room";
 import type { Store } from "./store";
+import { type TestOptions, test } from "./testing";
 import { Vault } from "./vault";
 
 /** What a client is made of. */
@@ -54,6 +53,7 @@ export class Client {
   readonly #channel: Channel;
   readonly #identity: Identity;
   readonly #checkpoints: CheckpointMemory;
+  readonly #completion: Completion;
 
   private constructor(options: ClientOptions, channel: Channel, identity: Identity, patience: Patience) {
     const { hub, store, mover } = options;
@@ -64,7 +64,8 @@ export class Client {
     this.#identity = identity;
     this.#checkpoints = new CheckpointMemory(store);
     const link = (room: string): RoomLink => this.#link(room);
-    const issuer = (): Promise<Issuer> => this.#issuer();
+    this.#completion = new Completion(channel, hub, patience);
+    const issuer = (): ReturnType<Completion["issuer"]> => this.#completion.issuer();
     const named = options.vault;
     this.vault = new Vault(identity.email, identity.deviceKey, { hub, store, patience, link, issuer, named });
     this.datasets = new Datasets({ hub, store, vault: this.vault, mover, patience });
@@ -102,8 +103,7 @@ export class Client {
 
   /** What the enclave offers to new rooms: reference values, and images. */
   async describe(): Promise<Description> {
-    const { answer } = await this.#channel.ask(asking({ type: "describe" }), null);
-    return expected(answer.body, "description");
+    return await this.#completion.describe();
   }
 
   /**
@@ -112,49 +112,70 @@ export class Client {
    * @throws EnclaveError There are none; the message is the installer's own.
    */
   async resolve(image: ImageReference, requirements: string): Promise<LockedPackage[]> {
-    const { answer } = await this.#channel.ask(asking({ type: "resolve_environment", image, requirements }), null);
-    return expected(answer.body, "resolved_environment").lock;
+    return await this.#completion.resolve(image, requirements);
+  }
+
+  /**
+   * Runs all of a room before it is published, in the very same containers, as a room that the user alone is in.
+   *
+   * What was attached is deleted afterwards, and the room stopped, whatever happens.
+   *
+   * @returns What became of each table and computation; `passed` says whether all is well. `complete` and `publish`
+   *   take it as `tested`.
+   * @throws BadRequestError There is test data for something that is no data node.
+   * @throws DefinitionInvalid, EnclaveError, ServerError: as `complete`.
+   * @throws DOMException AbortError: the signal has come.
+   */
+  async test(configuration: Configuration, options: TestOptions = {}): Promise<RoomReport> {
+    this.#checkOwner(configuration.owner);
+    const context = {
+      hub: this.#hub,
+      mover: this.#mover,
+      patience: this.#patience,
+      datasets: this.datasets,
+      link: (room: string): RoomLink => this.#link(room),
+      complete: (trial: Configuration): Promise<Definition> => this.#completion.complete(trial),
+      author: this.email,
+      device: this.deviceKey,
+    };
+    return await test(configuration, context, options);
   }
 
   /**
    * The definition that a configuration becomes: to be looked at, and published with `publish`. Each has its own id.
    *
-   * @throws BadRequestError The room's owner is somebody else.
+   * @param tested Of `test`: then only what has passed there is completed, with the very packages that it was tested
+   *   with.
+   * @throws BadRequestError The room's owner is somebody else; or it has not passed its test, or was changed since, or
+   *   would run in other images.
    * @throws DefinitionInvalid A rule is broken.
    * @throws EnclaveError There are no packages that an environment asks for.
    */
-  async complete(configuration: Configuration): Promise<Definition> {
-    const { title, description, owner, participants, pins_required, privacy_budget } = configuration;
-    this.#checkOwner(owner);
-    const described = await this.describe();
-    const images = imagesOf(configuration.nodes, described);
-    const definition: Definition = {
-      version: 1,
-      nonce: randomHex(),
-      title,
-      description,
-      owner,
-      participants,
-      nodes: await this.#resolved(configuration.nodes, images),
-      issuers: [await this.#issuer()],
-      pins_required,
-      enclaves: described.enclaves,
-      workers: described.workers,
-      images,
-      ...(privacy_budget === undefined ? {} : { privacy_budget }),
-    };
-    checkDefinition(definition);
+  async complete(configuration: Configuration, tested?: RoomReport): Promise<Definition> {
+    this.#checkOwner(configuration.owner);
+    if (tested !== undefined) {
+      checkWritten(tested, configuration);
+    }
+    const definition = await this.#completion.complete(configuration, tested?.locks);
+    if (tested !== undefined) {
+      checkTested(tested, definition);
+    }
     return definition;
   }
 
   /**
    * Publishes a room and lets its participants find it. Nothing in it can be changed afterwards.
    *
+   * @param tested Of `test`: then only what has passed there is published.
+   * @throws BadRequestError The room's owner is somebody else; or as `complete` says of what was tested.
    * @throws DefinitionInvalid A rule is broken.
    * @throws EvidenceRejected The enclave is not the one that the definition names. Nothing was sent to it.
    */
-  async publish(definition: Definition): Promise<Room> {
+  async publish(definition: Definition, tested?: RoomReport): Promise<Room> {
     this.#checkOwner(definition.owner);
+    if (tested !== undefined) {
+      checkTested(tested, definition);
+    }
     const content = canonical(definition);
     const id = roomId(definition);
     // Read as every other participant will.
@@ -206,29 +227,6 @@ export class Client {
     }
   }
 
-  async #resolved(nodes: readonly Node[], images: readonly ImageReference[]): Promise<Node[]> {
-    const resolved: Node[] = [];
-    for (const node of nodes) {
-      const image = node.kind === "python_environment" ? images.find((each) => each.name === node.image) : undefined;
-      if (node.kind === "python_environment" && image !== undefined && node.lock.length === 0) {
-        resolved.push({ ...node, lock: await this.resolve(image, node.requirements).catch(unresolved(node.name)) });
-      } else {
-        resolved.push(node);
-      }
-    }
-    return resolved;
-  }
-
-  /** The hub as an issuer of identities: whom the room will believe who is who. */
-  async #issuer(): Promise<Issuer> {
-    const { keys, issuer } = await this.#patience.run(() => this.#hub.issuerKeys());
-    const usable = keys.filter((key) => key.kty === "OKP" && key.crv === "Ed25519");
-    if (usable.length === 0) {
-      throw new ServerError("The hub shows no keys that it signs identities with. Tell its operator.");
-    }
-    return { name: issuer, keys: usable.map((key) => ed25519(key.x)) };
-  }
-
   #link(room: string): RoomLink {
     return new RoomLink(this.#channel, this.#identity, this.#checkpoints, room);
   }
@@ -236,41 +234,4 @@ export class Client {
   #room(definition: Definition, link: RoomLink): Room {
     return new Room(definition, { link, hub: this.#hub, mover: this.#mover, datasets: this.datasets });
   }
-}
-
-function asking(body: Request["body"]): Request {
-  return { version: 1, body, room: null, user: null, token: null, seen: 0 };
-}
-
-function imagesOf(nodes: readonly Node[], described: Description): ImageReference[] {
-  const names = new Set(nodes.flatMap((node) => (node.kind === "raw_data" ? [] : [node.image])));
-  return [...names].map((name) => {
-    // Of several with the same name the first is the one for new rooms.
-    const offered = described.images.find((image) => image.name === name);
-    if (offered === undefined) {
-      throw new ServerError(`No worker offers the image ${name} now. Ask the operator to start one that does.`);
-    }
-    return offered;
-  });
-}
-
-function unresolved(name: string): (error: unknown) => never {
-  return (error) => {
-    throw error instanceof EnclaveError
-      ? new EnclaveError(`The environment ${name} can't be made. ${error.message}`)
-      : error;
-  };
-}
-
-/** The `x` member of a JWK as hex. */
-function ed25519(x: string): string {
-  try {
-    const raw = base64urlnopad.decode(x);
-    if (raw.length === 32) {
-      return toHex(raw);
-    }
-  } catch {
-    // Said below.
-  }
-  throw new ServerError("The hub shows a key for identities that is none. Tell its operator.");
 }
