@@ -16,6 +16,16 @@ from tests.postgres import PostgresServer
 from tests.s3 import S3Server
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("web pages")
+    group.addoption("--pictures", action="store_true", help="Take the pictures in docs/images anew.")
+    group.addoption(
+        "--traces",
+        action="store_true",
+        help="Keep a trace of each browser in the test's folder for temporary files (`playwright show-trace`).",
+    )
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """What an installation has logged lately is shown with the failure of a test that uses it."""
