@@ -8,6 +8,9 @@ apart (by a pseudonym). It need not be trusted for that: a hub that wants to kee
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from cloister.buckets import Buckets
@@ -54,6 +57,10 @@ class Allowances:
     """Requirements of Python packages that one account may have resolved, as a rate over time."""
     environments_burst: int = 100
     """How many of these may come at once."""
+    watching_per_user: int = 200
+    """Requests of one account that may wait for rooms to change, all at once."""
+    watching_seconds: float = 20.0
+    """How long such an answer waits, at most: less than what is between ends a silent connection."""
     evidence_per_second: float = 100.0
     """Proofs of what it is that the enclave makes for whoever asks, all together, as a rate over time."""
     evidence_burst: int = 1_000
@@ -70,6 +77,7 @@ class Meter:
         self._published: Buckets[str] = Buckets(allowed.rooms_per_hour / 3600, allowed.rooms_burst)
         self._vaults: Buckets[str] = Buckets(allowed.vaults_per_hour / 3600, allowed.vaults_burst)
         self._resolved: Buckets[str] = Buckets(allowed.environments_per_hour / 3600, allowed.environments_burst)
+        self._watching: Counter[str] = Counter()
         self._evidence: Buckets[None] = Buckets(allowed.evidence_per_second, allowed.evidence_burst)
 
     def event(self, room: str, user: str, size: int, now: float) -> None:
@@ -125,6 +133,23 @@ class Meter:
         """
         if seconds := self._resolved.take(account, now):
             raise busy("You have had too many requirements resolved.", seconds)
+
+    @contextmanager
+    def watching(self, account: str) -> Iterator[None]:
+        """For as long as that account waits for a room to change.
+
+        Raises:
+            Refused: ``busy``.
+        """
+        if self._watching[account] >= self.allowed.watching_per_user:
+            raise busy("You wait for too many rooms to change at once. Close some of their pages.", RUN_SECONDS)
+        self._watching[account] += 1
+        try:
+            yield
+        finally:
+            self._watching[account] -= 1
+            if not self._watching[account]:
+                del self._watching[account]
 
     def evidence(self, now: float) -> None:
         """One more proof of what the enclave is.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
@@ -51,6 +52,7 @@ class Room:
         self._key = key
         self._signing = signing
         self._log = SealedLog(room, store, key)
+        self._grown = asyncio.Event()
         self._unsure = False
 
     def load(self) -> None:
@@ -76,6 +78,13 @@ class Room:
         if not self._definition_bytes and self.state.definition is not None:
             self._definition_bytes = len(msgspec.json.encode(self.state.definition))
         return 30_000 + 4 * self._definition_bytes + 1000 * len(self.state.runs) + 300 * len(self.state.answered)
+
+    async def grown(self, size: int, seconds: float) -> None:
+        """Waits until the log has more than ``size`` events, so many seconds at most."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while len(self._log) <= size:
+                    await self._grown.wait()
 
     def prepare(self, actor: str, body: Body, now: int) -> Event:
         """The event that `append` would write at this time (milliseconds since 1970)."""
@@ -135,6 +144,7 @@ class Room:
         await asyncio.to_thread(again.load)
         written = len(again._log) != len(self._log)
         self._log, self.state, self._unsure = again._log, again.state, False
+        self._tell()
         if written:
             raise StoreFailed(
                 "The enclave had lost its store and found it again: what was asked for last has happened, although it "
@@ -145,6 +155,12 @@ class Room:
         EVENTS.labels(str(event.body.__struct_config__.tag)).inc()
         self._log.take(entry)
         self.state.apply(event)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Wakes those who wait for the log to grow."""
+        self._grown.set()
+        self._grown = asyncio.Event()
 
     def secret(self, name: str, kind: type[T]) -> T | None:
         """A secret that was put beside the log.

@@ -340,21 +340,26 @@ class Service:
                 bound = isinstance(body, UnbindKey) and body.key in room.state.keys.get(user, ())
                 size = 0 if bound else room.state.size
                 self._meter.event(room.id, user, size, self._monotonic())
-            if isinstance(body, AwaitJob):
+            again: RoomBody
+            if isinstance(body, ReadStatus) and body.after is not UNSET:
+                with self._meter.watching(account or user):
+                    await room.grown(body.after, self._meter.allowed.watching_seconds)
+                again = ReadStatus()
+            elif isinstance(body, AwaitJob):
                 async with aclosing(self._executor.watch(room, body.node, user, body.job)) as changes:
                     async for progress in changes:
                         yield progress
                 if body.fetch is not True:
                     yield await self._answer(room, request, Done())
                     return
+                again = FetchResult(node=body.node, job=body.job)
             else:
                 async with room.lock:
                     answer = await self._answer(room, request, await self._requests.decide(room, asker, body, account))
                 yield answer
                 return
-        # Whoever was let in before the wait may have lost the right to the result since: all is asked anew.
-        fetch = FetchResult(node=body.node, job=body.job)
-        async with aclosing(self._in_room(request, device, fetch, account)) as frames:
+        # Whoever was let in before the wait may have lost the right to the answer since: all is asked anew.
+        async with aclosing(self._in_room(request, device, again, account)) as frames:
             async for frame in frames:
                 yield frame
 

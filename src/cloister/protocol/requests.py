@@ -44,6 +44,10 @@ class RetrieveRoom(Record, frozen=True, kw_only=True, tag_field="type", tag="ret
 class ReadStatus(Record, frozen=True, kw_only=True, tag_field="type", tag="read_status"):
     """Answered with `RoomStatus`."""
 
+    after: Size | UnsetType = UNSET
+    """The size of a log that the asker has seen: the answer waits until there is more, though no longer than some
+    seconds. Without it, it comes at once."""
+
 
 class AttachDataset(Record, frozen=True, kw_only=True, tag_field="type", tag="attach_dataset"):
     """Answered with `Done`."""

@@ -1,5 +1,5 @@
 // Made by `npm run types` from records.schema.json; change the Python types instead.
-// SHA-256 of the schema: 67bcaec0cf8033ab1504acc80e386f4d9362dc857f00a0abfcbeac28a249b08d
+// SHA-256 of the schema: 056fbb58e492349e1005cf3f5d494c53215c9e32c9d2dc708453a47915d2e4a7
 
 export type Frame = Progress | Answer | Refusal;
 export type Node =
@@ -1073,6 +1073,7 @@ export interface ReadLog {
  */
 export interface ReadStatus {
   type: "read_status";
+  after?: number;
 }
 /**
  * What the enclave vouches for. Names ciphertext digests only: a receipt can be shared without helping anyone
