@@ -20,7 +20,8 @@ import httpx
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from cloister.hub.server import HubServer, bind, make_server
+from cloister.hub.listening import bind
+from cloister.hub.server import HubServer, make_server
 from cloister.hub.settings import HubSettings
 
 PATIENCE = 20.0

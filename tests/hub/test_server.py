@@ -23,7 +23,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 from cloister.errors import CloisterError
 from cloister.hub.accounts import add_user
-from cloister.hub.server import bind, make_server, serve
+from cloister.hub.listening import bind
+from cloister.hub.server import make_server, serve
 from cloister.hub.settings import HubSettings
 
 from .conftest import World

@@ -17,7 +17,7 @@ from cloister.cli.session import login, state
 from cloister.cli.settings import PORT
 from cloister.errors import CloisterError
 from cloister.hub import bundle
-from cloister.hub.server import bind
+from cloister.hub.listening import bind
 from cloister.kept import kept
 from cloister.sdk import settings
 

@@ -30,7 +30,7 @@ from cloister.cli.settings import up_settings
 from cloister.engines.local import LocalEngine, stop
 from cloister.errors import CloisterError
 from cloister.hub import accounts
-from cloister.hub.server import bind
+from cloister.hub.listening import bind
 from cloister.kept import kept
 
 log = logging.getLogger("cloister.up")

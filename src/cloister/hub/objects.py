@@ -20,15 +20,16 @@ from urllib.parse import unquote, urlsplit
 
 import obstore
 from obstore.exceptions import BaseError
-from obstore.store import LocalStore, from_url
+from obstore.store import AzureStore, GCSStore, LocalStore, S3Store, from_url
 
 from cloister.errors import CloisterError
-from cloister.hub.presign import Presigner, Signing
 from cloister.hub.problems import Problem, full, not_found, unavailable
 from cloister.hub.settings import MIB, HubSettings
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore, RetryConfig
+
+    from cloister.hub.presign import Presigner
 
 logger = logging.getLogger("cloister.hub")
 
@@ -61,7 +62,7 @@ class Objects:
         self._store = store
         self._folder = folder
         self._being_written: set[str] = set()
-        self.presigner = Presigner(store) if isinstance(store, Signing) else None
+        self.presigner = _presigner(store)
         """For stores that take signed URLs."""
 
     async def check(self) -> None:
@@ -180,6 +181,15 @@ def open_objects(settings: HubSettings) -> Objects:
             f"The blob store {urlsplit(url).scheme}:... can't be opened. Give a URL such as s3://bucket/prefix, "
             "gs://bucket or az://container, and its credentials in the environment."
         ) from error
+
+
+def _presigner(store: ObjectStore) -> Presigner | None:
+    if not isinstance(store, S3Store | GCSStore | AzureStore):
+        return None
+    # Imported here: botocore takes a while to load, and a folder has no need of it.
+    from cloister.hub.presign import Presigner
+
+    return Presigner(store)
 
 
 def _flush_to_disk(file: Path) -> None:

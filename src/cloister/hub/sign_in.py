@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from cloister.hub.hashing import Passwords
 from cloister.hub.limits import Rate
-from cloister.hub.passwords import Passwords
 from cloister.hub.provider import Provider
 from cloister.hub.settings import HubSettings
 
