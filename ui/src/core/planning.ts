@@ -4,7 +4,7 @@
 
 import { type Bytes, fromHex, pack, sha256, toHex, utf8 } from "./encoding";
 import { topologicalOrder } from "./graph";
-import { isDataNode, isRunNode, nodeDigest, nodeOf, type RunNode, sources } from "./nodes";
+import { type DataNode, isDataNode, isRunNode, nodeDigest, nodeOf, type RunNode, sources } from "./nodes";
 import type { Definition, Node } from "./records";
 
 /** One computation of a plan, or the validation of a table. */
@@ -14,11 +14,14 @@ export interface Step {
   cacheKey: string;
 }
 
+/** The data nodes that a run of `target` reads, directly or not; of a table itself. */
+export function leaves(definition: Definition, target: string): DataNode[] {
+  return order(definition, target).filter(isDataNode);
+}
+
 /** Data nodes that have to have data before `target` can run. */
-export function missing(definition: Definition, target: string, attached: ReadonlyMap<string, string>): Node[] {
-  return order(definition, target).filter(
-    (node) => isDataNode(node) && (node.required || node.id === target) && !attached.has(node.id),
-  );
+export function missing(definition: Definition, target: string, attached: ReadonlyMap<string, string>): DataNode[] {
+  return leaves(definition, target).filter((node) => (node.required || node.id === target) && !attached.has(node.id));
 }
 
 /**
