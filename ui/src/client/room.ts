@@ -131,12 +131,13 @@ export class Room {
   /**
    * Starts a computation and all that it needs, and doesn't wait for it.
    *
+   * @param job The id of the job, where it was made beforehand to be remembered whatever happens. To ask twice with the
+   *   same id starts nothing twice.
    * @returns The id of the job, to be remembered: `result` waits for it, also after a reload.
    * @throws AuthorizationError The user is not analyst of this node.
    * @throws BadRequestError Data that it needs is missing, or the room was stopped.
    */
-  async run(node: string): Promise<string> {
-    const job = randomHex();
+  async run(node: string, job = randomHex()): Promise<string> {
     const lost = this.#lost.get(node);
     await this.#context.link.ask(
       { type: "run_computation", node, job, ...(lost === undefined ? {} : { lost }) },
