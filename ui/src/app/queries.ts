@@ -1,8 +1,10 @@
 /** What the servers are asked, by name: screens share the answers. Whatever changes one of them invalidates it. */
 
-import { useQuery } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
 
-import type { Room } from "../client/room";
+import type { LiveStatus, Room } from "../client/room";
+import { Unavailable } from "../core/errors";
 import { loadDraft } from "../drafts/drafts";
 import { OpenDraft } from "../drafts/openDraft";
 import { useClient } from "./session";
@@ -44,9 +46,49 @@ export function useRoom(id: string) {
   return useQuery(roomQuery(useClient(), id));
 }
 
-/** What has data, whether it was stopped, and whose keys are bound. */
+/** What has data, whether it was stopped, and whose keys are bound: as it is now, where `useLive` is somewhere above. */
 export function useStatus(room: Room) {
   return useQuery({ queryKey: keys.status(room.id), queryFn: () => room.status() });
+}
+
+/** Keeps the room's status up to date for as long as the page is seen: the enclave tells of changes. */
+export function useLive(room: Room): void {
+  const queries = useQueryClient();
+  const { data } = useStatus(room);
+  const [seen, setSeen] = useState(!document.hidden);
+  useEffect(() => {
+    const look = (): void => setSeen(!document.hidden);
+    document.addEventListener("visibilitychange", look);
+    return () => document.removeEventListener("visibilitychange", look);
+  }, []);
+  const known = data !== undefined;
+  useEffect(() => {
+    if (!known || !seen) {
+      return;
+    }
+    const ended = new AbortController();
+    const key = keys.status(room.id);
+    const watch = async (): Promise<void> => {
+      while (!ended.signal.aborted) {
+        const size = queries.getQueryData<LiveStatus>(key)?.size ?? 0;
+        try {
+          queries.setQueryData(key, await room.statusAfter(size, ended.signal));
+        } catch (error) {
+          // Whoever is away for a while is asked again: the pauses of that lie behind us.
+          if (!(error instanceof Unavailable)) {
+            throw error;
+          }
+        }
+      }
+    };
+    watch().catch(() => {
+      // What it was is shown where the status is.
+      if (!ended.signal.aborted) {
+        void queries.invalidateQueries({ queryKey: key });
+      }
+    });
+    return () => ended.abort();
+  }, [queries, room, seen, known]);
 }
 
 /** The enclave, proven. */

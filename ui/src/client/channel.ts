@@ -37,6 +37,8 @@ const LONGEST_PAUSE = 30;
 export interface Trusted {
   keys: EnclaveKeys;
   attested: Attested;
+  /** When, in milliseconds since 1970 by this machine's clock. */
+  proven: number;
 }
 
 /** An answer, and who gave it. */
@@ -74,14 +76,15 @@ export interface ChannelOptions {
 export class Channel {
   readonly allowSoftware: boolean;
   readonly #hub: Hub;
-  readonly #references: readonly Reference[];
+  /** The only enclaves that are believed. */
+  readonly references: readonly Reference[];
   readonly #patience: Patience;
   #trusted: Promise<Trusted> | undefined;
 
   constructor(hub: Hub, { allowSoftware, references = KNOWN_ENCLAVES, patience }: ChannelOptions) {
     this.#hub = hub;
     this.allowSoftware = allowSoftware;
-    this.#references = references;
+    this.references = references;
     this.#patience = patience;
   }
 
@@ -200,10 +203,10 @@ export class Channel {
       label: ENCLAVE_LABEL,
       nonce,
       keysDigest: keysDigest(keys),
-      references: this.#references,
+      references: this.references,
       allowSoftware: this.allowSoftware,
     });
-    return { keys, attested };
+    return { keys, attested, proven: Date.now() };
   }
 
   /** Gets the keys of this hour. */
@@ -216,7 +219,7 @@ export class Channel {
       return;
     }
     const keys = await verifyKeys(shown, before.keys.signing, before.keys.made);
-    this.#trusted = Promise.resolve({ keys, attested: before.attested });
+    this.#trusted = Promise.resolve({ ...before, keys });
   }
 }
 

@@ -101,6 +101,11 @@ export class Client {
     return await this.#channel.trusted();
   }
 
+  /** The only enclaves that this client believes: those of this release, or those that it was given. */
+  get references(): readonly Reference[] {
+    return this.#channel.references;
+  }
+
   /** What the enclave offers to new rooms: reference values, and images. */
   async describe(): Promise<Description> {
     return await this.#completion.describe();

@@ -2,7 +2,7 @@
 
 import { checkKey, manifestDigest } from "../core/dataset";
 import { fromBase64, randomHex, toBase64 } from "../core/encoding";
-import { BadRequestError, EvidenceRejected, NotFoundError, ReceiptInvalid } from "../core/errors";
+import { BadRequestError, EvidenceRejected, NotFoundError, ProtectionMissing, ReceiptInvalid } from "../core/errors";
 import { isReference } from "../core/evidence";
 import { isRunNode, nodeOf, type RunNode } from "../core/nodes";
 import { readReceipt } from "../core/receipt";
@@ -63,6 +63,11 @@ interface Shown {
   agreed: readonly BoundKey[];
 }
 
+/** What a room's status is, and how many events its log has by then: proven to go on from all that was seen before. */
+export interface LiveStatus extends RoomStatus {
+  size: number;
+}
+
 export class Room {
   readonly definition: Definition;
   readonly #context: RoomContext;
@@ -80,8 +85,17 @@ export class Room {
   }
 
   /** Whether it was stopped, which data nodes have data, and whose keys are bound. */
-  async status(): Promise<RoomStatus> {
-    return (await this.#status()).body;
+  async status(): Promise<LiveStatus> {
+    return live(await this.#status());
+  }
+
+  /**
+   * The status after the log has grown beyond so many events, or after some seconds without that.
+   *
+   * @param size Of the log, as the status before has it.
+   */
+  async statusAfter(size: number, signal?: AbortSignal): Promise<LiveStatus> {
+    return live(await this.#context.link.ask({ type: "read_status", after: size }, "room_status", { signal }));
   }
 
   // --- data ---
@@ -311,9 +325,13 @@ export async function checkRoom(definition: Definition, link: RoomLink): Promise
   }
   // 2. Workers without protection need the same consent as an enclave without it.
   if (definition.workers.some((worker) => worker.evidence === software.TYPE) && !link.channel.allowSoftware) {
-    throw new EvidenceRejected(
+    throw new ProtectionMissing(
       "The room's computations would run outside a trusted execution environment: nothing would protect the data " +
         "from the operator of the machine. If that is what you want, say so in the settings of this browser.",
     );
   }
+}
+
+function live({ body, checkpoint }: Told<RoomStatus>): LiveStatus {
+  return { ...body, size: checkpoint.size };
 }

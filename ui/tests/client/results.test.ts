@@ -59,7 +59,7 @@ beforeAll(async () => {
   const commitment = toBase64(hmac(algorithm, KEY, sha256(DATA)));
   result = { type: "result", manifest, key: toBase64(KEY), name: "joined.zip", receipt: "", commitment };
   const keys = { version: 1 as const, made: 1, signing: toBase64(signer.publicKey), sealing: "" };
-  const trusted: Trusted = { keys, attested: body.enclave };
+  const trusted: Trusted = { keys, attested: body.enclave, proven: 0 };
   context = { definition: DEFINITION, room: vectors.id, node: NODE, trusted, log: { room: vectors.id, size: 5, root } };
 });
 afterAll(() => hub.stop());

@@ -4,7 +4,7 @@ import { Badge, Group, Tabs } from "@mantine/core";
 import { lazy, Suspense } from "react";
 import { useNavigate, useParams } from "react-router";
 
-import { useRoom, useStatus } from "../../app/queries";
+import { useLive, useRoom, useStatus } from "../../app/queries";
 import type { Room } from "../../client/room";
 import { Hex } from "../../components/Hex";
 import { Loaded, Page } from "../../components/Page";
@@ -33,6 +33,7 @@ function RoomView({ room }: TabProps) {
   const { tab = "overview" } = useParams();
   const navigate = useNavigate();
   const status = useStatus(room);
+  useLive(room);
   const head = (
     <Group gap="xs">
       <Hex value={room.id} what="room id" />
