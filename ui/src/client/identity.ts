@@ -8,6 +8,11 @@ import type { Patience } from "./patience";
 
 const EMAIL = /^[!-+\--?A-~]{1,128}@[!-+\--?A-~]{1,126}$/;
 
+/** Whether a hub could have an account of that address (in its normal form), as `cloister.rooms.emails` has it. */
+export function isEmail(email: string): boolean {
+  return EMAIL.test(email);
+}
+
 export class Identity {
   readonly email: string;
   readonly device: Signer;
@@ -18,7 +23,7 @@ export class Identity {
   /** @throws BadRequestError That is not an email address. */
   constructor(hub: Hub, email: string, device: Signer, patience: Patience) {
     this.email = normalEmail(email);
-    if (!EMAIL.test(this.email)) {
+    if (!isEmail(this.email)) {
       throw new BadRequestError(`${JSON.stringify(email.slice(0, 64))} is not an email address.`);
     }
     this.device = device;

@@ -23,7 +23,7 @@ import type { AnswerBody, RequestBody, RoomLink } from "./link";
 import type { Patience } from "./patience";
 import type { Store } from "./store";
 
-/** What this browser knows of the vault: which it is, and the devices that it has told the user of. */
+/** What this browser knows of the vault: which it is, and the devices that the user knows of. */
 interface Remembered {
   version: 1;
   /** Canonical JSON. */
@@ -51,9 +51,8 @@ interface Opened {
   definition: VaultDefinition;
   /** The enclave that has shown its log: nobody else gets anything. */
   signing: string;
-  devices: VaultDevice[];
-  /** Those that the user hasn't been told of. */
-  unknown: VaultDevice[];
+  /** Keys of devices that the user knows of. */
+  seen: Set<string>;
   trusted: boolean;
 }
 
@@ -85,9 +84,31 @@ export class Vault {
     return (await this.open()).trusted;
   }
 
-  /** Devices that came in since this browser last looked: the user admits or dismisses them. */
+  /** Devices that this browser's user hasn't spoken about: they admit, acknowledge or dismiss them. */
   async unknownDevices(): Promise<VaultDevice[]> {
-    return (await this.open()).unknown;
+    const { seen } = await this.open();
+    return (await this.devices()).filter((device) => !seen.has(device.key));
+  }
+
+  /** The user knows that device: it isn't pointed out any more. */
+  async acknowledge(key: string): Promise<void> {
+    const opened = await this.open();
+    opened.seen.add(key);
+    await this.#remember(opened);
+  }
+
+  /**
+   * The user has compared the vault's id with what a device of theirs shows: it is surely their own from now on.
+   *
+   * @throws VerificationError It is another one than the one that was compared.
+   */
+  async recognise(id: string): Promise<void> {
+    const opened = await this.open();
+    if (id !== opened.link.room) {
+      throw new VerificationError(`This browser's vault is ${opened.link.room}, not the one that you have compared.`);
+    }
+    opened.trusted = true;
+    await this.#remember(opened);
   }
 
   /** The opened vault. */
@@ -110,8 +131,7 @@ export class Vault {
   /** Lets a device see the keys that others have put. */
   async admit(key: string): Promise<void> {
     await this.#ask({ type: "admit_device", key }, "done");
-    const { definition, trusted } = await this.open();
-    await this.#remember(definition, await this.devices(), trusted);
+    await this.acknowledge(key);
   }
 
   /** Puts a device out for good. */
@@ -207,9 +227,9 @@ export class Vault {
     const alone = admitted.length === 1 && admitted[0] === this.#device;
     const trusted = id === this.#options.named || known?.trusted === true || alone;
     const seen = new Set([...(known?.devices ?? devices.map((device) => device.key)), this.#device]);
-    await this.#remember(definition, devices, trusted);
-    const unknown = devices.filter((device) => !seen.has(device.key));
-    return { link, definition, signing: told.trusted.keys.signing, devices, unknown, trusted };
+    const opened = { link, definition, signing: told.trusted.keys.signing, seen, trusted };
+    await this.#remember(opened);
+    return opened;
   }
 
   /** Which vault is the user's: as remembered, else as the hub says, else a new one. */
@@ -272,9 +292,8 @@ export class Vault {
     return stored as Remembered | undefined;
   }
 
-  async #remember(definition: VaultDefinition, devices: readonly VaultDevice[], trusted: boolean): Promise<void> {
-    const keys = devices.map((device) => device.key);
-    const fresh: Remembered = { version: 1, definition: text(canonical(definition)), devices: keys, trusted };
+  async #remember({ definition, seen, trusted }: Opened): Promise<void> {
+    const fresh: Remembered = { version: 1, definition: text(canonical(definition)), devices: [...seen], trusted };
     await this.#options.store.update("vaults", this.#place, () => fresh);
   }
 }

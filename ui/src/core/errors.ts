@@ -1,5 +1,5 @@
 /**
- * Every error that is raised on purpose, as one tree: the one of `cloister.errors`.
+ * Every error that is raised on purpose, as one tree: the one of `cloister.errors`, and what browsers tell apart besides.
  *
  *     CloisterError
  *     ├── ApiError                    the service refused or failed
@@ -12,6 +12,7 @@
  *     ├── EnclaveError                a computation or the enclave failed; the message says how
  *     ├── VerificationError           something was not what it must be; nothing was released to it
  *     │   ├── EvidenceRejected        the enclave or worker could not prove what it is
+ *     │   │   └── ProtectionMissing   nothing protects it, and this browser's user hasn't said that this will do
  *     │   ├── IdentityRejected        a signature in the name of a user does not hold
  *     │   ├── DecryptionFailed        wrong key, or ciphertext that is not what was encrypted
  *     │   ├── LogTampered             a log, checkpoint or proof contradicts itself
@@ -84,6 +85,11 @@ export class VerificationError extends CloisterError {
 /** Evidence is malformed, stale, of a type not allowed, or not that of the reference values. */
 export class EvidenceRejected extends VerificationError {
   override readonly name: string = "EvidenceRejected";
+}
+
+/** All that is missing is the user's word that a place without protection will do. */
+export class ProtectionMissing extends EvidenceRejected {
+  override readonly name: string = "ProtectionMissing";
 }
 
 /** A signature in the name of a user does not hold. */

@@ -8,7 +8,7 @@ import { sha512 } from "@noble/hashes/sha2.js";
 
 import { decode } from "./decode";
 import { type Bytes, equal, fromBase64, own, pack } from "./encoding";
-import { EvidenceRejected, VerificationError } from "./errors";
+import { EvidenceRejected, ProtectionMissing, VerificationError } from "./errors";
 import type { Attested, Evidence, Reference } from "./records";
 import * as software from "./software";
 
@@ -76,7 +76,7 @@ export async function appraise(evidence: Evidence, asked: Appraisal): Promise<At
     );
   }
   if (appraiser.insecure && !asked.allowSoftware) {
-    throw new EvidenceRejected(
+    throw new ProtectionMissing(
       "This enclave runs without a trusted execution environment: nothing would protect your data from the operator " +
         "of its machine. If that is what you want (to try Cloister out, or because you are the operator), say so in " +
         "the settings of this browser.",

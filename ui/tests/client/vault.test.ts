@@ -77,8 +77,26 @@ test("a vault is made, remembered, and surely the user's where this browser is a
   devices.push(device("cd".repeat(32)));
   expect([await again.vault.id(), await again.vault.trusted()]).toEqual([id, true]);
   expect(await again.vault.unknownDevices()).toEqual([device("cd".repeat(32))]);
-  // The user was told.
-  expect(await (await open(store)).vault.unknownDevices()).toEqual([]);
+});
+
+test("an unknown device is pointed out until the user says that they know it, or lets it in", async () => {
+  const store = new MemoryStore();
+  await (await open(store)).vault.id();
+  const [known, admitted] = ["cd".repeat(32), "ef".repeat(32)];
+  const again = async (): Promise<Client> => {
+    const client = await open(store);
+    devices.push(device(known), device(admitted, false));
+    return client;
+  };
+  // Having been shown it is not enough.
+  expect(await (await again()).vault.unknownDevices()).toHaveLength(2);
+  const { vault } = await again();
+  expect(await vault.unknownDevices()).toHaveLength(2);
+  await vault.acknowledge(known);
+  expect(await vault.unknownDevices()).toEqual([device(admitted, false)]);
+  await vault.admit(admitted);
+  expect(await vault.unknownDevices()).toEqual([]);
+  expect(await (await again()).vault.unknownDevices()).toEqual([]);
 });
 
 test("a vault that others are in already is trusted where the user has named it", async () => {
@@ -91,6 +109,20 @@ test("a vault that others are in already is trusted where the user has named it"
   expect(await named.vault.trusted()).toBe(true);
   const wrong = await open(new MemoryStore(), randomHex());
   await expect(wrong.vault.id()).rejects.toThrow("another vault than the one that you have named");
+});
+
+test("a vault that others are in is trusted once the user has compared its id", async () => {
+  await (await open()).vault.id();
+  const store = new MemoryStore();
+  const other = await open(store);
+  devices.unshift(device("cd".repeat(32)));
+  await expect(other.vault.recognise(randomHex())).rejects.toThrow("not the one that you have compared");
+  expect(await other.vault.trusted()).toBe(false);
+  await other.vault.recognise(await other.vault.id());
+  expect(await other.vault.trusted()).toBe(true);
+  const later = await open(store);
+  devices.unshift(device("cd".repeat(32)));
+  expect(await later.vault.trusted()).toBe(true);
 });
 
 test("the vault of somebody else, and none at all, is refused", async () => {
