@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 from tests.installation import Installation
 from tests.pages import ROOT, built
 
-from .people import CHROMIUM, PATIENCE_MS, Person, open_browser, set_password
+from .people import CHROMIUM, PATIENCE_MS, Person, at_a_browser, set_password
 
 _CONFIGURATION = """
 [hub]
@@ -88,28 +89,35 @@ def person(
 ) -> Iterator[Callable[..., Person]]:
     """Makes somebody with a browser, ``person(email)``, who has signed in.
 
-    ``signed_in=False``: they have a password, but haven't used it yet. ``at``: another installation. All else goes to
-    Playwright's ``new_context``: ``color_scheme="dark"``, say. What goes wrong in any of their pages fails the test,
-    unless `Person.expects` it.
+    ``signed_in=False``: they have a password, but haven't used it yet. ``at``: another installation. ``recorded=True``:
+    every byte between this browser and the hub is kept, in `Person.recorder`. All else goes to Playwright's
+    ``new_context``: ``color_scheme="dark"``, say. What goes wrong in any of their pages fails the test, unless
+    `Person.expects` it.
     """
     there = request.node.stash[_THERE] = list[Person]()
     pictures = ROOT / "docs" / "images" if request.config.getoption("--pictures") else None
     traces = request.config.getoption("--traces")
+    with contextlib.ExitStack() as held:
 
-    def make(email: str, *, signed_in: bool = True, at: Installation | None = None, **options: Any) -> Person:
-        at = at or installation
-        made = open_browser(browser, at.url, email, pictures, **options)
-        there.append(made)
-        if traces:
-            made.context.tracing.start(screenshots=True, snapshots=True, title=f"{request.node.name} {email}")
-        set_password(at, email)
-        if signed_in:
-            made.signs_in()
-        return made
+        def make(
+            email: str,
+            *,
+            signed_in: bool = True,
+            at: Installation | None = None,
+            recorded: bool = False,
+            **options: Any,
+        ) -> Person:
+            at = at or installation
+            sitting = at_a_browser(browser, at, email, pictures=pictures, recorded=recorded, **options)
+            made = held.enter_context(sitting)
+            there.append(made)
+            if traces:
+                made.context.tracing.start(screenshots=True, snapshots=True, title=f"{request.node.name} {email}")
+                held.callback(made.context.tracing.stop, path=tmp_path / f"{len(there)}-{email}.zip")
+            set_password(at, email)
+            if signed_in:
+                made.signs_in()
+            return made
 
-    yield make
-    for each in there:
-        if traces:
-            each.context.tracing.stop(path=tmp_path / f"{each.email}.zip")
-        each.context.close()
+        yield make
     assert not [f"{each.email}: {complaint}" for each in there for complaint in each.unexpected()]

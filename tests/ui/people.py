@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, 
 
 from cloister.cli.layout import Layout
 from cloister.hub import accounts
+from tests.attacks.recorder import Recorder
 from tests.installation import Installation
 from tests.pages import AXE
 
@@ -55,8 +57,8 @@ class Person:
     """What no page may cause: errors on the console and uncaught, what the policy has stopped, requests elsewhere."""
     requests: list[Request] = field(default_factory=list)
     """All that the pages, and their workers, have asked for."""
-    bodies: list[bytes] = field(default_factory=list)
-    """What was sent with these requests."""
+    recorder: Recorder | None = None
+    """Has all that was said between this browser and the hub, where that was asked for."""
     _allowed: list[re.Pattern[str]] = field(default_factory=list)
 
     def goes_to(self, path: str = "/") -> Page:
@@ -131,8 +133,6 @@ class Person:
         parts = urlsplit(request.url)
         if parts.scheme not in ("blob", "data") and f"{parts.scheme}://{parts.netloc}" != self.url:
             self.complaints.append(f"asks elsewhere: {request.url}")
-        if (body := request.post_data_buffer) is not None:
-            self.bodies.append(body)
 
 
 def set_password(installation: Installation, email: str, password: str = PASSWORD) -> None:
@@ -140,12 +140,17 @@ def set_password(installation: Installation, email: str, password: str = PASSWOR
     accounts.set_password(Layout(installation.data).hub_settings(), email, password)
 
 
-def open_browser(browser: Browser, url: str, email: str, pictures: Path | None, **options: Any) -> Person:
-    """A browser for somebody who hasn't signed in yet; ``options`` as of Playwright's ``new_context``."""
-    context = browser.new_context(
-        **{"viewport": SIZE, "locale": "en-GB", "timezone_id": "UTC", "reduced_motion": "reduce"} | options
-    )
-    context.set_default_timeout(PATIENCE_MS)
-    person = Person(email, url, context, context.new_page(), pictures)
-    person.listen()
-    return person
+@contextlib.contextmanager
+def at_a_browser(
+    browser: Browser, installation: Installation, email: str, *, pictures: Path | None, recorded: bool, **options: Any
+) -> Iterator[Person]:
+    """Somebody who hasn't signed in yet; ``options`` as of Playwright's ``new_context``."""
+    with contextlib.ExitStack() as held:
+        recorder = held.enter_context(Recorder(installation.port)) if recorded else None
+        url = recorder.url if recorder else installation.url
+        usual = {"viewport": SIZE, "locale": "en-GB", "timezone_id": "UTC", "reduced_motion": "reduce"}
+        context = held.enter_context(browser.new_context(**usual | options))
+        context.set_default_timeout(PATIENCE_MS)
+        person = Person(email, url, context, context.new_page(), pictures, recorder=recorder)
+        person.listen()
+        yield person
