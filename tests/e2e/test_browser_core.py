@@ -9,31 +9,34 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from cloister.analytics import AnalyticsDcrDefinition
+from cloister.sdk.report import RoomReport
 from tests.installation import Installation, compute_node
 from tests.pages import VITE, node
 
-PERSON, COLLEAGUE = "person@browser.example", "colleague@browser.example"
+PERSON, AUTHOR, COLLEAGUE = (f"{name}@browser.example" for name in ("person", "author", "colleague"))
 
 pytestmark = pytest.mark.slow
 
 
-def journey(installation: Installation, folder: Path) -> dict[str, Any]:
+def journey(installation: Installation, folder: Path, email: str, name: str) -> dict[str, Any]:
     """What somebody has seen who did all that a browser's user does."""
     # Minified, as browsers get it: classes have other names there.
-    options = ["--ssr", "tests/journey/journey.ts", "--minify", "--logLevel", "error"]
+    options = ["--ssr", f"tests/journey/{name}.ts", "--minify", "--logLevel", "error"]
     node(VITE, "build", *options, "--outDir", folder)
-    token = installation.token(PERSON)
-    arguments = {"url": installation.url, "token": token, "email": PERSON, "colleague": COLLEAGUE}
-    return dict(json.loads(node(folder / "journey.js", json.dumps(arguments)).stdout))
+    token = installation.token(email)
+    arguments = {"url": installation.url, "token": token, "email": email, "colleague": COLLEAGUE}
+    return dict(json.loads(node(folder / f"{name}.js", json.dumps(arguments)).stdout))
 
 
 def test_a_room_made_in_a_browser_is_the_same_from_python(installation: Installation, tmp_path: Path) -> None:
-    seen = journey(installation, tmp_path)
+    seen = journey(installation, tmp_path, PERSON, "journey")
 
     # Software evidence was refused until it was allowed.
-    assert seen["refused"] == "EvidenceRejected"
+    assert seen["refused"] == "ProtectionMissing"
     assert seen["evidence"] == "insecure-software"
     # The device key outlives the page; of the upload that was broken off nothing was sent twice, and nothing is left.
     assert seen["sameDevice"] is True
@@ -60,3 +63,61 @@ def test_a_room_made_in_a_browser_is_the_same_from_python(installation: Installa
     assert fetched.getvalue() == base64.b64decode(seen["archive"])
     assert room.verify_receipt(base64.b64decode(seen["receipt"])).node == "digest"
     assert room.retrieve_audit_log().startswith(seen["log"])
+
+
+def test_a_room_that_was_tested_in_a_browser_is_published(installation: Installation, tmp_path: Path) -> None:
+    seen = journey(installation, tmp_path, AUTHOR, "testing")
+    report, failed, valid, invalid = (
+        msgspec.convert(seen[each], RoomReport) for each in ("passed", "failed", "valid", "invalid")
+    )
+
+    # All is run, each after what it needs, and everything is shown.
+    assert report.passed, str(report)
+    assert [(node.name, node.outcome, node.console, node.files) for node in report.nodes] == [
+        ("after", "passed", "", ("after.txt",)),
+        ("count", "passed", "3 lines\n", ("count.txt",)),
+        ("mean", "passed", "the values: [1.0, 2.0, 6.0]\n", ("mean.txt",)),
+    ]
+    told = seen["told"]
+    assert told[0] == "lab uploading"
+    assert told.index("mean running") < told.index("mean passed") < told.index("after running")
+    assert seen["changed"] == "The room was changed since it was tested. Test it again, then publish it."
+    # Nobody has heard of the tests, and nothing of them is left.
+    assert seen["rooms"] == [seen["room"]]
+    assert seen["own"] == 0
+
+    # What was tested there is what is published here, and the other way round.
+    client = installation.client(AUTHOR)
+    definition = AnalyticsDcrDefinition.from_json(seen["configuration"])
+    assert definition.digest == report.digest
+    published = client.publish_analytics_dcr(definition, tested=report)
+    assert AnalyticsDcrDefinition.from_json(published.to_json()).digest == report.digest
+    in_browser = client.retrieve_analytics_dcr(seen["room"])
+    assert AnalyticsDcrDefinition.from_json(in_browser.to_json()).digest == report.digest
+
+    # What fails says where; what needs it waits.
+    assert [(node.name, node.outcome, node.needs) for node in failed.nodes] == [
+        ("after", "skipped", "mean"),
+        ("count", "passed", ""),
+        ("mean", "failed", ""),
+    ]
+    assert "line 4" in failed.nodes[2].error
+    assert "ZeroDivisionError" in failed.nodes[2].error
+    assert "the values: []" in failed.nodes[2].error
+    assert failed.empty == ("lab values",)
+
+    # Tables are validated.
+    assert valid.passed, str(valid)
+    assert isinstance(valid.nodes[0].validation, dict)
+    assert valid.nodes[0].validation["report"]["numRowsTotal"] == 2
+    assert [(node.name, node.outcome, node.needs) for node in invalid.nodes] == [
+        ("people", "failed", ""),
+        ("ages", "skipped", "people"),
+        ("look", "skipped", "people"),
+    ]
+    assert "INVALID_INTEGER_FORMAT (row 0, column 0)" in invalid.nodes[0].error
+    assert "DUPLICATE_VALUES" in invalid.nodes[0].error
+
+    # Who breaks a test off doesn't wait for its end.
+    assert seen["aborted"] == "AbortError"
+    assert seen["seconds"] < 45

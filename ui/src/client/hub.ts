@@ -309,9 +309,18 @@ class Silence {
 
 async function* pieces(response: Response, silence: Silence): AsyncGenerator<Uint8Array> {
   const reader = response.body?.getReader();
-  for (let piece = await reader?.read(); piece?.value !== undefined; piece = await reader?.read()) {
-    silence.broken();
-    yield piece.value;
+  // Node's fetch, where redirects are errors, may forget that its request was to end: whoever reads wakes up all the
+  // same.
+  const stop = (): void => void reader?.cancel().catch(() => undefined);
+  silence.signal.addEventListener("abort", stop);
+  try {
+    for (let piece = await reader?.read(); piece?.value !== undefined; piece = await reader?.read()) {
+      silence.broken();
+      yield piece.value;
+    }
+    silence.signal.throwIfAborted();
+  } finally {
+    silence.signal.removeEventListener("abort", stop);
   }
 }
 

@@ -1,27 +1,16 @@
 /**
  * What a user does in a browser, without the browser: against a real installation, with everything but the screens.
  * tests/e2e/test_browser_core.py builds and runs it, and looks at the same room with the Python SDK.
- *
- *     node journey.js '{"url": ..., "token": ..., "email": ..., "colleague": ...}'
- *
- * writes what it has seen as one line of JSON.
  */
 
-import "fake-indexeddb/auto";
-
-import { Client } from "../../src/client/client";
-import { Hub } from "../../src/client/hub";
-import { Mover } from "../../src/client/mover";
-import { IndexedDbStore } from "../../src/client/store";
 import { auditText } from "../../src/core/audit";
+import { PART_SIZE } from "../../src/core/dataset";
 import { sha256, toHex } from "../../src/core/encoding";
 import { EvidenceRejected } from "../../src/core/errors";
 import type { Configuration } from "../../src/core/records";
-import type { Port } from "../../src/worker/messages";
-import { serve } from "../../src/worker/serve";
+import { given, LIMITS, page, tell } from "./page";
 
-const { url, token, email, colleague } = JSON.parse(process.argv[2] ?? "") as Record<string, string>;
-const MIB = 1024 * 1024;
+const { email, colleague } = given;
 const SCRIPT = `
 import hashlib
 from pathlib import Path
@@ -29,17 +18,6 @@ print("seen")
 data = Path("/input/numbers").read_bytes()
 Path("/output/digest.txt").write_text(f"{len(data)} {hashlib.sha256(data).hexdigest()}")
 `;
-
-/** What a page has: gone with a reload, but for the database. */
-async function page(allowSoftware = true): Promise<{ client: Client; store: IndexedDbStore }> {
-  const store = await IndexedDbStore.open();
-  const { port1, port2 } = new MessageChannel();
-  serve(port2 as unknown as Port, IndexedDbStore.open());
-  [port1, port2].forEach((port) => port.start());
-  const mover = new Mover(port1 as unknown as Port);
-  const hub = new Hub(url as string, token as string);
-  return { client: await Client.open({ hub, email: email as string, store, mover, allowSoftware }), store };
-}
 
 // 1. Nothing is sent to an enclave that proves nothing, unless the user says so.
 const careful = await page(false);
@@ -54,11 +32,11 @@ const configuration: Configuration = {
   version: 1,
   title: "Made in a browser",
   description: "",
-  owner: email as string,
+  owner: email,
   pins_required: false,
   participants: [
-    { user: email as string, data_owner_of: ["numbers"], analyst_of: ["digest"], keys: [] },
-    { user: colleague as string, data_owner_of: [], analyst_of: ["digest"], keys: [] },
+    { user: email, data_owner_of: ["numbers"], analyst_of: ["digest"], keys: [] },
+    { user: colleague, data_owner_of: [], analyst_of: ["digest"], keys: [] },
   ],
   nodes: [
     { kind: "raw_data", id: "numbers", name: "numbers", required: true },
@@ -72,23 +50,14 @@ const configuration: Configuration = {
       logs_on_error: true,
       logs_on_success: true,
       image: "python",
-      limits: {
-        memory_bytes: 512 * MIB,
-        pids: 64,
-        cpus: 1,
-        wall_seconds: 60,
-        output_bytes: 16 * MIB,
-        output_files: 100,
-        scratch_bytes: 16 * MIB,
-        log_bytes: MIB,
-      },
+      limits: LIMITS,
     },
   ],
 };
 const published = await client.publish(await client.complete(configuration));
 
 // 3. A dataset of several parts is uploaded; the page is closed in the middle, and opened again.
-const data = new Uint8Array(3 * 8 * MIB + 5).map((_, place) => (place * 7 + (place >> 8)) & 0xff);
+const data = new Uint8Array(3 * PART_SIZE + 5).map((_, place) => (place * 7 + (place >> 8)) & 0xff);
 const file = new Blob([data]);
 const closing = new AbortController();
 const checkKeys = async <T>(keys: T): Promise<T> => keys;
@@ -131,7 +100,7 @@ const same = Buffer.concat(pieces).equals(data);
 const { events } = await room.readLog();
 await room.verifyReceipt(result.receipt);
 
-const seen = {
+tell({
   refused: refused instanceof EvidenceRejected && refused.name,
   evidence: attested.evidence,
   images: described.images.map((image) => image.name),
@@ -154,5 +123,4 @@ const seen = {
   own: { name: own?.name, attached: own?.attached },
   same,
   log: auditText(events),
-};
-process.stdout.write(`${JSON.stringify(seen)}\n`, () => process.exit(0));
+});
