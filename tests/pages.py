@@ -14,6 +14,7 @@ UI = ROOT / "ui"
 DIST = UI / "dist"
 _BIN = Path(sys.executable).parent
 NODE = _BIN / "node"
+_ENVIRONMENT = os.environ | {"PATH": f"{_BIN}{os.pathsep}{os.environ['PATH']}", "NO_COLOR": "1"}
 VITE = UI / "node_modules" / "vite" / "bin" / "vite.js"
 AXE = UI / "node_modules" / "axe-core" / "axe.min.js"
 BUILD_SECONDS = 240
@@ -22,9 +23,8 @@ BUILD_SECONDS = 240
 def node(*arguments: str | Path, cwd: Path = UI, seconds: float = BUILD_SECONDS) -> subprocess.CompletedProcess[str]:
     """Runs a script to its end. `AssertionError` with what it said, where it fails."""
     assert NODE.exists(), "Node was not set up; run `make setup`."
-    environment = os.environ | {"PATH": f"{_BIN}{os.pathsep}{os.environ['PATH']}"}
     command = [NODE, "--no-warnings", *arguments]
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=seconds)
+    done = subprocess.run(command, cwd=cwd, env=_ENVIRONMENT, capture_output=True, text=True, timeout=seconds)
     assert done.returncode == 0, done.stdout + done.stderr
     return done
 
@@ -39,7 +39,9 @@ def built(copy: Path | None = None) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         # What is installed stays as it is: that is for `make setup`.
         command = ["make", "--no-print-directory", "--old-file", "setup", "pages"]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=BUILD_SECONDS)
+        done = subprocess.run(
+            command, cwd=ROOT, env=_ENVIRONMENT, capture_output=True, text=True, timeout=BUILD_SECONDS
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         if copy is None:
             return DIST

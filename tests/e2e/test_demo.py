@@ -6,6 +6,7 @@ import base64
 import csv
 import json
 import os
+import re
 import signal
 import statistics
 import subprocess
@@ -13,6 +14,7 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 from securesystemslib.dsse import Envelope
@@ -22,6 +24,7 @@ from cloister.cli.demo import STOP_SECONDS
 from cloister.demo import make_data
 from cloister.formats.receipt import key_id, read_receipt, sigstore_bundle
 from tests.documents import ROOT
+from tests.pages import built
 
 BANDS = {10: "below 10", 50: "10 to 50", 150: "50 to 150"}
 DEMO = [sys.executable, "-m", "cloister.cli", "demo"]
@@ -153,6 +156,46 @@ def test_interrupted_it_stops_everything_and_tidies_up(tmp_path: Path, number: i
         assert demo.wait(STOP_SECONDS) == 130
     assert not _processes_about(folder)
     assert not folder.exists()
+
+
+@pytest.mark.slow
+def test_it_goes_on_in_a_browser(tmp_path: Path) -> None:
+    """As `make ui` does it: whoever reads what it prints is in the room at once."""
+    built()
+    opened = tmp_path / "opened"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" >{opened}\n')
+    browser.chmod(0o755)
+    # A desktop, and somebody who has called sudo.
+    desktop = {"DISPLAY": ":0", "BROWSER": f"{browser} %s", "SUDO_UID": "0", "SUDO_GID": "0"}
+    command = [*DEMO, "--data", str(tmp_path / "here"), "--no-keep", "--ui"]
+    with subprocess.Popen(command, env=os.environ | desktop, stdout=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        told = []
+        for line in demo.stdout:
+            told.append(line)
+            if "Ctrl-C ends it" in line:
+                break
+        output = "".join(told)
+        found = re.search(r"Everybody's password is\s+(\S+)", output)
+        assert found
+        rooms = {}
+        for name, port in re.findall(r"http://(\w+)\.localhost:(\d+)", output):
+            # As browsers do: the name, and this machine.
+            own = {"Host": f"{name}.localhost:{port}", "Origin": f"http://{name}.localhost:{port}"}
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=own, trust_env=False) as client:
+                assert '<div id="app">' in client.get("/").text
+                who = {"email": f"{name}@demo.example", "password": found[1]}
+                assert client.post("/auth/password", json=who).status_code == 200
+                rooms[name] = client.get("/v1/rooms").json()
+        assert rooms["hospital"] == rooms["lab"] == rooms["analyst"]
+        assert len(rooms["analyst"]) == 1
+        assert rooms["outsider"] == []
+        demo.terminate()
+        assert "has been stopped" in demo.stdout.read()
+        assert demo.wait(STOP_SECONDS) == 0
+    assert opened.read_text().startswith("http://analyst.localhost:")
+    assert not _processes_about(tmp_path / "here")
 
 
 def test_what_is_shipped_is_what_is_made() -> None:
