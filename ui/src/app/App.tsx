@@ -6,6 +6,7 @@ import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { useState } from "react";
 import { RouterProvider } from "react-router/dom";
 
+import { Confirmations } from "../components/confirm";
 import { router } from "./routes";
 import { theme } from "./theme";
 
@@ -24,6 +25,7 @@ export function App() {
     <MantineProvider theme={theme} defaultColorScheme="auto" withCssVariables={false} withGlobalClasses={false}>
       <QueryClientProvider client={queries}>
         <Notifications position="bottom-right" />
+        <Confirmations />
         <RouterProvider router={router} />
       </QueryClientProvider>
     </MantineProvider>
