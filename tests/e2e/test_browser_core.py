@@ -84,7 +84,8 @@ def test_a_room_that_was_tested_in_a_browser_is_published(installation: Installa
     assert seen["changed"] == "The room was changed since it was tested. Test it again, then publish it."
     # Nobody has heard of the tests, and nothing of them is left.
     assert seen["rooms"] == [seen["room"]]
-    assert seen["own"] == 0
+    assert seen["own"] == ["rows"]
+    assert seen["kept"] is True
 
     # What was tested there is what is published here, and the other way round.
     client = installation.client(AUTHOR)

@@ -15,7 +15,7 @@ import { type DataNode, dependencies, isDataNode, isRunNode, type RunNode } from
 import type { Configuration, Definition, NodeReport, Participant, RoomReport } from "../core/records";
 import { environmentsWithoutLock } from "../core/requirements";
 import { Archive } from "./archive";
-import type { Datasets } from "./datasets";
+import type { Datasets, Uploaded } from "./datasets";
 import type { Hub } from "./hub";
 import type { RoomLink } from "./link";
 import type { Mover } from "./mover";
@@ -45,10 +45,13 @@ export interface NodeProgress {
   report?: NodeReport;
 }
 
+/** A file, or a dataset of the user's own, which stays what it is. */
+export type TestData = Blob | Uploaded;
+
 /** What a test may be told besides. */
 export interface TestOptions {
   /** Made-up data by ids of data nodes. Those without are empty, which scripts may fail on. */
-  data?: ReadonlyMap<string, Blob>;
+  data?: ReadonlyMap<string, TestData>;
   /** Is told of every change. */
   onProgress?: ((progress: NodeProgress) => void) | undefined;
   /** Is told of test data as it is sent, by the id of its node. */
@@ -79,7 +82,7 @@ export async function test(
   context: TestingContext,
   options: TestOptions = {},
 ): Promise<RoomReport> {
-  const { data = new Map<string, Blob>(), signal } = options;
+  const { data = new Map<string, TestData>(), signal } = options;
   checkData(configuration, data);
   const unresolved = environmentsWithoutLock(configuration);
   signal?.throwIfAborted();
@@ -134,15 +137,9 @@ class Run {
     this.#signal = options.signal === undefined ? signal : AbortSignal.any([options.signal, signal]);
   }
 
-  /** Uploads test data with a key that is forgotten, and attaches it. */
-  async attach(node: DataNode, file: Blob): Promise<void> {
-    this.#tell(node, { status: "uploading" });
-    const { hub, mover } = this.#context;
-    const key = randomBytes(KEY_SIZE);
-    const onProgress = (progress: TransferProgress): void => this.#options.onTransfer?.(node.id, progress);
-    const job = { hub: hub.access, file, key, resumable: false };
-    const manifest = await mover.upload(job, { onProgress, signal: this.#signal });
-    this.#blobs.push(manifest.dataset);
+  /** Attaches test data: files with a key that is forgotten. */
+  async attach(node: DataNode, data: TestData): Promise<void> {
+    const { manifest, key } = data instanceof Blob ? await this.#uploaded(node, data) : data;
     checkKey(key, manifest);
     const { trusted } = await this.#link.ask({ type: "read_status" }, "room_status");
     const attaching = {
@@ -215,6 +212,17 @@ class Run {
     }
   }
 
+  async #uploaded(node: DataNode, file: Blob): Promise<Uploaded> {
+    this.#tell(node, { status: "uploading" });
+    const { hub, mover } = this.#context;
+    const key = randomBytes(KEY_SIZE);
+    const onProgress = (progress: TransferProgress): void => this.#options.onTransfer?.(node.id, progress);
+    const job = { hub: hub.access, file, key, resumable: false };
+    const manifest = await mover.upload(job, { onProgress, signal: this.#signal });
+    this.#blobs.push(manifest.dataset);
+    return { manifest, key };
+  }
+
   /** Runs a node whose dependencies have passed. */
   async #one(node: RunNode): Promise<NodeReport> {
     let began = performance.now();
@@ -268,7 +276,7 @@ type Told = Pick<NodeProgress, "status"> & Partial<Pick<NodeProgress, "waitingFo
 type Validation = Record<string, unknown> & { report: Record<string, unknown> };
 
 /** @throws BadRequestError There is no such data node. */
-function checkData(configuration: Configuration, data: ReadonlyMap<string, Blob>): void {
+function checkData(configuration: Configuration, data: ReadonlyMap<string, TestData>): void {
   const known = new Set(configuration.nodes.filter(isDataNode).map((node) => node.id));
   const strange = [...data.keys()].find((id) => !known.has(id));
   if (strange !== undefined) {

@@ -5,7 +5,7 @@
 
 import type { NodeProgress } from "../../src/client/testing";
 import { writeConfiguration } from "../../src/core/configuration";
-import { utf8 } from "../../src/core/encoding";
+import { text, utf8 } from "../../src/core/encoding";
 import { BadRequestError } from "../../src/core/errors";
 import type { Configuration, Node } from "../../src/core/records";
 import { given, LIMITS, page, tell } from "./page";
@@ -92,10 +92,15 @@ const changed = await client
 // 2. Scripts fail on nothing, and say where.
 const failed = await client.test(scripts);
 
-// 3. Tables are validated.
-const valid = await client.test(tables, { data: texts("people", "30,a@example.org\n40,b@example.org\n") });
+// 3. Tables are validated; a dataset of one's own is still there after a test.
 const rows = "x,a@example.org\n40,b@example.org\n41,b@example.org\n";
-const invalid = await client.test(tables, { data: texts("people", rows) });
+const valid = await client.test(tables, { data: texts("people", "30,a@example.org\n40,b@example.org\n") });
+const kept = await client.datasets.upload(new Blob([rows]), { name: "rows" });
+const invalid = await client.test(tables, { data: new Map([["people", kept]]) });
+let left = "";
+for await (const piece of client.datasets.download(kept)) {
+  left += text(piece);
+}
 
 // 4. A test that is broken off ends what it has started.
 const ending = new AbortController();
@@ -120,6 +125,7 @@ tell({
   invalid,
   aborted,
   seconds: (Date.now() - started) / 1000,
-  own: own.length,
+  kept: left === rows,
+  own: own.map((each) => each.name),
   rooms: rooms.map((entry) => entry.id),
 });
