@@ -84,6 +84,7 @@ from cloister.trust.evidence import ENCLAVE_LABEL, WORKER_LABEL, Evidence, repor
 from tests import messages
 from tests.rooms.examples import ANALYST, HOSPITAL, OWNER, ROOM, WITH_ENVIRONMENT
 from tests.rooms.kinds import TABLES
+from tests.vectors.cells import cells
 
 FOLDER = Path(__file__).parent
 SIGNING_SEED, DEVICE_SEED, ISSUER_SEED = b"\x01" * 32, b"\x02" * 32, b"\x03" * 32
@@ -494,6 +495,7 @@ def sealed() -> dict[str, Any]:
 
 
 DETERMINISTIC: dict[str, Callable[[], dict[str, Any]]] = {
+    "cells": cells,
     "encoding": encoding,
     "keys": keys,
     "log": log,
