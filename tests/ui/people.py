@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Request, WebError
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Request, WebError, expect
 
 from cloister.cli.layout import Layout
 from cloister.hub import accounts
@@ -37,6 +37,16 @@ _AXE_RUN = """async () => {
     .filter((each) => each.impact === "serious" || each.impact === "critical")
     .map((each) => `${each.id}: ${each.help}: ${each.nodes.map((node) => node.html).join(" ").slice(0, 600)}`);
 }"""
+_TRUST = """() => new Promise((done, failed) => {
+  const opening = indexedDB.open("cloister");
+  opening.onerror = () => failed(opening.error);
+  opening.onsuccess = () => {
+    const change = opening.result.transaction("settings", "readwrite");
+    change.objectStore("settings").put(true, "allow-software");
+    change.oncomplete = () => { opening.result.close(); done(); };
+    change.onerror = () => failed(change.error);
+  };
+})"""
 # Chromium says so of every answer from 400 on. What the hub's interface answers is for the page to tell its user.
 _ANSWERED = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
 _INTERFACE = re.compile(r"/(v1|auth)(/|$)")
@@ -74,6 +84,12 @@ class Person:
             headers={"Origin": self.url, "Sec-Fetch-Site": "same-origin"},
         )
         assert answer.ok, answer.text()
+
+    def trusts_software(self) -> None:
+        """Allows enclaves that nothing protects in this browser, as the settings do, but without them."""
+        page = self.goes_to("/")
+        expect(page.get_by_text(self.email).first).to_be_visible()
+        page.evaluate(_TRUST)
 
     def expects(self, complaint: str) -> None:
         """A complaint that matches this pattern is part of the test: it is none."""
