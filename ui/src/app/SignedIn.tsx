@@ -1,10 +1,12 @@
 /** The frame of all pages for people who have signed in. */
 
 import { Center, Loader } from "@mantine/core";
-import { Suspense } from "react";
-import { Navigate, Outlet, useLocation } from "react-router";
+import { Suspense, useEffect } from "react";
+import { Navigate, Outlet, useLocation, useNavigate } from "react-router";
 
 import { Problem } from "../components/Problem";
+import { EnclaveGate } from "./EnclaveGate";
+import { takePath } from "./returning";
 import { Shell } from "./Shell";
 import { SessionProvider, useSigningIn } from "./session";
 
@@ -27,12 +29,27 @@ export function SignedIn() {
   return (
     <SessionProvider session={session}>
       <Shell>
-        <Suspense fallback={<Waiting />}>
-          <Outlet />
-        </Suspense>
+        <EnclaveGate waiting={<Waiting />}>
+          <Suspense fallback={<Waiting />}>
+            <Returning />
+            <Outlet />
+          </Suspense>
+        </EnclaveGate>
       </Shell>
     </SessionProvider>
   );
+}
+
+/** Goes on to where somebody wanted to go, who was brought back by a provider. */
+function Returning() {
+  const navigate = useNavigate();
+  useEffect(() => {
+    const from = takePath();
+    if (from !== null) {
+      void navigate(from, { replace: true });
+    }
+  }, [navigate]);
+  return null;
 }
 
 function Waiting() {

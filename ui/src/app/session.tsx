@@ -82,8 +82,9 @@ export function useSigningIn(): { session: Session | null | undefined; error: Er
     async (allow: boolean): Promise<void> => {
       const { store } = await shared();
       await store.update("settings", "allow-software", () => allow);
-      // What was said under another condition doesn't count any more.
-      await queries.resetQueries();
+      // What was said under another condition doesn't count any more, and nothing asks again as it was.
+      queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== "session" });
+      await queries.resetQueries({ queryKey: ["session"] });
     },
     [queries],
   );

@@ -1,15 +1,50 @@
-/** Signing in by email and password. */
+/** Signing in: by email and password, or at a provider that the hub names. */
 
-import { Button, Container, Paper, PasswordInput, Stack, TextInput, Title } from "@mantine/core";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { Alert, Button, Divider, PasswordInput, Stack, Text, TextInput } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
-import { useNavigate } from "react-router";
+import { useLocation, useNavigate, useSearchParams } from "react-router";
 
+import { keepPath, safePath, takePath } from "../../app/returning";
 import { hub } from "../../app/session";
-import { signIn } from "../../client/account";
+import { PROVIDER, signIn, ways } from "../../client/account";
+import { Loaded } from "../../components/Page";
 import { Problem } from "../../components/Problem";
+import { Front } from "./Front";
+import { problemWords } from "./problems";
 
 export function Component() {
+  const [search] = useSearchParams();
+  const [kept] = useState(takePath);
+  const from = safePath((useLocation().state as { from?: unknown } | null)?.from ?? kept);
+  const query = useQuery({ queryKey: ["ways"], queryFn: () => ways(hub) });
+  const problem = problemWords(search);
+  return (
+    <Front title="Sign in to Cloister">
+      {problem !== null && (
+        <Alert color="red" role="alert" title="You are not signed in">
+          {problem}
+        </Alert>
+      )}
+      <Loaded query={query}>
+        {({ password, provider }) => (
+          <Stack>
+            {provider !== null && (
+              <Button component="a" href={PROVIDER} onClick={() => keepPath(from)} variant="default">
+                Sign in with {provider}
+              </Button>
+            )}
+            {provider !== null && password && <Divider label="or" labelPosition="center" />}
+            {password && <ByPassword from={from} />}
+            {provider === null && !password && <Text>This hub lets nobody in at the moment. Ask whoever runs it.</Text>}
+          </Stack>
+        )}
+      </Loaded>
+    </Front>
+  );
+}
+
+function ByPassword({ from }: { from: string }) {
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
   const navigate = useNavigate();
@@ -18,41 +53,41 @@ export function Component() {
     mutationFn: () => signIn(hub, email, password),
     onSuccess: async () => {
       await queries.resetQueries();
-      await navigate("/");
+      await navigate(from, { replace: true });
     },
+    onError: () => setPassword(""),
   });
   const submit = (event: FormEvent): void => {
     event.preventDefault();
     signing.mutate();
   };
   return (
-    <Container component="main" size="xs" py="xl">
-      <Paper withBorder p="lg">
-        <form onSubmit={submit}>
-          <Stack>
-            <Title order={1}>Sign in to Cloister</Title>
-            {signing.error !== null && <Problem error={signing.error} />}
-            <TextInput
-              label="Email"
-              type="email"
-              autoComplete="username"
-              required
-              value={email}
-              onChange={(event) => setEmail(event.currentTarget.value)}
-            />
-            <PasswordInput
-              label="Password"
-              autoComplete="current-password"
-              required
-              value={password}
-              onChange={(event) => setPassword(event.currentTarget.value)}
-            />
-            <Button type="submit" loading={signing.isPending}>
-              Sign in
-            </Button>
-          </Stack>
-        </form>
-      </Paper>
-    </Container>
+    <form onSubmit={submit}>
+      <Stack>
+        {signing.error !== null && <Problem error={signing.error} />}
+        <TextInput
+          label="Email"
+          type="email"
+          autoComplete="username"
+          autoFocus
+          required
+          value={email}
+          onChange={(event) => setEmail(event.currentTarget.value)}
+        />
+        <PasswordInput
+          label="Password"
+          autoComplete="current-password"
+          required
+          value={password}
+          onChange={(event) => setPassword(event.currentTarget.value)}
+        />
+        <Button type="submit" loading={signing.isPending}>
+          Sign in
+        </Button>
+        <Text size="sm" c="dimmed">
+          No account, or the password forgotten? Whoever runs this hub can send you a link.
+        </Text>
+      </Stack>
+    </form>
   );
 }
