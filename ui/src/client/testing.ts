@@ -56,6 +56,8 @@ export interface TestOptions {
   onProgress?: ((progress: NodeProgress) => void) | undefined;
   /** Is told of test data as it is sent, by the id of its node. */
   onTransfer?: ((node: string, progress: TransferProgress) => void) | undefined;
+  /** Is given what has passed, by the id of its node: zips. Without it, what queries have found isn't fetched. */
+  onResult?: ((node: string, content: Blob) => void) | undefined;
   /** Is told of what could not be cleaned up, in words. */
   onWarning?: ((message: string) => void) | undefined;
   /** Ends the test, and all that runs for it. Nothing of it is left then. */
@@ -242,11 +244,15 @@ class Run {
         },
       });
       const took = { seconds: seconds() };
+      const { onResult } = this.#options;
       // What was fetched of previews would count, and what queries have found says nothing about them.
-      if (!("logs_on_success" in node) && node.kind !== "table_data") {
+      const wanted = "logs_on_success" in node || node.kind === "table_data" || (node.kind === "sql" && onResult);
+      if (!wanted) {
         return reportOf(node, "passed", took);
       }
-      const archive = await Archive.open((await this.#room.result(node.id, job, { signal })).content);
+      const { content } = await this.#room.result(node.id, job, { signal });
+      onResult?.(node.id, content);
+      const archive = await Archive.open(content);
       if (node.kind === "table_data") {
         return validated(node, await foundOf(node, archive, signal), took);
       }
