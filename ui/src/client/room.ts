@@ -2,7 +2,14 @@
 
 import { checkKey, manifestDigest } from "../core/dataset";
 import { fromBase64, randomHex, toBase64 } from "../core/encoding";
-import { BadRequestError, EvidenceRejected, NotFoundError, ProtectionMissing, ReceiptInvalid } from "../core/errors";
+import {
+  BadRequestError,
+  DecryptionFailed,
+  EvidenceRejected,
+  NotFoundError,
+  ProtectionMissing,
+  ReceiptInvalid,
+} from "../core/errors";
 import { isReference } from "../core/evidence";
 import { isRunNode, nodeOf, type RunNode } from "../core/nodes";
 import { readReceipt } from "../core/receipt";
@@ -42,6 +49,8 @@ export interface WaitOptions {
   onProgress?: ((progress: Progress) => void) | undefined;
   /** Is told of the result's bytes as they arrive. */
   onTransfer?: ((progress: TransferProgress) => void) | undefined;
+  /** Is told, before it starts, of the job that computes once more what the hub has lost: its id is to be remembered. */
+  onRerun?: ((job: string) => void | Promise<void>) | undefined;
   /** Ends the waiting; the computation goes on. */
   signal?: AbortSignal | undefined;
 }
@@ -176,22 +185,31 @@ export class Room {
   }
 
   /**
-   * Waits for the end of a job, and fetches and checks its result.
+   * Waits for the end of a job, and fetches and checks its result. What the hub has lost is computed once more.
    *
    * @throws EnclaveError The computation failed; the message says how.
    * @throws VerificationError What came is not the result that the receipt vouches for.
-   * @throws NotFoundError The hub doesn't have the result any more: run it again.
    */
   async result(node: string, job: string, options: WaitOptions = {}): Promise<FetchedResult> {
-    const { onProgress, signal } = options;
-    const told = await this.#context.link.ask({ type: "await_job", node, job, fetch: true }, "result", {
-      onProgress,
-      signal,
-    });
-    return await this.#fetched(node, told, options);
+    try {
+      return await this.#awaited(node, job, options);
+    } catch (error) {
+      if (!(error instanceof NotFoundError) || !this.#lost.has(node)) {
+        throw error;
+      }
+    }
+    options.signal?.throwIfAborted();
+    const again = randomHex();
+    await options.onRerun?.(again);
+    return await this.#awaited(node, await this.run(node, again), options);
   }
 
-  /** The result over the data that is attached now, whoever has run it. As `result`. */
+  /**
+   * The result over the data that is attached now, whoever has run it.
+   *
+   * @throws NotFoundError The hub doesn't have the result any more: run it again.
+   * @throws VerificationError As `result`.
+   */
   async latestResult(node: string, options: WaitOptions = {}): Promise<FetchedResult> {
     return await this.#fetched(
       node,
@@ -281,6 +299,12 @@ export class Room {
     return manifestDigest(uploaded.manifest);
   }
 
+  async #awaited(node: string, job: string, options: WaitOptions): Promise<FetchedResult> {
+    const { onProgress, signal } = options;
+    const body = { type: "await_job" as const, node, job, fetch: true };
+    return await this.#fetched(node, await this.#context.link.ask(body, "result", { onProgress, signal }), options);
+  }
+
   async #fetched(node: string, told: Told<Result>, { onTransfer, signal }: WaitOptions): Promise<FetchedResult> {
     const { body: result, trusted, checkpoint } = told;
     const body = await checkReceipt(result, { ...this.#about(node), trusted, log: checkpoint });
@@ -289,8 +313,11 @@ export class Room {
       const content = await mover.fetch({ hub: hub.access, result }, { onProgress: onTransfer, signal });
       return { name: result.name, content, receipt: result.receipt, body };
     } catch (error) {
-      if (error instanceof NotFoundError) {
+      if (error instanceof NotFoundError || error instanceof DecryptionFailed) {
+        // Whoever runs it again says so: then it is computed anew.
         this.#lost.set(node, body.run);
+      }
+      if (error instanceof NotFoundError) {
         throw new NotFoundError(
           "The hub doesn't have this result any more. Run the computation again: the room's log will say why.",
         );
