@@ -6,7 +6,7 @@ import hashlib
 import json
 
 from cloister.version import VERSION
-from tests.project import browser_schema
+from tests.project import browser_libraries, browser_schema
 
 
 def test_the_browsers_schema_is_that_of_the_records() -> None:
@@ -21,3 +21,8 @@ def test_the_browsers_types_are_those_of_its_schema() -> None:
 
 def test_the_browser_is_of_the_same_release() -> None:
     assert json.loads((browser_schema.UI / "package.json").read_text())["version"] == VERSION
+
+
+def test_the_browsers_libraries_are_those_of_the_images() -> None:
+    """Otherwise: ``python -m tests.project.browser_libraries``."""
+    assert browser_libraries.FILE.read_text() == browser_libraries.text()
