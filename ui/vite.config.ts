@@ -1,11 +1,13 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 
+import { frames } from "./scripts/frames.mjs";
+
 /** For `npm run dev`: the hub that the pages speak to. */
 const hub = process.env["CLOISTER_HUB"] ?? "http://127.0.0.1:8642";
 
 export default defineConfig({
-  plugins: [react()],
+  plugins: [react(), frames()],
   server: { proxy: Object.fromEntries(["/v1", "/auth", "/.well-known"].map((path) => [path, hub])) },
   build: { target: "es2023", sourcemap: true },
   worker: { format: "es" },

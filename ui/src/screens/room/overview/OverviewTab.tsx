@@ -1,5 +1,109 @@
-import type { TabProps } from "../RoomPage";
+/** What one participant does in a room: what comes next first, then all of it by their roles. */
 
-export default function OverviewTab(_: TabProps) {
-  return null;
+import { Stack, Title } from "@mantine/core";
+import { useState } from "react";
+
+import { useStatus } from "../../../app/queries";
+import { useSession } from "../../../app/session";
+import type { LiveStatus } from "../../../client/room";
+import { Loaded } from "../../../components/Page";
+import { ProvisionDialog } from "../../../components/upload/ProvisionDialog";
+import { type DataNode, isRunNode, nodeOf } from "../../../core/nodes";
+import type { TabProps } from "../RoomPage";
+import { ComputationCard } from "./ComputationCard";
+import { DataCard } from "./DataCard";
+import { jobsOver } from "./jobs";
+import { NextSteps } from "./NextSteps";
+import { Others } from "./Others";
+import { ReceiptCheck } from "./receipt/ReceiptCheck";
+import { ResultDialog } from "./result/ResultDialog";
+import { attachedData, inputsOf, nodesOf } from "./states";
+import { nextSteps } from "./steps";
+import { useJobs } from "./useJobs";
+
+export default function OverviewTab({ room }: TabProps) {
+  const status = useStatus(room);
+  return <Loaded query={status}>{(now) => <Overview room={room} status={now} />}</Loaded>;
+}
+
+function Overview({ room, status }: TabProps & { status: LiveStatus }) {
+  const { email } = useSession();
+  const { jobs, current } = useJobs(room);
+  const [providing, setProviding] = useState<DataNode | null>(null);
+  const [shown, setShown] = useState<string | null>(null);
+  const { definition } = room;
+  const attached = attachedData(status);
+  const over = (node: string): string => inputsOf(definition, node, attached);
+  const runs = jobsOver(current, over);
+  const mine = nodesOf(definition, email);
+  const run = (node: string): void => {
+    void jobs.start(node, over(node));
+  };
+  const result = shown === null ? undefined : runs.get(shown);
+  const resultNode = shown === null ? undefined : nodeOf(definition, shown);
+  return (
+    <Stack gap="xl">
+      <NextSteps
+        stopped={status.stopped}
+        steps={nextSteps(definition, email, status, runs)}
+        onProvide={setProviding}
+        onRun={run}
+        onLook={setShown}
+      />
+      {mine.data.length > 0 && (
+        <Stack component="section" aria-labelledby="your-data">
+          <Title order={2} size="h4" id="your-data">
+            Data that you provide
+          </Title>
+          {mine.data.map((node) => (
+            <DataCard
+              key={node.id}
+              room={room}
+              node={node}
+              status={status}
+              job={runs.get(node.id)}
+              onProvide={() => setProviding(node)}
+              onValidate={() => run(node.id)}
+              onCancel={() => void jobs.cancel(node.id)}
+              onLook={() => setShown(node.id)}
+            />
+          ))}
+        </Stack>
+      )}
+      {mine.computations.length > 0 && (
+        <Stack component="section" aria-labelledby="your-computations">
+          <Title order={2} size="h4" id="your-computations">
+            Computations that you may run
+          </Title>
+          {mine.computations.map((node) => (
+            <ComputationCard
+              key={node.id}
+              room={room}
+              node={node}
+              status={status}
+              job={runs.get(node.id)}
+              onRun={() => run(node.id)}
+              onCancel={() => void jobs.cancel(node.id)}
+              onLook={() => setShown(node.id)}
+            />
+          ))}
+        </Stack>
+      )}
+      <Others definition={definition} nodes={mine.others} attached={attached} />
+      <ReceiptCheck room={room} />
+      {providing !== null && <ProvisionDialog room={room} node={providing} onDone={() => setProviding(null)} />}
+      {resultNode !== undefined && isRunNode(resultNode) && result !== undefined && (
+        <ResultDialog
+          room={room}
+          node={resultNode}
+          job={result.job}
+          onClose={() => setShown(null)}
+          onRunAgain={() => {
+            setShown(null);
+            run(resultNode.id);
+          }}
+        />
+      )}
+    </Stack>
+  );
 }

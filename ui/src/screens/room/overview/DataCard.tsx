@@ -1,0 +1,147 @@
+/** A data node of one's own: whether it has data and since when, what its validation has found, and what can be done. */
+
+import { Button, Card, Group, Stack, Text } from "@mantine/core";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+
+import { keys } from "../../../app/queries";
+import type { LiveStatus, Room } from "../../../client/room";
+import { confirmed } from "../../../components/confirm";
+import { moment } from "../../../components/format";
+import { Hex } from "../../../components/Hex";
+import { Problem } from "../../../components/Problem";
+import type { DataNode } from "../../../core/nodes";
+import { attachment } from "./history";
+import type { Job } from "./jobs";
+import { NodeHead, type Standing } from "./NodeHead";
+import { RunState } from "./RunState";
+import { attachedData, providers } from "./states";
+import { useKnownLog } from "./useKnownLog";
+
+const REMOVAL =
+  "The room loses the key of this dataset, and with it every result that was derived from it: nobody can fetch those " +
+  "any more. What has been fetched stays with whoever has it, and the dataset stays among your own.";
+
+export function DataCard({
+  room,
+  node,
+  status,
+  job,
+  onProvide,
+  onValidate,
+  onCancel,
+  onLook,
+}: {
+  room: Room;
+  node: DataNode;
+  status: LiveStatus;
+  /** The validation of a table. */
+  job: Job | undefined;
+  onProvide: () => void;
+  onValidate: () => void;
+  onCancel: () => void;
+  onLook: () => void;
+}) {
+  const queries = useQueryClient();
+  const removal = useMutation({
+    mutationFn: async (then: "nothing" | "provide") => {
+      const title = `Remove the data of ${node.name}?`;
+      const action = then === "provide" ? "Remove, then provide other data" : "Remove";
+      if (await confirmed({ title, words: REMOVAL, action })) {
+        await room.removeDataset(node.id);
+        await queries.invalidateQueries({ queryKey: keys.status(room.id) });
+        if (then === "provide") {
+          onProvide();
+        }
+      }
+    },
+  });
+  const attached = attachedData(status);
+  const manifest = attached.get(node.id);
+  const others = providers(room.definition, node.id);
+  return (
+    <Card withBorder component="article" aria-label={node.name}>
+      <Stack gap="sm">
+        <NodeHead node={node} standing={standing(node, manifest !== undefined, job)}>
+          {!status.stopped &&
+            (manifest === undefined ? (
+              <Button size="xs" onClick={onProvide} aria-label={`Provide data: ${node.name}`}>
+                Provide data
+              </Button>
+            ) : (
+              <Button
+                size="xs"
+                variant="default"
+                onClick={() => removal.mutate("provide")}
+                aria-label={`Replace data: ${node.name}`}
+              >
+                Replace
+              </Button>
+            ))}
+          {manifest !== undefined && (
+            <Button
+              size="xs"
+              variant="default"
+              color="red"
+              onClick={() => removal.mutate("nothing")}
+              aria-label={`Remove data: ${node.name}`}
+            >
+              Remove
+            </Button>
+          )}
+        </NodeHead>
+        {removal.error !== null && <Problem error={removal.error} />}
+        {manifest === undefined ? (
+          <Text size="sm" c="dimmed">
+            {node.required ? "Computations wait for it." : "Computations do without it, if need be."}
+            {others.length > 1 && ` It can be provided by ${others.join(", ")}.`}
+          </Text>
+        ) : (
+          <Attached room={room} node={node} manifest={manifest} />
+        )}
+        {node.kind === "table_data" && manifest !== undefined && !status.stopped && job?.state !== "waiting" && (
+          <Group gap="xs">
+            {job?.state === "finished" ? (
+              <Button size="xs" variant="light" onClick={onLook} aria-label={`Validation report: ${node.name}`}>
+                Validation report
+              </Button>
+            ) : (
+              <Button size="xs" variant="light" onClick={onValidate} aria-label={`Validate: ${node.name}`}>
+                Validate now
+              </Button>
+            )}
+            <Text size="xs" c="dimmed">
+              A table is validated before any computation reads it; you can have that done now, and read what it found.
+            </Text>
+          </Group>
+        )}
+        {job !== undefined && job.state !== "finished" && (
+          <RunState definition={room.definition} room={room.id} job={job} attached={attached} onCancel={onCancel} />
+        )}
+      </Stack>
+    </Card>
+  );
+}
+
+function standing(node: DataNode, there: boolean, job: Job | undefined): Standing {
+  if (!there) {
+    return node.required ? { label: "Needed", color: "yellow" } : { label: "Optional", color: "gray" };
+  }
+  if (job?.state === "waiting") {
+    return { label: "Being validated", color: "blue" };
+  }
+  return job?.state === "failed" ? { label: "Not validated", color: "red" } : { label: "Provided", color: "green" };
+}
+
+/** What is attached; when and by whom, where the log was read. */
+function Attached({ room, node, manifest }: { room: Room; node: DataNode; manifest: string }) {
+  const log = useKnownLog(room);
+  const known = log === undefined ? undefined : attachment(log.events, node.id, manifest);
+  return (
+    <Group gap="xs">
+      <Text size="sm">
+        {known === undefined ? "Attached" : `Attached ${moment(known.time)} by ${known.by}`}, with the digest
+      </Text>
+      <Hex value={manifest} what={`digest of ${node.name}`} />
+    </Group>
+  );
+}

@@ -1,0 +1,145 @@
+/** A result: that it is genuine, its files, and what is in them. */
+
+import { Button, Group, Modal, NavLink, Progress, Stack, Text } from "@mantine/core";
+import { IconDownload, IconFile } from "@tabler/icons-react";
+import { useState } from "react";
+
+import { Archive, type ArchiveFile } from "../../../../client/archive";
+import type { TransferProgress } from "../../../../client/progress";
+import type { Room } from "../../../../client/room";
+import { download } from "../../../../components/download";
+import { bytes, duration } from "../../../../components/format";
+import { Problem } from "../../../../components/Problem";
+import { FileDownload, Preview } from "../../../../components/preview/Preview";
+import { NotFoundError } from "../../../../core/errors";
+import type { RunNode } from "../../../../core/nodes";
+import { Verified } from "../receipt/Verified";
+import styles from "./Result.module.css";
+import { type OpenedResult, useResult } from "./useResult";
+import { ValidationReport } from "./ValidationReport";
+
+export function ResultDialog({
+  room,
+  node,
+  job,
+  onClose,
+  onRunAgain,
+}: {
+  room: Room;
+  node: RunNode;
+  job: string;
+  onClose: () => void;
+  onRunAgain: () => void;
+}) {
+  const { query, progress } = useResult(room, node.id, job);
+  const title = node.kind === "table_data" ? `Validation of ${node.name}` : `Result of ${node.name}`;
+  return (
+    <Modal opened onClose={onClose} title={title} size="90%">
+      <Stack>
+        {query.error !== null ? (
+          <>
+            <Problem error={query.error} onRetry={() => void query.refetch()} />
+            {query.error instanceof NotFoundError && (
+              <Group>
+                <Button onClick={onRunAgain}>Run it again</Button>
+              </Group>
+            )}
+          </>
+        ) : query.data === undefined ? (
+          <Fetching progress={progress} />
+        ) : (
+          <Opened room={room} node={node} job={job} result={query.data} />
+        )}
+      </Stack>
+    </Modal>
+  );
+}
+
+function Fetching({ progress }: { progress: TransferProgress | null }) {
+  const part = progress === null || progress.total === 0 ? 0 : (100 * progress.done) / progress.total;
+  const left = progress?.secondsLeft == null ? "" : `, ${duration(progress.secondsLeft)} left`;
+  return (
+    <Stack gap="xs">
+      <Progress value={part} aria-label="Fetched and decrypted" />
+      <Text size="sm" role="status">
+        {progress === null
+          ? "Fetching the result, and checking its receipt …"
+          : `Fetching and decrypting: ${bytes(progress.done)} of ${bytes(progress.total)}${left}`}
+      </Text>
+    </Stack>
+  );
+}
+
+function Opened({ room, node, job, result }: { room: Room; node: RunNode; job: string; result: OpenedResult }) {
+  const { fetched, archive } = result;
+  return (
+    <>
+      <Verified definition={room.definition} name={node.name} receipt={fetched.receipt} body={fetched.body} />
+      <Group>
+        <Button
+          leftSection={<IconDownload size={16} aria-hidden />}
+          onClick={() => download(fetched.content, `${node.name}.zip`)}
+        >
+          Download {node.name}.zip ({bytes(fetched.content.size)})
+        </Button>
+      </Group>
+      {archive instanceof Archive ? (
+        <Files archive={archive} node={node} id={`${room.id}/${node.id}/${job}`} />
+      ) : (
+        <Problem error={archive} />
+      )}
+    </>
+  );
+}
+
+/** Files that are listed; more are in the zip all the same. */
+const LISTED = 500;
+
+function Files({ archive, node, id }: { archive: Archive; node: RunNode; id: string }) {
+  const listed = archive.files.slice(0, LISTED);
+  const [chosen, choose] = useState<ArchiveFile | undefined>(() => firstOf(listed));
+  return (
+    <>
+      {node.kind === "table_data" && <ValidationReport archive={archive} node={node} id={id} />}
+      {chosen === undefined ? (
+        <Text>The result has no files.</Text>
+      ) : (
+        <div className={styles["files"]}>
+          <nav aria-label="Files of the result" className={styles["list"]}>
+            {listed.map((file) => (
+              <NavLink
+                key={file.name}
+                component="button"
+                label={file.label}
+                description={bytes(file.size)}
+                leftSection={<IconFile size={16} aria-hidden />}
+                active={file === chosen}
+                aria-current={file === chosen}
+                onClick={() => choose(file)}
+              />
+            ))}
+            {archive.files.length > LISTED && (
+              <Text size="sm" c="dimmed">
+                {archive.files.length - LISTED} more files are in the zip.
+              </Text>
+            )}
+          </nav>
+          <Stack gap="xs" className={styles["file"]}>
+            <Group justify="space-between">
+              <Text fw={600} className={styles["name"]}>
+                {chosen.label}
+              </Text>
+              <FileDownload key={chosen.name} archive={archive} file={chosen} />
+            </Group>
+            <Preview key={chosen.name} archive={archive} file={chosen} id={id} />
+          </Stack>
+        </div>
+      )}
+    </>
+  );
+}
+
+/** What people look for first: a table, or a report. */
+function firstOf(files: readonly ArchiveFile[]): ArchiveFile | undefined {
+  return files.find((file) => file.name === "dataset.csv") ?? files[0];
+}

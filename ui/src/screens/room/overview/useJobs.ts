@@ -1,0 +1,33 @@
+/** The runs of a room on its page: followed for as long as the page is there, whichever of its tabs is shown. */
+
+import { useQueryClient } from "@tanstack/react-query";
+import { useEffect, useSyncExternalStore } from "react";
+
+import { keys } from "../../../app/queries";
+import { useSession } from "../../../app/session";
+import type { Room } from "../../../client/room";
+import { type Job, Jobs } from "./jobs";
+
+const known = new WeakMap<Room, Jobs>();
+
+/** @returns What starts and ends runs, and the runs of now by node. */
+export function useJobs(room: Room): { jobs: Jobs; current: ReadonlyMap<string, Job> } {
+  const { store, email } = useSession();
+  const queries = useQueryClient();
+  let jobs = known.get(room);
+  if (jobs === undefined) {
+    jobs = new Jobs(room, store, email);
+    known.set(room, jobs);
+  }
+  const current = useSyncExternalStore(jobs.subscribe, jobs.current);
+  useEffect(() => {
+    void jobs.recall();
+  }, [jobs]);
+  // What has ended may have cost something.
+  const ended = [...current.values()].filter((job) => job.state !== "waiting").length;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: it is asked when that changes.
+  useEffect(() => {
+    void queries.invalidateQueries({ queryKey: keys.status(room.id) });
+  }, [queries, room, ended]);
+  return { jobs, current };
+}
