@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import msgspec
 import pytest
@@ -178,11 +177,10 @@ def test_withdrawing_a_computation(machine: Machine) -> None:
     cancelled = threading.Event()
     timer = threading.Timer(0.3, cancelled.set)
     timer.start()
-    started = time.monotonic()
     ran = machine.run("while True: pass", cancelled=cancelled)
     timer.join()
-    assert time.monotonic() - started < 5
     assert ran.outcome.cancelled
+    assert ran.outcome.wall_seconds < 5
     assert ran.run.limit is None
     assert ran.error == "The computation was withdrawn before it ended."
 

@@ -86,9 +86,9 @@ def no_zombies() -> bool:
     return all(child.status() != psutil.STATUS_ZOMBIE for child in psutil.Process().children(recursive=True))
 
 
-def test_a_killed_worker_takes_its_container_along(machine: Machine, directory: Path) -> None:
+def test_a_killed_worker_takes_its_container_along(image_root: Path, directory: Path) -> None:
     """`kill -9` of the worker: the script ends at once, and the next sandbox sweeps the rest."""
-    arguments = [sys.executable, "-c", WORKER, str(machine.image_root), str(directory)]
+    arguments = [sys.executable, "-c", WORKER, str(image_root), str(directory)]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as worker:
         assert worker.stdout is not None
         left = Path(worker.stdout.readline().strip())
@@ -106,7 +106,7 @@ def test_a_killed_worker_takes_its_container_along(machine: Machine, directory: 
     assert list(directory.iterdir()) == []
 
 
-def test_workers_with_a_run_of_their_own_do_not_sweep_each_other(machine: Machine, directory: Path) -> None:
+def test_workers_with_a_run_of_their_own_do_not_sweep_each_other(image_root: Path, directory: Path) -> None:
     """As in two containers that see the control groups of one machine: one path, two directories."""
     script = (
         "import pathlib, subprocess; from cloister.worker.sandbox import leftovers;"
@@ -114,8 +114,8 @@ def test_workers_with_a_run_of_their_own_do_not_sweep_each_other(machine: Machin
         "subprocess.run(['mount', '-t', 'tmpfs', 'tmpfs', '/run'], check=True); place.mkdir();"
         "print(leftovers.sweep(place))"
     )
-    usual = blueprint(PYTHON, machine.image_root, SMALL, ())
-    with Sandbox(probe.detect(machine.image_root), directory) as sandbox, sandbox.container(usual) as waiting:
+    usual = blueprint(PYTHON, image_root, SMALL, ())
+    with Sandbox(probe.detect(image_root), directory) as sandbox, sandbox.container(usual) as waiting:
         waiting.wait_ready()
         other = ["unshare", "--mount", "--propagation", "private", sys.executable, "-c", script]
         assert subprocess.run(other, capture_output=True, text=True, check=True).stdout == "[]\n"
@@ -123,9 +123,9 @@ def test_workers_with_a_run_of_their_own_do_not_sweep_each_other(machine: Machin
 
 
 @pytest.mark.slow
-def test_a_worker_killed_at_any_moment(machine: Machine, directory: Path) -> None:
+def test_a_worker_killed_at_any_moment(image_root: Path, directory: Path) -> None:
     """Also while the runtime is just starting the container: nothing is left once it was swept."""
-    arguments = [sys.executable, "-c", WORKER, str(machine.image_root), str(directory)]
+    arguments = [sys.executable, "-c", WORKER, str(image_root), str(directory)]
     for milliseconds in range(0, 90, 6):
         with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as worker:
             assert worker.stdout is not None
@@ -181,10 +181,10 @@ def test_an_image_that_is_none(machine: Machine, tmp_path: Path) -> None:
     assert machine.left() == []
 
 
-def test_a_runtime_that_does_not_start(machine: Machine, directory: Path) -> None:
+def test_a_runtime_that_does_not_start(image_root: Path, directory: Path) -> None:
     """There is no second way to run a script: it fails, and the script has not run."""
     with Sandbox(Runtime(Path("/bin/false"), "none"), directory) as sandbox:
-        broken = Machine(sandbox, machine.image_root)
+        broken = Machine(sandbox, image_root)
         with pytest.raises(SandboxUnavailable, match="false could not start a container"):
             broken.run("open('/output/x', 'w')")
         assert broken.left() == []
@@ -204,19 +204,19 @@ def test_a_memory_limit_below_what_a_runtime_needs(machine: Machine, memory_byte
     assert no_zombies()
 
 
-def test_a_machine_without_memory_is_not_the_limit_of_the_script(machine: Machine, tmp_path: Path) -> None:
+def test_a_machine_without_memory_is_not_the_limit_of_the_script(image_root: Path, tmp_path: Path) -> None:
     """The kernel kills a computation within its own limit: it is not told that it asked for too much, but is given to
     another worker. Here a group above stands for the machine."""
     above, where = f"cloister-test-{secrets.token_hex(8)}", cgroups.hierarchies()
     weakening = f"linux['cgroupsPath'] = '/{above}' + linux['cgroupsPath']"
-    good = str(probe.detect(machine.image_root).path)
+    good = str(probe.detect(image_root).path)
     text = RUNTIME.format(python=sys.executable, weakening=weakening, runtime=good)
     runtime = Runtime.named(str(write_runtime(tmp_path / "runtime", text)))
     outer = cgroups.create(above, where)
     try:
         outer.set_limits(memory_bytes=96 * MIB, pids=1000, cpu_quota=200_000)
         with Sandbox(runtime) as sandbox:
-            cold = Machine(sandbox, machine.image_root)
+            cold = Machine(sandbox, image_root)
             assert cold.run("print('fits')").log == "fits\n"
             with pytest.raises(SandboxUnavailable, match="within its own limit"):
                 cold.run(f"bytearray({150 * MIB})")

@@ -20,7 +20,6 @@ from cloister.errors import SandboxUnavailable
 from cloister.worker import linux
 from cloister.worker.sandbox import probe
 from cloister.worker.sandbox.runtime import Runtime
-from tests.containers import Machine
 
 WEAKENINGS = {
     "no filter": ("del linux['seccomp']", "open a socket to its host (AF_VSOCK)"),
@@ -68,20 +67,20 @@ def write_runtime(path: Path, text: str) -> Path:
 
 
 @pytest.mark.parametrize("weakening", WEAKENINGS)
-def test_a_runtime_that_leaves_something_out(machine: Machine, tmp_path: Path, weakening: str) -> None:
+def test_a_runtime_that_leaves_something_out(image_root: Path, tmp_path: Path, weakening: str) -> None:
     change, words = WEAKENINGS[weakening]
-    good = str(probe.detect(machine.image_root).path)
+    good = str(probe.detect(image_root).path)
     text = RUNTIME.format(python=sys.executable, weakening=change, runtime=good)
     runtime = Runtime.named(str(write_runtime(tmp_path / "runtime", text)))
     with pytest.raises(SandboxUnavailable) as refused:
-        probe.check(runtime, machine.image_root)
+        probe.check(runtime, image_root)
     assert any(word in str(refused.value) for word in words.split("|")), refused.value
 
 
-def test_the_wrapper_itself_is_no_fault(machine: Machine, tmp_path: Path) -> None:
-    good = str(probe.detect(machine.image_root).path)
+def test_the_wrapper_itself_is_no_fault(image_root: Path, tmp_path: Path) -> None:
+    good = str(probe.detect(image_root).path)
     text = RUNTIME.format(python=sys.executable, weakening="pass", runtime=good)
-    probe.check(Runtime.named(str(write_runtime(tmp_path / "runtime", text))), machine.image_root)
+    probe.check(Runtime.named(str(write_runtime(tmp_path / "runtime", text))), image_root)
 
 
 @pytest.mark.parametrize(
@@ -97,33 +96,33 @@ def test_the_wrapper_itself_is_no_fault(machine: Machine, tmp_path: Path) -> Non
         ),
     ],
 )
-def test_programs_that_are_no_runtimes(machine: Machine, tmp_path: Path, body: str, words: str) -> None:
+def test_programs_that_are_no_runtimes(image_root: Path, tmp_path: Path, body: str, words: str) -> None:
     name = str(write_runtime(tmp_path / "runtime", f"#!/bin/sh\n{body}\n"))
     with pytest.raises(SandboxUnavailable) as refused:
-        probe.check(Runtime.named(name), machine.image_root)
+        probe.check(Runtime.named(name), image_root)
     assert any(word in str(refused.value) for word in words.split("|")), refused.value
 
 
-def test_a_chosen_runtime_is_not_replaced(machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_chosen_runtime_is_not_replaced(image_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the installation asked for one, no other will do."""
     probe.detect.cache_clear()
     monkeypatch.setenv(probe.CHOICE, str(tmp_path / "none"))
     with pytest.raises(SandboxUnavailable, match="not installed") as refused:
-        probe.detect(machine.image_root)
+        probe.detect(image_root)
     assert "CLOISTER_RUNTIME" in str(refused.value)
     assert "apt-get install" in str(refused.value)
     monkeypatch.delenv(probe.CHOICE)
-    chosen = probe.detect(machine.image_root)
+    chosen = probe.detect(image_root)
     monkeypatch.setenv(probe.CHOICE, str(chosen.path))
     probe.detect.cache_clear()
-    assert probe.detect(machine.image_root) == chosen
+    assert probe.detect(image_root) == chosen
 
 
 @pytest.mark.parametrize(
     ("name", "version"),
     [("kata-runtime", "kata-runtime  : 3.13.0"), ("kata-qemu", "1.0"), ("renamed", "kata-runtime  : 3.13.0")],
 )
-def test_kata_is_refused_in_words(machine: Machine, tmp_path: Path, name: str, version: str) -> None:
+def test_kata_is_refused_in_words(tmp_path: Path, name: str, version: str) -> None:
     """By its name as by what it says it is, and before anything is started."""
     program = write_runtime(tmp_path / name, f"#!/bin/sh\necho '{version}'\n")
     with pytest.raises(SandboxUnavailable, match=r"Kata Containers can't be used: .* Use runsc"):
@@ -171,10 +170,10 @@ def test_the_rights_of_root() -> None:
     assert not probe.has_rights(0, "")
 
 
-def test_it_is_quick(machine: Machine) -> None:
+def test_it_is_quick(image_root: Path) -> None:
     probe.detect.cache_clear()
     started = time.monotonic()
-    probe.detect(machine.image_root)
+    probe.detect(image_root)
     assert time.monotonic() - started < 5  # about 0.2 s where nothing else runs
 
 

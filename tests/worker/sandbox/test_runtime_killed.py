@@ -39,13 +39,13 @@ def directory() -> Iterator[Path]:
     made.rmdir()
 
 
-def test_a_runtime_killed_while_it_starts_a_container(machine: Machine, directory: Path, tmp_path: Path) -> None:
-    real = probe.detect(machine.image_root).path
+def test_a_runtime_killed_while_it_starts_a_container(image_root: Path, directory: Path, tmp_path: Path) -> None:
+    real = probe.detect(image_root).path
     path = tmp_path / real.name
     path.touch(mode=0o700)
     errors = []
     with Sandbox(Runtime(path, "killed"), directory) as sandbox:
-        killed = Machine(sandbox, machine.image_root)
+        killed = Machine(sandbox, image_root)
         for milliseconds in (1, 5, 10, 15, 20, 25, 30, 35, 40, 50, 60):
             path.write_text(KILLED.lstrip().format(runtime=real, seconds=milliseconds / 1000))
             try:
@@ -59,10 +59,10 @@ def test_a_runtime_killed_while_it_starts_a_container(machine: Machine, director
 
 
 def test_a_runtime_killed_while_it_starts_a_container_on_disk(
-    machine: Machine, directory: Path, tmp_path: Path
+    image_root: Path, directory: Path, tmp_path: Path
 ) -> None:
     """Its encrypted volumes go with the container that there wasn't."""
-    real = probe.detect(machine.image_root).path
+    real = probe.detect(image_root).path
     path, disk = tmp_path / real.name, tmp_path / "disk"
     path.touch(mode=0o700)
     rooms: dict[DiskPlace, Room] = {"input": Room(1, 1), "output": Room(1, 1), "scratch": Room(1, 1)}
@@ -70,6 +70,6 @@ def test_a_runtime_killed_while_it_starts_a_container_on_disk(
         for milliseconds in (5, 20, 35):
             path.write_text(KILLED.lstrip().format(runtime=real, seconds=milliseconds / 1000))
             with contextlib.suppress(SandboxUnavailable):
-                sandbox.make(blueprint(PYTHON, machine.image_root, SMALL, ()), rooms).close()
-            assert Machine(sandbox, machine.image_root).left() == []
+                sandbox.make(blueprint(PYTHON, image_root, SMALL, ()), rooms).close()
+            assert Machine(sandbox, image_root).left() == []
             gone(disk)
