@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import http.client
@@ -20,6 +21,7 @@ from cloister.hub.settings import HubSettings
 from .peers import PATIENCE, RunningHub
 
 SCRIPT = b"console.log('cloister');\n" * 100
+FRAMED = "document.title = 'framed';"
 NAVIGATING = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
@@ -31,6 +33,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "assets/index-BqX1_-9a.js").write_bytes(SCRIPT)
     (folder / "assets/index-BqX1_-9a.js.br").write_bytes(b"brotli")
     (folder / "assets/plain-12345678.css").write_bytes(b"body{}")
+    (folder / "preview").mkdir()
+    (folder / "preview/pdf.html").write_text(f"<!doctype html><title>pdf</title><script>{FRAMED}</script>\n")
+    (folder / "preview/bare.html").write_text("<!doctype html><title>bare</title>")
     (folder / "unknown.exe").write_bytes(b"MZ")
     (folder.parent / "secret").write_text("secret")
     (folder / "link").symlink_to(folder.parent / "secret")
@@ -66,6 +71,36 @@ def test_the_document_under_a_strict_policy(client: httpx.Client) -> None:
         assert len(page.headers.get_list("content-security-policy")) == len(page.headers.get_list("cache-control")) == 1
     again = client.get("/", headers={"If-None-Match": page.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
+
+
+def directives(page: httpx.Response) -> dict[str, str]:
+    return dict(each.partition(" ")[::2] for each in page.headers["content-security-policy"].split("; "))
+
+
+def test_results_are_shown_in_a_sandbox_without_a_network(client: httpx.Client) -> None:
+    page = client.get("/preview/pdf.html", headers=NAVIGATING)
+    digest = base64.b64encode(hashlib.sha256(FRAMED.encode()).digest()).decode()
+    assert directives(page) == {
+        "sandbox": "allow-scripts",
+        "default-src": "'none'",
+        "script-src": f"'sha256-{digest}'",
+        "img-src": "blob:",
+        "frame-ancestors": "'self'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "require-trusted-types-for": "'script'",
+        "trusted-types": "'none'",
+    }
+    assert len(page.headers.get_list("content-security-policy")) == 1
+    again = client.get("/preview/pdf.html", headers={"If-None-Match": page.headers["etag"]})
+    assert (again.status_code, directives(again)) == (304, directives(page))
+    # Without a script none may run.
+    assert directives(client.get("/preview/bare.html"))["sandbox"] == "allow-scripts"
+    # The pages frame nothing but documents of this hub, and none but those above may be framed.
+    index = directives(client.get("/", headers=NAVIGATING))
+    assert (index["frame-src"], index["frame-ancestors"]) == ("'self'", "'none'")
+    for path in ("/preview/other.html", "/preview/", "/v1/me"):
+        assert "frame-ancestors 'none'" in client.get(path).headers["content-security-policy"]
 
 
 def test_hashed_files_are_kept_for_good_and_sent_compressed(client: httpx.Client) -> None:

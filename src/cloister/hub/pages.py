@@ -6,6 +6,9 @@ of the pages' own, and gets the one document there is.
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,6 +22,9 @@ from cloister.hub.bundle import INDEX, Asset, Bundle
 API = ("/v1", "/auth", "/.well-known", "/healthz", "/readyz", "/openapi.json")
 """What is not for pages: these paths, and all below them."""
 
+_FRAME = re.compile(r"preview/[a-z]+\.html")
+"""Documents that a result is shown in: see `frame_policy`."""
+_SCRIPT = re.compile(rb"<script>(.*)</script>", re.DOTALL)
 _FOREVER = "public, max-age=31536000, immutable"
 _ASK = "no-cache"
 _NO_BUNDLE = b"""<!doctype html>
@@ -58,13 +64,37 @@ def policy(blob_origins: str | None = None) -> str:
             f"connect-src 'self'{more}",
             "worker-src 'self'",
             "manifest-src 'self'",
-            # Previews of results: what the page itself has made, which inherits this policy.
-            "frame-src blob:",
+            # Previews of results. No other document of this hub lets itself be framed.
+            "frame-src 'self'",
             "frame-ancestors 'none'",
             "base-uri 'none'",
             "form-action 'self'",
             "require-trusted-types-for 'script'",
             "trusted-types default cloister",
+        )
+    )
+
+
+def frame_policy(document: bytes) -> str:
+    """The Content-Security-Policy of a document that a result is shown in.
+
+    Whatever the result does to the browser's readers of pictures and PDFs happens in an origin of its own: it reaches
+    no cookie, no storage, no page of the hub's, and no network. The one script there is stands in the document itself:
+    to a document without an origin, the hub's files are somebody else's.
+    """
+    found = _SCRIPT.search(document)
+    digest = base64.b64encode(hashlib.sha256(found[1] if found else b"").digest()).decode()
+    return "; ".join(
+        (
+            "sandbox allow-scripts",
+            "default-src 'none'",
+            f"script-src 'sha256-{digest}'",
+            "img-src blob:",
+            "frame-ancestors 'self'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
         )
     )
 
@@ -76,6 +106,10 @@ class Pages:
         self._app = app
         self._bundle = bundle
         self._policy = policy(blob_origins)
+        assets = {} if bundle is None else bundle.assets
+        self._frames = {
+            asset.sha256: frame_policy(asset.content) for name, asset in assets.items() if _FRAME.fullmatch(name)
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD") or is_api(scope["path"]):
@@ -105,6 +139,7 @@ class Pages:
             "Cache-Control": _FOREVER if asset.hashed else _ASK,
             "ETag": tag,
             "Vary": "Accept-Encoding",
+            "Content-Security-Policy": self._frames.get(asset.sha256, self._policy),
         }
         if tag in (header(scope, "if-none-match") or ""):
             return self._response(b"", asset.media_type, headers, 304)
