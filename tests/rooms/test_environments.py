@@ -62,6 +62,11 @@ def test_comments_and_empty_lines_are_left_out() -> None:
         "six;",
         "six\x00",
         "six\u2028--index-url https://elsewhere.example",
+        "six; 'a\\n--index-url https://elsewhere.example\\n' != os_name",
+        "six; os_name == '\\x0a-r other.txt'",
+        "six; os_name == 'a\"\\x27'",
+        "six; os_name == 'a\tb'",
+        f"six; {'(' * 10_000}os_name == 'a'{')' * 10_000}",
     ],
 )
 def test_anything_but_a_plain_requirement_is_refused(line: str) -> None:
@@ -78,7 +83,7 @@ def test_no_text_becomes_an_option_or_more_than_a_line(text: str) -> None:
         return
     for each in wanted:
         assert each[0].isalnum()
-        assert "\n" not in each
+        assert each.isprintable()
         assert " @ " not in each
         assert "://" not in each
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 
 from cloister.errors import DefinitionInvalid
 from cloister.formats.encoding import Hex32, Record
@@ -53,19 +53,30 @@ def plain_requirements(text: str) -> list[str]:
         wanted = _COMMENT.sub("", line).strip()
         if not wanted:
             continue
-        try:
-            requirement = Requirement(wanted)
-        except InvalidRequirement:
-            requirement = None
-        if requirement is None or requirement.url is not None:
+        plain = _plain(wanted)
+        if plain is None:
             raise DefinitionInvalid(
                 f"Line {number} of the requirements, {wanted[:64]!a}, is not a plain requirement such as "
                 "'pandas>=2.1': options, addresses, files and line continuations are not allowed."
             )
-        found.append(str(requirement))
+        found.append(plain)
     if len(found) > MAX_REQUIREMENTS:
         raise DefinitionInvalid(f"There are {len(found)} requirements; {MAX_REQUIREMENTS} are the most.")
     return found
+
+
+def _plain(wanted: str) -> str | None:
+    """A requirement in its normal form; None where it is anything else."""
+    # In a marker a backslash may stand for any character: also for a new line, and what follows would be an option.
+    if "\\" in wanted:
+        return None
+    try:
+        requirement = Requirement(wanted)
+        plain = str(requirement)
+    except (ValueError, RecursionError):
+        # Besides what is none: markers may be nested to any depth, and have texts that there is no form for.
+        return None
+    return plain if requirement.url is None and plain.isprintable() else None
 
 
 def check_lock(requirements: str, lock: Sequence[LockedPackage]) -> None:
