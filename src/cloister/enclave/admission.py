@@ -50,8 +50,9 @@ def admit(state: RoomState, request: Request, device: bytes | None, now: int) ->
     if (user, key) in state.unbound:
         raise Refused(
             "forbidden",
-            "This device's key was ended in this room, by another device of yours, for good. Use that one; or move "
-            "this device's key away (in CLOISTER_HOME, below `devices`), so that the next use makes a new one.",
+            "This device's key was ended in this room, by another device of yours, for good. Use that one; or take "
+            "this device's key away, so that the next use makes a new one: the SDK's lies in CLOISTER_HOME, below "
+            "`devices`, a browser's goes with what it keeps for this site.",
         )
     return Asker(user, key, issuer)
 

@@ -19,6 +19,7 @@ import type { Reference } from "../../../core/records";
 import * as software from "../../../core/software";
 import type { TabProps } from "../RoomPage";
 import { keyRows } from "./keys";
+import styles from "./TrustTab.module.css";
 
 export default function TrustTab({ room }: TabProps) {
   const trusted = useTrusted();
@@ -146,7 +147,7 @@ function Check(row: { what: string; shown: ReactNode; against: ReactNode; note?:
     <Table.Tr>
       <Table.Td>
         <Group gap="xs" wrap="nowrap" align="flex-start">
-          <IconCheck size={18} color="var(--mantine-color-green-text)" aria-label="Verified" />
+          <IconCheck className={styles["check"]} size={18} aria-label="Verified" />
           <Stack gap={2}>
             <Text size="sm">{row.what}</Text>
             {row.note !== undefined && (
