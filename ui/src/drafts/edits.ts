@@ -5,12 +5,15 @@ import type { Configuration, Definition, Node, Participant } from "../core/recor
 
 export type Edit = (before: Configuration) => Configuration;
 
-/** Adds a node at the end, or puts it in the place of the one with its id. */
+/** Adds a node at the end, or puts it in the place of the one with its id. Matches find it by its new name. */
 export function putNode(node: Node): Edit {
   return (before) => {
-    const there = before.nodes.some((each) => each.id === node.id);
-    const nodes = there ? before.nodes.map((each) => (each.id === node.id ? node : each)) : [...before.nodes, node];
-    return { ...before, nodes };
+    const old = before.nodes.find((each) => each.id === node.id);
+    if (old === undefined) {
+      return { ...before, nodes: [...before.nodes, node] };
+    }
+    const nodes = before.nodes.map((each) => (each.id === node.id ? node : each));
+    return { ...before, nodes: old.name === node.name ? nodes : nodes.map((each) => renamed(each, old, node.name)) };
   };
 }
 
@@ -78,6 +81,15 @@ export function dependents(configuration: Configuration, id: string): string[] {
 /** The node of that id in a configuration. */
 export function nodeIn(configuration: Configuration, id: string): Node | undefined {
   return nodeOf(configuration as Pick<Definition, "nodes"> as Definition, id);
+}
+
+/** Dependencies are ids, which stay; the paths of a match have names in them. */
+function renamed(node: Node, old: Node, name: string): Node {
+  if (node.kind !== "match" || !node.dependencies.includes(old.id)) {
+    return node;
+  }
+  const was = new Set([`${old.name}/dataset.csv`, `/input/${old.name}/dataset.csv`]);
+  return { ...node, paths: node.paths.map((path) => (was.has(path) ? `${name}/dataset.csv` : path)) };
 }
 
 function references(node: Node): string[] {

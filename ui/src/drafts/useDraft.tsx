@@ -1,6 +1,6 @@
 /** The draft of the page that is open, for all of its tabs. */
 
-import { createContext, type ReactNode, use, useEffect, useSyncExternalStore } from "react";
+import { createContext, type ReactNode, use, useEffect, useMemo, useSyncExternalStore } from "react";
 
 import type { Configuration } from "../core/records";
 import type { Draft } from "./draft";
@@ -28,15 +28,22 @@ export function useDraft(): UsedDraft {
     throw new Error("No draft is open.");
   }
   const { draft, saving, error } = useSyncExternalStore(open.subscribe, open.shown);
+  // The same ones in each rendering: what is shown of a large draft needn't be drawn anew for them.
+  const actions = useMemo(
+    () => ({
+      edit: (edit: Edit) => open.edit(edit),
+      setTest: (node: string, dataset: string | null) => open.setTest(node, dataset),
+      flush: () => open.flush(),
+    }),
+    [open],
+  );
   return {
     id: open.id,
     draft,
     configuration: draft.configuration,
     saving,
     error,
-    edit: (edit) => open.edit(edit),
-    setTest: (node, dataset) => open.setTest(node, dataset),
-    flush: () => open.flush(),
+    ...actions,
   };
 }
 
