@@ -8,6 +8,7 @@ import { decode } from "../core/decode";
 import { type Bytes, canonical, pack, randomBytes, randomHex, sha256, toHex, utf8 } from "../core/encoding";
 import { BadRequestError, NotFoundError, VerificationError } from "../core/errors";
 import type { Attachment, DatasetRecord, Item, Manifest } from "../core/records";
+import type { Content } from "../tables/recipe";
 import type { Hub } from "./hub";
 import type { MoveOptions, Mover } from "./mover";
 import type { Patience } from "./patience";
@@ -53,7 +54,7 @@ export class Datasets {
   }
 
   /**
-   * Encrypts a file in a worker, stores it with the hub and keeps it in mind in the vault, with its key.
+   * Encrypts a file, or the table that is made of one, in a worker, stores it with the hub and keeps it in mind in the vault, with its key.
    *
    * After a reload the same file goes on where it was broken off, where the vault is surely the user's own: the key
    * waits in it from before the first byte.
@@ -63,7 +64,7 @@ export class Datasets {
    * @throws ApiError The hub refused, or stayed away.
    */
   async upload(
-    file: Blob,
+    file: Content,
     { name, description = "" }: Label,
     { attaching = [], ...options }: MoveOptions & { attaching?: Attachment[] } = {},
   ): Promise<Uploaded> {
@@ -194,7 +195,7 @@ export class Datasets {
    * The key that a file is to be uploaded with: that of an upload that was broken off, else a fresh one. The vault has
    * it under a random name, which alone this browser remembers; so the key is never on this machine's disk.
    */
-  async #pendingKey(file: Blob): Promise<{ key: Bytes; giveUp: () => Promise<void> }> {
+  async #pendingKey(file: Content): Promise<{ key: Bytes; giveUp: () => Promise<void> }> {
     const { hub, store, vault } = this.#options;
     const mine = pack("cloister/pending-file/v1", utf8(hub.url), utf8(await vault.id()), utf8(fingerprint(file)));
     const place = `pending/${toHex(sha256(mine))}`;

@@ -12,6 +12,7 @@ import { sha256 as algorithm } from "@noble/hashes/sha2.js";
 import { type Bytes, fromHex, number, pack, randomHex, sha256Bulk, toHex, utf8 } from "../core/encoding";
 import { NotFoundError } from "../core/errors";
 import type { Part } from "../core/records";
+import type { Content } from "../tables/recipe";
 import type { Hub } from "./hub";
 import type { Patience } from "./patience";
 import type { Store } from "./store";
@@ -31,9 +32,16 @@ interface Arrived {
   seal: string;
 }
 
-/** What a file is known by. Browsers tell no more of it. */
-export function fingerprint(file: Blob): string {
-  const { name = "", lastModified = 0 } = file as Partial<File>;
+/**
+ * What a file is known by: browsers tell no more of it. A table that is made of one is known by its size too; whether
+ * it is the same, its parts say.
+ */
+export function fingerprint(content: Content): string {
+  if (!(content instanceof Blob)) {
+    return `${content.size} of ${fingerprint(content.file)}`;
+  }
+  const file: Blob & Partial<File> = content;
+  const { name = "", lastModified = 0 } = file;
   return `${file.size}/${lastModified}/${name}`;
 }
 
@@ -55,7 +63,7 @@ export class UploadRecord implements Ledger {
   }
 
   /** The record of a file under a key, with what the hub really has: all else is sent again. */
-  static async open(store: Store, hub: Hub, patience: Patience, file: Blob, key: Bytes): Promise<UploadRecord> {
+  static async open(store: Store, hub: Hub, patience: Patience, file: Content, key: Bytes): Promise<UploadRecord> {
     await sweep(store);
     const secret = hkdf(algorithm, key, undefined, pack("cloister/upload-record/v1", utf8(hub.url)), 32);
     const name = toHex(hmac(algorithm, secret, pack("file", utf8(fingerprint(file)))));

@@ -15,6 +15,7 @@ import { isRunNode, nodeOf, type RunNode } from "../core/nodes";
 import { readReceipt } from "../core/receipt";
 import type { BoundKey, Definition, Progress, ReceiptBody, Result, RoomStatus } from "../core/records";
 import * as software from "../core/software";
+import type { Content } from "../tables/recipe";
 import { signingKey } from "./channel";
 import type { Datasets, Label, Uploaded } from "./datasets";
 import type { Hub } from "./hub";
@@ -110,14 +111,15 @@ export class Room {
   // --- data ---
 
   /**
-   * Encrypts a file, stores it with the hub, keeps it in mind in the vault, and attaches it.
+   * Encrypts a file, or the table that is made of one, stores it with the hub, keeps it in mind in the vault, and
+   * attaches it.
    *
    * @returns The hash of its manifest.
    * @throws AuthorizationError The user is not data owner of this node.
    * @throws BadRequestError There is a dataset already, or the room was stopped; it is in the vault then.
    * @throws EvidenceRejected, RollbackDetected: the room is not the one that was seen. The key was not sent.
    */
-  async upload(node: string, file: Blob, label: Label, { checkKeys, ...options }: AttachOptions): Promise<string> {
+  async upload(node: string, file: Content, label: Label, { checkKeys, ...options }: AttachOptions): Promise<string> {
     const told = await this.#shown(checkKeys);
     // Noted first: what was noted and isn't attached does no harm, the other way round it might be deleted unasked.
     const attaching = [{ room: this.id, node }];

@@ -3,12 +3,14 @@
  * As `cloister.wire.transfers`.
  */
 
-import { checkKey, checkManifest, decryptPart, encryptPart, makeManifest, partCount, readPart } from "../core/dataset";
+import { checkKey, checkManifest, decryptPart, encryptPart, makeManifest, partCount } from "../core/dataset";
 import type { Bytes } from "../core/encoding";
-import { ApiError, BadRequestError } from "../core/errors";
+import { ApiError } from "../core/errors";
 import type { Manifest, Part } from "../core/records";
+import type { Content } from "../tables/recipe";
 import type { Hub } from "./hub";
 import type { Patience } from "./patience";
+import { type Source, sourceOf } from "./sources";
 
 /** Parts on their way at once: each is up to 16 MiB of memory. Browsers open six connections to a server. */
 export const PARALLEL = 4;
@@ -31,7 +33,7 @@ export interface TransferOptions {
 }
 
 /**
- * Encrypts a file and stores it with the hub; holds `PARALLEL` parts, however much data there is.
+ * Encrypts a file, or what is made of one, and stores it with the hub; holds `PARALLEL` parts, however much there is.
  *
  * If it fails altogether, what was stored is deleted again as far as possible, unless there is a ledger.
  *
@@ -41,14 +43,14 @@ export interface TransferOptions {
  * @throws BadRequestError The file was changed while it was read.
  */
 export async function upload(
-  source: Blob,
+  content: Content,
   key: Bytes,
   dataset: string,
   options: TransferOptions,
   ledger?: Ledger,
 ): Promise<Manifest> {
   try {
-    return await sent(source, key, dataset, options, ledger);
+    return await sent(sourceOf(content), key, dataset, options, ledger);
   } catch (error) {
     // Nobody will ask for a dataset without a manifest; the hub throws it away sooner or later anyhow.
     if (ledger === undefined) {
@@ -59,7 +61,7 @@ export async function upload(
 }
 
 async function sent(
-  source: Blob,
+  source: Source,
   key: Bytes,
   dataset: string,
   { hub, patience, told, signal }: TransferOptions,
@@ -73,7 +75,7 @@ async function sent(
   let closed = false;
 
   const send = async (index: number): Promise<void> => {
-    const plaintext = await read(source, index);
+    const plaintext = await source.part(index);
     const known = await ledger?.known(index, plaintext);
     if (known === undefined) {
       const { ciphertext, part } = await encryptPart(key, dataset, index, index === count - 1, plaintext);
@@ -154,14 +156,6 @@ export async function* download(
     }
   } finally {
     ending.abort();
-  }
-}
-
-async function read(source: Blob, index: number): Promise<Bytes> {
-  try {
-    return await readPart(source, index);
-  } catch {
-    throw new BadRequestError("The file can't be read any more: it was moved or changed. Choose it again.");
   }
 }
 

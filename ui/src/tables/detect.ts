@@ -3,7 +3,6 @@
 import Papa from "papaparse";
 
 import { isOf } from "./cells";
-import { readSheets } from "./excel";
 import type { CsvReading, Encoding, Reading } from "./reading";
 
 /** Bytes that are looked at. */
@@ -27,6 +26,7 @@ const NAME = /^[\p{L}_][^\n\r]{0,99}$/u;
 export async function detect(file: Blob, names: readonly string[] = []): Promise<Reading> {
   const start = new Uint8Array(await file.slice(0, SAMPLE).arrayBuffer());
   if (PACKED.some((magic) => magic.every((byte, place) => start[place] === byte))) {
+    const { readSheets } = await import("./excel");
     const sheets = await readSheets(file);
     // The first one that has anything in it.
     const sheet = Math.max(

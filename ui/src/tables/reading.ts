@@ -6,7 +6,6 @@
 import Papa from "papaparse";
 
 import { BadRequestError } from "../core/errors";
-import { readSheets } from "./excel";
 
 /** Encodings that files of tables come in. */
 export type Encoding = "utf-8" | "windows-1252" | "utf-16le" | "utf-16be";
@@ -61,6 +60,8 @@ export async function* readRecords(file: Blob, reading: Reading): AsyncGenerator
     yield* csvRecords(file, reading);
     return;
   }
+  // Loaded where it is needed alone.
+  const { readSheets } = await import("./excel");
   const { rows } = (await readSheets(file))[reading.sheet] ?? { rows: [] };
   for (let first = 0; first < rows.length; first += ROWS) {
     yield { first: first + 1, records: rows.slice(first, first + ROWS), bytes: file.size };

@@ -4,6 +4,7 @@ import type { TransferProgress } from "../client/progress";
 import type { Bytes } from "../core/encoding";
 import * as errors from "../core/errors";
 import type { Manifest, Result } from "../core/records";
+import type { Content } from "../tables/recipe";
 
 /** Where the hub is, and who asks: see `Hub`. */
 export interface Access {
@@ -11,10 +12,10 @@ export interface Access {
   token: string | null;
 }
 
-/** A file that is to be encrypted and stored. */
+/** A file, or what is made of one, that is to be encrypted and stored. */
 export interface Upload {
   hub: Access;
-  file: Blob;
+  file: Content;
   key: Bytes;
   /** Whether it is taken up again, with the same file and the same key, after it was broken off. */
   resumable: boolean;

@@ -9,6 +9,7 @@ import { PART_SIZE } from "../../src/core/dataset";
 import { type Bytes, randomBytes, randomHex, sha256Bulk, toHex } from "../../src/core/encoding";
 import * as errors from "../../src/core/errors";
 import { BadRequestError, DecryptionFailed, NotFoundError, Unavailable } from "../../src/core/errors";
+import type { PreparedTable } from "../../src/tables/recipe";
 import { type Port, packed, unpacked } from "../../src/worker/messages";
 import { serve } from "../../src/worker/serve";
 import { refusal, TestHub } from "../hub";
@@ -91,7 +92,7 @@ function page(store: Store): Mover {
 }
 
 const puts = (): number => hub.asked.filter((each) => each.startsWith("PUT")).length;
-const job = (file: Blob, key = KEY) => ({ hub: hub.client.access, file, key, resumable: true });
+const job = (file: Blob | PreparedTable, key = KEY) => ({ hub: hub.client.access, file, key, resumable: true });
 
 test("an upload goes on where the page was closed, and nothing is sent twice", async () => {
   const [store, file] = [new MemoryStore(), new Blob([DATA])];
@@ -108,6 +109,64 @@ test("an upload goes on where the page was closed, and nothing is sent twice", a
   // It is over: the same file again is another dataset.
   const again = await page(store).upload(job(file));
   expect(again.dataset).not.toBe(manifest.dataset);
+});
+
+const ROW = `1;"${"x".repeat(1000)}"\r\n`;
+const MADE = `1,${"x".repeat(1000)}\n`;
+const ROWS = Math.ceil((2.5 * PART_SIZE) / MADE.length);
+const TEXT = { type: "STRING", nullable: false, hashed: false } as const;
+
+/** A table that is made of a file while it is sent. */
+function table(file = new File([ROW.repeat(ROWS)], "table.csv", { lastModified: 1 }), size = ROWS * MADE.length) {
+  const column = { trim: false, form: "plain", hashAs: null, replaced: [] } as const;
+  const prepared: PreparedTable = {
+    file,
+    target: { columns: [TEXT, TEXT].map((each, place) => ({ name: `c${place}`, ...each })), unique: [] },
+    recipe: {
+      reading: { kind: "csv", encoding: "utf-8", delimiter: ";", quote: '"', newline: "\n", header: false },
+      width: 2,
+      columns: [0, 1].map((source) => ({ source, ...column })),
+      corrections: [],
+      drop: false,
+    },
+    size,
+    rows: size / MADE.length,
+  };
+  return prepared;
+}
+
+test("a table is made while it is sent, and goes on where it was broken off", async () => {
+  const store = new MemoryStore();
+  const ending = new AbortController();
+  const stopped = page(store).upload(job(table()), { signal: ending.signal, onProgress: () => ending.abort() });
+  await expect(stopped).rejects.toMatchObject({ name: "AbortError" });
+  const arrived = (await store.entries("uploads", "")).length - 1;
+  expect(arrived).toBeGreaterThan(0);
+  const before = puts();
+  const manifest = await page(store).upload(job(table()));
+  expect(puts() - before).toBe(manifest.parts.length - arrived);
+  const back = await whole(download(manifest, KEY, options()));
+  expect(back.equals(Buffer.from(MADE.repeat(ROWS)))).toBe(true);
+  expect(manifest.size).toBe(table().size);
+});
+
+test.each([0, 1, PART_SIZE / MADE.length])("a table of %i rows", async (rows) => {
+  const count = Math.ceil(rows);
+  const file = new File([ROW.repeat(count)], "table.csv");
+  const manifest = await upload(table(file, count * MADE.length), KEY, randomHex(), options());
+  const back = await whole(download(manifest, KEY, options()));
+  expect(back.equals(Buffer.from(MADE.repeat(count)))).toBe(true);
+});
+
+test("a table of a file that isn't the one that was checked is given up", async () => {
+  const store = new MemoryStore();
+  for (const rows of [ROWS - 1, ROWS + 1]) {
+    const sending = page(store).upload(job(table(new File([ROW.repeat(rows)], "table.csv"))));
+    await expect(sending).rejects.toThrow(BadRequestError);
+    await expect(sending).rejects.toThrow("changed since it was checked");
+    expect(hub.blobs.size).toBe(0);
+    expect(await store.entries("uploads", "")).toEqual([]);
+  }
 });
 
 test("what was changed since, and what the hub has lost, is sent again", async () => {
