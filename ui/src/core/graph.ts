@@ -1,53 +1,67 @@
 /** What holds of a room's nodes together: names, references, order. As `cloister.rooms.graph`. */
 
 import { DefinitionInvalid } from "./errors";
-import { dependencies } from "./nodes";
+import { kindProblems } from "./kinds";
+import { dependencies, isRunNode } from "./nodes";
 import type { Node } from "./records";
+import { shown } from "./texts";
 
 const NAME = /^[A-Za-z](?:[A-Za-z0-9_ -]{0,126}[A-Za-z0-9])?$/;
 const ID = /^[A-Za-z0-9](?:[A-Za-z0-9_. -]{0,126}[A-Za-z0-9])?$/;
+/** Of all computations together. */
+const MAX_DEPENDENCIES = 10_000;
 
-/**
- * Checks names, references and that computations can be ordered. What each kind may hold is left to the enclave, which
- * publishes no room that breaks a rule.
- *
- * @throws DefinitionInvalid Naming the node and what is wrong with it.
- */
-export function checkNodes(nodes: readonly Node[]): void {
+/** Something that is wrong with a room, and where. */
+export interface Problem {
+  /** The id of the node that it is about, where it is about one. */
+  node?: string;
+  /** The field that it is about, as records call it, where it is about one. */
+  field?: string;
+  message: string;
+}
+
+/** All that is wrong with the nodes of a room: names, references, what each holds, and that they can't be ordered. */
+export function* nodeProblems(nodes: readonly Node[]): Generator<Problem> {
+  const byId = new Map<string, Node>();
   const names = new Set<string>();
-  const ids = new Set<string>();
   for (const node of nodes) {
+    const about = { node: node.id };
     if (!NAME.test(node.name)) {
-      throw new DefinitionInvalid(
+      const message =
         `The name ${shown(node.name)} is not allowed: a node's name starts with an ASCII letter, ends with a letter ` +
-          "or digit, and has letters, digits, '_', '-' and spaces between (128 characters at most).",
-      );
+        "or digit, and has letters, digits, '_', '-' and spaces between (128 characters at most).";
+      yield { ...about, field: "name", message };
     }
     if (!ID.test(node.id)) {
-      throw new DefinitionInvalid(
-        `The id ${shown(node.id)} is not allowed: use letters, digits, '_', '-', '.' and spaces.`,
-      );
+      const message = `The id ${shown(node.id)} is not allowed: use letters, digits, '_', '-', '.' and spaces.`;
+      yield { ...about, field: "id", message };
     }
-    if (ids.has(node.id)) {
-      throw new DefinitionInvalid(`Two nodes have the id ${shown(node.id)}. Give each its own.`);
+    if (byId.has(node.id)) {
+      yield { ...about, field: "id", message: `Two nodes have the id ${shown(node.id)}. Give each its own.` };
     }
     if (names.has(node.name)) {
-      throw new DefinitionInvalid(`Two nodes are called ${shown(node.name)}. Give each its own name.`);
+      yield { ...about, field: "name", message: `Two nodes are called ${shown(node.name)}. Give each its own name.` };
     }
-    ids.add(node.id);
+    byId.set(node.id, node);
     names.add(node.name);
   }
+  const edges = nodes.reduce((sum, node) => sum + dependencies(node).length, 0);
+  if (edges > MAX_DEPENDENCIES) {
+    yield { message: `The computations list ${edges} dependencies; ${MAX_DEPENDENCIES} are the most.` };
+    return;
+  }
   for (const node of nodes) {
-    const wanted = dependencies(node);
-    const missing = wanted.find((id) => !ids.has(id));
-    if (missing !== undefined) {
-      throw new DefinitionInvalid(`The node ${shown(node.id)} depends on ${shown(missing)}, which is not in the room.`);
-    }
-    if (new Set(wanted).size !== wanted.length) {
-      throw new DefinitionInvalid(`The node ${shown(node.id)} lists a dependency twice.`);
+    yield* referenceProblems(node, byId);
+    if (isRunNode(node)) {
+      for (const [field, message] of kindProblems(node, byId)) {
+        yield { node: node.id, field, message: `${shown(node.name)}: ${message}` };
+      }
     }
   }
-  topologicalOrder(nodes);
+  for (const node of inCircles(nodes)) {
+    const message = `The node ${shown(node.name)} depends on itself, directly or by way of others.`;
+    yield { node: node.id, field: "dependencies", message };
+  }
 }
 
 /**
@@ -87,7 +101,55 @@ export function topologicalOrder(nodes: readonly Node[], targets: readonly Node[
   return order;
 }
 
-/** A name from outside, fit for a message: quoted, and not at any length. */
-export function shown(value: string): string {
-  return JSON.stringify(value.length <= 64 ? value : `${value.slice(0, 64)}...`);
+function* referenceProblems(node: Node, byId: ReadonlyMap<string, Node>): Generator<Problem> {
+  const wanted = dependencies(node);
+  const about = { node: node.id, field: "dependencies" };
+  for (const id of new Set(wanted)) {
+    if (!byId.has(id)) {
+      const message = `The node ${shown(node.name)} depends on ${shown(id)}, which is not in the room.`;
+      yield { ...about, message };
+    }
+  }
+  if (new Set(wanted).size !== wanted.length) {
+    yield { ...about, message: `The node ${shown(node.name)} lists a dependency twice.` };
+  }
+}
+
+/** The nodes that depend on themselves. */
+function inCircles(nodes: readonly Node[]): Node[] {
+  const byId = new Map(nodes.map((node) => [node.id, node]));
+  // What depends on nothing that is left is in no circle, again and again.
+  const left = new Map(
+    [...byId.values()].map((node) => [node.id, new Set(dependencies(node).filter((id) => byId.has(id)))]),
+  );
+  const readers = new Map<string, string[]>();
+  left.forEach((needed, id) => needed.forEach((each) => readers.set(each, [...(readers.get(each) ?? []), id])));
+  const free = [...left].filter(([, needed]) => needed.size === 0).map(([id]) => id);
+  for (let id = free.pop(); id !== undefined; id = free.pop()) {
+    left.delete(id);
+    for (const reader of readers.get(id) ?? []) {
+      const needed = left.get(reader);
+      needed?.delete(id);
+      if (needed?.size === 0) {
+        free.push(reader);
+      }
+    }
+  }
+  return [...left.keys()].filter((id) => reaches(id, left)).flatMap((id) => byId.get(id) ?? []);
+}
+
+/** Whether what a node needs leads back to it. */
+function reaches(target: string, needs: ReadonlyMap<string, ReadonlySet<string>>): boolean {
+  const seen = new Set<string>();
+  const next = [...(needs.get(target) ?? [])];
+  for (let id = next.pop(); id !== undefined; id = next.pop()) {
+    if (id === target) {
+      return true;
+    }
+    if (!seen.has(id)) {
+      seen.add(id);
+      next.push(...(needs.get(id) ?? []));
+    }
+  }
+  return false;
 }

@@ -41,8 +41,13 @@ export function mounted(node: Node): string[] {
 /** Ids of the nodes that a run is made from: those that it reads, and its environment last. */
 export function sources(node: Node): string[] {
   const read = mounted(node);
-  const environment = node.kind === "python" ? node.environment : undefined;
+  const environment = environmentOf(node);
   return environment === undefined || read.includes(environment) ? read : [...read, environment];
+}
+
+/** Id of the node whose packages a node brings along, if any. */
+export function environmentOf(node: Node): string | undefined {
+  return node.kind === "python" ? node.environment : undefined;
 }
 
 /** Ids of the other nodes that a node needs: `sources`, but for a table's own data. */
