@@ -60,9 +60,9 @@ function summary({ passed, rows, invalidRows, droppedRows }: Findings): string {
     parts.push(`It has ${count(rows)}.`);
   }
   if (droppedRows !== undefined && droppedRows > 0) {
-    parts.push(`${count(droppedRows)} that are not valid were left out.`);
+    parts.push(`Left out because they are not valid: ${count(droppedRows)}.`);
   } else if (invalidRows !== undefined && invalidRows > 0) {
-    parts.push(`${count(invalidRows)} are not valid.`);
+    parts.push(`Not valid: ${count(invalidRows)}.`);
   }
   return parts.join(" ");
 }

@@ -42,11 +42,15 @@ export function Results({ rows, results }: ResultsProps) {
     <Accordion multiple variant="separated" chevronPosition="left" order={3} defaultValue={failed}>
       {rows.map((row) => (
         <Accordion.Item key={row.node.id} value={row.node.id}>
-          <Accordion.Control disabled={row.report === undefined}>
+          <Accordion.Control>
             <Head row={row} />
           </Accordion.Control>
           <Accordion.Panel>
-            {row.report !== undefined && <Body row={row} report={row.report} content={results.get(row.node.id)} />}
+            {row.report === undefined ? (
+              <Text size="sm">There is nothing of it yet.</Text>
+            ) : (
+              <Body row={row} report={row.report} content={results.get(row.node.id)} />
+            )}
           </Accordion.Panel>
         </Accordion.Item>
       ))}

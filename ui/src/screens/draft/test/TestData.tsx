@@ -17,6 +17,7 @@ import { Transfer } from "../../../components/upload/Transfer";
 import { manifestDigest } from "../../../core/dataset";
 import { type DataNode, isDataNode } from "../../../core/nodes";
 import { useDraft } from "../../../drafts/useDraft";
+import { testOf } from "./draftTest";
 
 const NOTHING = "";
 
@@ -61,7 +62,7 @@ interface RowProps {
 }
 
 function TestDataRow({ node, datasets, disabled }: RowProps) {
-  const { configuration, draft, setTest } = useDraft();
+  const { id, configuration, draft, setTest } = useDraft();
   const client = useClient();
   const queries = useQueryClient();
   const [progress, setProgress] = useState<TransferProgress | null>(null);
@@ -74,7 +75,9 @@ function TestDataRow({ node, datasets, disabled }: RowProps) {
       const label = { name: file.name, description: `To test ${node.name} of ${configuration.title}`.slice(0, 4096) };
       const { signal } = controller;
       const uploaded = await client.datasets.upload(file, label, { onProgress: setProgress, signal });
-      return manifestDigest(uploaded.manifest);
+      const dataset = manifestDigest(uploaded.manifest);
+      testOf(id).uploaded.set(dataset, uploaded);
+      return dataset;
     },
     onSuccess: async (dataset) => {
       setTest(node.id, dataset);

@@ -3,6 +3,7 @@
  * this page lives, in memory alone: consoles may hold the test data.
  */
 
+import type { Uploaded } from "../../../client/datasets";
 import type { TransferProgress } from "../../../client/progress";
 import type { NodeProgress, TestData, TestOptions } from "../../../client/testing";
 import type { Configuration, RoomReport } from "../../../core/records";
@@ -46,6 +47,11 @@ const IDLE: Shown = {
 };
 
 export class DraftTest {
+  /**
+   * Test data that was uploaded since the page is open, by their ids: the vault doesn't keep the keys where this browser
+   * can't be sure whose vault it is.
+   */
+  readonly uploaded = new Map<string, Uploaded>();
   readonly #listeners = new Set<() => void>();
   #shown = IDLE;
   #ending: AbortController | undefined;

@@ -4,6 +4,7 @@ import { useSyncExternalStore } from "react";
 
 import { useClient } from "../../../app/session";
 import type { Client } from "../../../client/client";
+import type { Uploaded } from "../../../client/datasets";
 import type { TestData } from "../../../client/testing";
 import { NotFoundError } from "../../../core/errors";
 import { isDataNode } from "../../../core/nodes";
@@ -29,7 +30,7 @@ export function useTest(): UsedTest {
     void test
       .start(
         draft.configuration,
-        () => testData(client, draft),
+        () => testData(client, draft, test.uploaded),
         (configuration, options) => client.test(configuration, options),
       )
       .finally(() => removeEventListener("beforeunload", ask));
@@ -37,22 +38,26 @@ export function useTest(): UsedTest {
   return { ...shown, start, cancel: () => test.cancel() };
 }
 
-/** @throws NotFoundError A dataset is gone; the message says of which node. */
-async function testData(client: Client, { configuration, tests }: Draft): Promise<ReadonlyMap<string, TestData>> {
+/** @throws NotFoundError A dataset can't be used; the message says of which node, and why. */
+async function testData(
+  client: Client,
+  { configuration, tests }: Draft,
+  uploaded: ReadonlyMap<string, Uploaded>,
+): Promise<ReadonlyMap<string, TestData>> {
   const data = new Map<string, TestData>();
   for (const node of configuration.nodes.filter(isDataNode)) {
-    const dataset = Object.hasOwn(tests, node.id) ? tests[node.id] : undefined;
-    if (dataset !== undefined) {
-      data.set(node.id, await client.datasets.get(dataset).catch(gone(node.name)));
+    const id = Object.hasOwn(tests, node.id) ? tests[node.id] : undefined;
+    if (id !== undefined) {
+      data.set(node.id, uploaded.get(id) ?? (await client.datasets.get(id).catch(unusable(node.name))));
     }
   }
   return data;
 }
 
-function gone(name: string): (error: unknown) => never {
+function unusable(name: string): (error: unknown) => never {
   return (error) => {
     throw error instanceof NotFoundError
-      ? new NotFoundError(`The dataset that ${name} was to be tested with is gone. Choose another one, or none.`)
+      ? new NotFoundError(`${name} can't be tested with what you have chosen. ${error.message}`)
       : error;
   };
 }
