@@ -21,12 +21,21 @@ export const MOST_EXCEL = 64 * MIB;
 const MOST_UNPACKED = 512 * MIB;
 const MOST_ENTRIES = 10_000;
 
+/** What was read of files that are in use. */
+const READ = new WeakMap<Blob, Promise<Sheet[]>>();
+
 /**
  * All sheets of an Excel file.
  *
  * @throws BadRequestError It is none, or too large.
  */
-export async function readSheets(file: Blob): Promise<Sheet[]> {
+export function readSheets(file: Blob): Promise<Sheet[]> {
+  const sheets = READ.get(file) ?? readFile(file);
+  READ.set(file, sheets);
+  return sheets;
+}
+
+async function readFile(file: Blob): Promise<Sheet[]> {
   if (file.size > MOST_EXCEL) {
     throw new BadRequestError(
       `Excel files are read up to ${MOST_EXCEL / MIB} MiB, and this one is larger. Save it as CSV UTF-8 in Excel: CSV ` +
@@ -87,9 +96,12 @@ export function textOf(cell: Cell): string {
     return "";
   }
   if (cell instanceof Date) {
+    if (Number.isNaN(cell.getTime())) {
+      return "";
+    }
     // Dates of a spreadsheet are of no time zone; they are read as if they were UTC.
-    const [day, time] = Number.isNaN(cell.getTime()) ? ["", ""] : cell.toISOString().slice(0, 19).split("T");
-    return time === "00:00:00" ? (day ?? "") : `${day} ${time}`;
+    const [day, time] = cell.toISOString().slice(0, 19).split("T");
+    return time === "00:00:00" ? `${day}` : `${day} ${time}`;
   }
   return typeof cell === "boolean" ? String(cell).toUpperCase() : String(cell);
 }

@@ -1,0 +1,122 @@
+/** The page's side of looking at tables: what is done in a worker, as promises. */
+
+import { CloisterError } from "../core/errors";
+import type { Start } from "../tables/infer";
+import type { CheckProgress, CheckResult } from "../tables/prepare";
+import type { Reading } from "../tables/reading";
+import type { Recipe, Target } from "../tables/recipe";
+import { type Port, packed, unpacked } from "../worker/messages";
+
+/** A file that was looked at. */
+export interface SeenFile {
+  reading: Reading;
+  /** Names of sheets, of an Excel file. */
+  sheets: string[];
+  start: Start;
+}
+
+/** To the worker. `id` tells orders apart. */
+export type CheckOrder =
+  | { type: "look"; id: number; file: Blob; names: readonly string[]; reading: Reading | null; most: number }
+  | { type: "check"; id: number; file: Blob; target: Target; recipe: Recipe };
+
+/** From the worker. */
+export type CheckReport =
+  | { type: "progress"; id: number; progress: CheckProgress }
+  | { type: "seen"; id: number; seen: SeenFile }
+  | { type: "checked"; id: number; result: CheckResult }
+  | { type: "failed"; id: number; name: string; message: string };
+
+/** Records of a file that are looked at, before all of them are checked. */
+const LOOKED_AT = 2_000;
+
+/** Reads and checks tables beside the page. What it is told never leaves the machine. */
+export class TableChecker {
+  readonly #port: Port;
+  readonly #end: () => void;
+  readonly #waiting = new Map<number, (report: CheckReport) => void>();
+  #last = 0;
+
+  /**
+   * @param port The worker, or whatever `serveChecks` listens at.
+   * @param end Ends it, with whatever it is doing.
+   */
+  constructor(port: Port, end: () => void) {
+    this.#port = port;
+    this.#end = end;
+    port.addEventListener("message", ({ data }) => {
+      const report = data as CheckReport;
+      this.#waiting.get(report.id)?.(report);
+    });
+  }
+
+  /** The worker is gone: whoever waits for it hears of it. */
+  lost(): void {
+    const ended = new CloisterError(
+      "The browser has given up reading this file, most likely for want of memory. Save it as CSV, and try again.",
+    );
+    this.#waiting.forEach((report, id) => report({ type: "failed", id, ...packed(ended) }));
+  }
+
+  /** Ends all that it does. Whoever waits for it waits for ever: that is for those who have gone. */
+  close(): void {
+    this.#end();
+  }
+
+  /**
+   * How a file begins, and how it is written: as is told here, else as it looks.
+   *
+   * @param names Of the columns that are wanted.
+   * @throws BadRequestError It can't be read so.
+   */
+  async look(file: Blob, names: readonly string[], reading: Reading | null = null): Promise<SeenFile> {
+    const order = (id: number): CheckOrder => ({ type: "look", id, file, names, reading, most: LOOKED_AT });
+    return (await this.#asked(order, "seen")).seen;
+  }
+
+  /**
+   * Checks every row of a file.
+   *
+   * @throws BadRequestError It can't be read so.
+   */
+  async check(
+    file: Blob,
+    target: Target,
+    recipe: Recipe,
+    onProgress: (progress: CheckProgress) => void,
+  ): Promise<CheckResult> {
+    return (await this.#asked((id) => ({ type: "check", id, file, target, recipe }), "checked", onProgress)).result;
+  }
+
+  async #asked<T extends CheckReport["type"]>(
+    order: (id: number) => CheckOrder,
+    last: T,
+    onProgress?: (progress: CheckProgress) => void,
+  ): Promise<Extract<CheckReport, { type: T }>> {
+    const id = ++this.#last;
+    try {
+      return await new Promise((resolve, reject) => {
+        this.#waiting.set(id, (report) => {
+          if (report.type === "progress") {
+            onProgress?.(report.progress);
+          } else if (report.type === last) {
+            resolve(report as Extract<CheckReport, { type: T }>);
+          } else if (report.type === "failed") {
+            reject(unpacked(report));
+          }
+        });
+        this.#port.postMessage(order(id));
+      });
+    } finally {
+      this.#waiting.delete(id);
+    }
+  }
+}
+
+/** A checker with a worker of its own, in browsers. Whoever started it closes it. */
+export function startTableChecker(): TableChecker {
+  const worker = new Worker(new URL("../worker/tables.ts", import.meta.url), { type: "module" });
+  const checker = new TableChecker(worker, () => worker.terminate());
+  worker.addEventListener("error", () => checker.lost());
+  return checker;
+}

@@ -1,0 +1,45 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+
+import { TableChecker } from "../../src/client/tableChecker";
+import { BadRequestError } from "../../src/core/errors";
+import { proposeColumns } from "../../src/tables/mapping";
+import { serveChecks } from "../../src/worker/checkTables";
+import type { Port } from "../../src/worker/messages";
+
+const TARGET = { columns: [{ name: "id", type: "INTEGER", nullable: false, hashed: false }], unique: [] } as const;
+const target = { columns: [...TARGET.columns], unique: [] };
+
+let checker: TableChecker;
+beforeEach(() => {
+  const { port1, port2 } = new MessageChannel();
+  serveChecks(port2 as unknown as Port);
+  [port1, port2].forEach((port) => port.start());
+  checker = new TableChecker(port1 as unknown as Port, () => port1.close());
+});
+afterEach(() => checker.close());
+
+test("a file is looked at, and checked", async () => {
+  const file = new Blob(["id;x\n1;a\n=2;b\n"]);
+  const { reading, start, sheets } = await checker.look(file, ["id"]);
+  expect(reading).toMatchObject({ kind: "csv", delimiter: ";", header: true });
+  expect(start).toMatchObject({ header: ["id", "x"], width: 2, rows: [2, 3] });
+  expect(sheets).toEqual([]);
+  const columns = proposeColumns(target.columns, start);
+  const recipe = { reading, width: 2, columns, corrections: [], drop: false };
+  expect(await checker.check(file, target, recipe, () => undefined)).toMatchObject({ rows: 2, invalidRows: 1 });
+  const otherwise = await checker.look(file, ["id"], { ...reading, header: false });
+  expect(otherwise.start.header).toBeNull();
+});
+
+test("what can't be read is said in its own words", async () => {
+  const looking = checker.look(new Blob([new Uint8Array([0x50, 0x4b, 3, 4, 1, 2, 3])]), []);
+  await expect(looking).rejects.toThrow(BadRequestError);
+  await expect(looking).rejects.toThrow("no Excel file");
+});
+
+test("whoever waits for a worker that is gone hears of it", async () => {
+  const gone = new TableChecker({ postMessage: () => undefined, addEventListener: () => undefined }, () => undefined);
+  const looking = gone.look(new Blob(["a"]), []);
+  gone.lost();
+  await expect(looking).rejects.toThrow("want of memory");
+});
