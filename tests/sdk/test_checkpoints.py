@@ -178,7 +178,8 @@ class Machines(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
+        # In memory: it is written hundreds of times, to disk each time.
+        self.folder = tempfile.TemporaryDirectory(dir="/dev/shm")
         self.processes = [CheckpointMemory(StateFolder(Path(self.folder.name))) for _ in range(2)]
         self.honest = [b"published"]
         self.seen = 0
