@@ -12,6 +12,7 @@ import type { Job } from "./jobs";
 import { NodeHead, type Standing } from "./NodeHead";
 import { RunState } from "./RunState";
 import { attachedData, beyondBudget, type Cost, costs, type Wanted, waitsFor } from "./states";
+import { listed } from "./steps";
 import { useKnownLog } from "./useKnownLog";
 
 export function ComputationCard({
@@ -31,6 +32,7 @@ export function ComputationCard({
   onCancel: () => void;
   onLook: () => void;
 }) {
+  const { email } = useSession();
   const attached = attachedData(status);
   const wanted = waitsFor(room.definition, node.id, attached);
   const cost = costs(room.definition, room.id, node.id, status);
@@ -58,7 +60,12 @@ export function ComputationCard({
         {wanted.map(({ node: needed, by }) => (
           <Text key={needed.id} size="sm" c="dimmed">
             Waits for data of {needed.name}
-            {by.length > 0 && `, which ${by.join(" or ")} can provide`}.
+            {by.length > 0 &&
+              `, which ${listed(
+                by.map((each) => (each === email ? "you" : each)),
+                "or",
+              )} can provide`}
+            .
           </Text>
         ))}
         {cost.length > 0 && <Costs all={cost} />}

@@ -26,28 +26,30 @@ const LOOKS: Readonly<Record<NextStep["do"], { icon: TablerIcon; color: string }
 };
 
 export function NextSteps({
+  user,
   stopped,
   steps,
   onProvide,
   onRun,
   onLook,
 }: {
+  user: string;
   stopped: boolean;
   steps: readonly NextStep[];
   onProvide: (node: DataNode) => void;
   onRun: (node: string) => void;
   onLook: (node: string) => void;
 }) {
-  const act = (step: NextStep): { label: string; action: () => void } | null => {
+  const act = (step: NextStep): { label: string; of: string; action: () => void } | null => {
     switch (step.do) {
       case "provide":
-        return { label: "Provide data", action: () => onProvide(step.node) };
+        return { label: "Provide data", of: step.node.name, action: () => onProvide(step.node) };
       case "look":
-        return { label: "Look at the result", action: () => onLook(step.node.id) };
+        return { label: "Look at the result", of: step.node.name, action: () => onLook(step.node.id) };
       case "run":
-        return { label: "Run", action: () => onRun(step.node.id) };
+        return { label: "Run", of: step.node.name, action: () => onRun(step.node.id) };
       case "run again":
-        return { label: "Run again", action: () => onRun(step.node.id) };
+        return { label: "Run again", of: step.node.name, action: () => onRun(step.node.id) };
       case "watch":
       case "wait":
         return null;
@@ -75,21 +77,21 @@ export function NextSteps({
             const { icon: Icon, color } = LOOKS[step.do];
             const action = act(step);
             return (
-              <Card component="li" key={step.node.id} withBorder py="xs" px="md">
+              <Card component="li" key={words(step, user)} withBorder py="xs" px="md">
                 <Group justify="space-between" wrap="nowrap">
                   <Group gap="sm" wrap="nowrap">
                     <ThemeIcon variant="light" color={color}>
                       <Icon size={16} aria-hidden />
                     </ThemeIcon>
                     <Text size="sm" className={styles["name"]}>
-                      {words(step)}
+                      {words(step, user)}
                     </Text>
                   </Group>
                   {action !== null && (
                     <Button
                       size="xs"
                       variant={step.do === "look" || step.do === "provide" ? "filled" : "light"}
-                      aria-label={`${action.label}: ${step.node.name}`}
+                      aria-label={`${action.label}: ${action.of}`}
                       onClick={action.action}
                     >
                       {action.label}

@@ -44,6 +44,7 @@ function Overview({ room, status }: TabProps & { status: LiveStatus }) {
   return (
     <Stack gap="xl">
       <NextSteps
+        user={email}
         stopped={status.stopped}
         steps={nextSteps(definition, email, status, runs)}
         onProvide={setProviding}

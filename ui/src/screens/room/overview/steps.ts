@@ -12,7 +12,7 @@ export type NextStep =
   | { do: "run"; node: ComputeNode }
   | { do: "run again"; node: ComputeNode }
   | { do: "watch"; node: ComputeNode }
-  | { do: "wait"; node: ComputeNode; for: Wanted[] };
+  | { do: "wait"; nodes: ComputeNode[]; for: Wanted[] };
 
 const ORDER: readonly NextStep["do"][] = ["provide", "look", "run again", "run", "watch", "wait"];
 
@@ -35,11 +35,15 @@ export function nextSteps(
   const steps: NextStep[] = data
     .filter((node) => node.required && !attached.has(node.id))
     .map((node) => ({ do: "provide", node }));
+  const waiting = new Map<string, { do: "wait"; nodes: ComputeNode[]; for: Wanted[] }>();
   for (const node of computations) {
     const state = jobs.get(node.id)?.state;
     const wanted = waitsFor(definition, node.id, attached);
     if (wanted.length > 0) {
-      steps.push({ do: "wait", node, for: wanted });
+      const what = wanted.map((each) => each.node.id).join();
+      const step = waiting.get(what) ?? { do: "wait", nodes: [], for: wanted };
+      step.nodes.push(node);
+      waiting.set(what, step);
     } else if (state === "waiting") {
       steps.push({ do: "watch", node });
     } else if (state === "finished") {
@@ -48,28 +52,39 @@ export function nextSteps(
       steps.push({ do: state === undefined ? "run" : "run again", node });
     }
   }
-  return steps.sort((one, other) => ORDER.indexOf(one.do) - ORDER.indexOf(other.do));
+  return [...steps, ...waiting.values()].sort((one, other) => ORDER.indexOf(one.do) - ORDER.indexOf(other.do));
 }
 
-/** A step in words. */
-export function words(step: NextStep): string {
-  const { name } = step.node;
+/** A step in words, for `user`. */
+export function words(step: NextStep, user: string): string {
   switch (step.do) {
     case "provide":
-      return `Provide data for ${name}`;
+      return `Provide data for ${step.node.name}`;
     case "look":
-      return `The result of ${name} is ready`;
+      return `The result of ${step.node.name} is ready`;
     case "run":
-      return `Run ${name}`;
+      return `Run ${step.node.name}`;
     case "run again":
-      return `${name} has ended without a result: run it again`;
+      return `${step.node.name} has ended without a result: run it again`;
     case "watch":
-      return `${name} is being computed`;
-    case "wait":
-      return `${name} waits for ${step.for.map(waitedFor).join(", ")}`;
+      return `${step.node.name} is being computed`;
+    case "wait": {
+      const names = listed(
+        step.nodes.map((node) => node.name),
+        "and",
+      );
+      const wanted = step.for.map((each) => waitedFor(each, user));
+      return `${names} ${step.nodes.length === 1 ? "waits" : "wait"} for ${listed(wanted, "and")}`;
+    }
   }
 }
 
-function waitedFor({ node, by }: Wanted): string {
-  return by.length === 0 ? `data of ${node.name}` : `data of ${node.name} (by ${by.join(" or ")})`;
+function waitedFor({ node, by }: Wanted, user: string): string {
+  const who = by.map((each) => (each === user ? "you" : each));
+  return who.length === 0 ? `data of ${node.name}` : `data of ${node.name} from ${listed(who, "or")}`;
+}
+
+/** `a, b and c`. */
+export function listed(names: readonly string[], and: "and" | "or"): string {
+  return names.length < 2 ? names.join() : `${names.slice(0, -1).join(", ")} ${and} ${names.at(-1)}`;
 }

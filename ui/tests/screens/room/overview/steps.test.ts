@@ -1,0 +1,103 @@
+import { expect, test } from "vitest";
+
+import type { Event } from "../../../../src/core/records";
+import { attachment, previewed } from "../../../../src/screens/room/overview/history";
+import type { Job } from "../../../../src/screens/room/overview/jobs";
+import {
+  attachedData,
+  beyondBudget,
+  costs,
+  inputsOf,
+  nodesOf,
+  waitsFor,
+} from "../../../../src/screens/room/overview/states";
+import { nextSteps, words } from "../../../../src/screens/room/overview/steps";
+import { ANN, BOB, DIGEST, definition, OTHER_DIGEST, ROOM, status } from "./definition";
+
+function said(user: string, attached: string[], jobs: Record<string, Job["state"]> = {}): string[] {
+  const known = new Map(Object.entries(jobs).map(([node, state]) => [node, { node, state } as Job]));
+  return nextSteps(definition, user, status(attached), known).map((step) => words(step, user));
+}
+
+test("what has to be provided comes first, and whoever waits is told for what", () => {
+  expect(said(ANN, [])).toEqual(["Provide data for table"]);
+  expect(said(BOB, [])).toEqual([
+    "Provide data for pictures",
+    "query and synthetic wait for data of table from ann@example.com",
+    "both waits for data of table from ann@example.com and data of pictures from you",
+  ]);
+});
+
+test("what can be run, is being run, has ended", () => {
+  expect(said(BOB, ["t", "p"])).toEqual(["Run query", "Run synthetic", "Run both"]);
+  expect(said(BOB, ["t", "p"], { q: "failed", s: "waiting", both: "finished" })).toEqual([
+    "The result of both is ready",
+    "query has ended without a result: run it again",
+    "synthetic is being computed",
+  ]);
+});
+
+test("nothing is left to do where all is done, for strangers, or when the room was stopped", () => {
+  expect(said(ANN, ["t"])).toEqual([]);
+  expect(said("cy@example.com", [])).toEqual([]);
+  expect(nextSteps(definition, BOB, status([], { stopped: true }), new Map())).toEqual([]);
+});
+
+test("nodes by roles", () => {
+  const { data, computations, others } = nodesOf(definition, BOB);
+  expect(data.map((node) => node.id)).toEqual(["f", "p"]);
+  expect(computations.map((node) => node.id)).toEqual(["q", "s", "both"]);
+  expect([others.data.map((node) => node.id), others.computations]).toEqual([["t"], []]);
+});
+
+test("an optional node is waited for by nobody", () => {
+  const wanted = waitsFor(definition, "both", attachedData(status(["t"])));
+  expect(wanted.map(({ node, by }) => [node.id, by])).toEqual([["p", [BOB]]]);
+});
+
+test("what a run costs, of each data that it reads", () => {
+  expect(costs(definition, ROOM, "both", status(["t"]))).toEqual([]);
+  const spent = status(["t", "p"], { privacy: [{ node: "t", epsilon: 2 }] });
+  const [cost, ...others] = costs(definition, ROOM, "both", spent);
+  expect(others).toEqual([]);
+  expect(cost).toMatchObject({ node: { id: "t" }, epsilon: 1, spent: 2, left: 0.5 });
+  expect(beyondBudget(costs(definition, ROOM, "both", spent))).toBe(true);
+  expect(beyondBudget(costs(definition, ROOM, "both", status(["t", "p"])))).toBe(false);
+  const { privacy_budget: _, ...unbounded } = definition;
+  expect(costs(unbounded, ROOM, "s", spent)[0]?.left).toBeNull();
+  expect(costs(definition, ROOM, "q", status(["t"]))).toEqual([]);
+});
+
+test("a run over other data is another one", () => {
+  const before = inputsOf(definition, "both", attachedData(status(["t", "p"])));
+  expect(
+    inputsOf(
+      definition,
+      "both",
+      new Map([
+        ["t", DIGEST],
+        ["p", OTHER_DIGEST],
+      ]),
+    ),
+  ).not.toBe(before);
+  expect(inputsOf(definition, "both", attachedData(status(["t", "p", "f"])))).not.toBe(before);
+  // Data that it doesn't read is nothing to it.
+  expect(inputsOf(definition, "q", attachedData(status(["t"])))).toBe(
+    inputsOf(definition, "q", attachedData(status(["t", "p"]))),
+  );
+});
+
+test("what the log tells", () => {
+  const at = (time: number, actor: string, body: Event["body"]): Event => ({ version: 1, time, actor, body });
+  const events = [
+    at(1, ANN, { type: "dataset_attached", node: "t", manifest: DIGEST, request: "" }),
+    at(2, ANN, { type: "dataset_removed", node: "t", manifest: DIGEST, request: "" }),
+    at(3, BOB, { type: "dataset_attached", node: "t", manifest: DIGEST, request: "" }),
+    at(4, BOB, { type: "result_fetched", node: "q", run: "", spent: 100 }),
+    at(5, ANN, { type: "result_fetched", node: "q", run: "", spent: 7 }),
+    at(6, BOB, { type: "result_fetched", node: "q", run: "" }),
+  ];
+  expect(attachment(events, "t", DIGEST)).toEqual({ time: 3, by: BOB });
+  expect(attachment(events, "t", OTHER_DIGEST)).toBeUndefined();
+  expect(previewed(events, "q", BOB)).toBe(100);
+});
