@@ -85,6 +85,7 @@ from tests import messages
 from tests.rooms.examples import ANALYST, HOSPITAL, OWNER, ROOM, WITH_ENVIRONMENT
 from tests.rooms.kinds import TABLES
 from tests.vectors.cells import cells
+from tests.vectors.rules import rules
 
 FOLDER = Path(__file__).parent
 SIGNING_SEED, DEVICE_SEED, ISSUER_SEED = b"\x01" * 32, b"\x02" * 32, b"\x03" * 32
@@ -502,6 +503,7 @@ DETERMINISTIC: dict[str, Callable[[], dict[str, Any]]] = {
     "protocol": protocol,
     "receipt": receipt,
     "rooms": rooms,
+    "rules": rules,
     "trust": trust,
     "vault": vault,
 }

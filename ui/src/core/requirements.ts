@@ -34,9 +34,10 @@ const VARIABLE =
   "(?:python_(?:full_)?version|os[._]name|sys[._]platform|platform_(?:release|system)|" +
   "platform[._](?:version|machine|python_implementation)|python_implementation|implementation_(?:name|version)|" +
   "extras?|dependency_groups)";
+const TEXT = `(?:'[^'\\t]*'|"[^"\\t]*")`;
 const TERM = new RegExp(
-  `(?:\\b${VARIABLE}\\b|'[^']*'|"[^"]*")[ \\t]*(?:===|==|~=|!=|<=|>=|<|>|\\bin\\b|\\bnot[ \\t]+in\\b)[ \\t]*` +
-    `(?:\\b${VARIABLE}\\b|'[^']*'|"[^"]*")`,
+  `(?:\\b${VARIABLE}\\b|${TEXT})[ \\t]*(?:===|==|~=|!=|<=|>=|<|>|\\bin\\b|\\bnot[ \\t]+in\\b)[ \\t]*` +
+    `(?:\\b${VARIABLE}\\b|${TEXT})`,
   "g",
 );
 /** Stands for a term, or several in brackets: a character that no requirement has. */
