@@ -1,3 +1,178 @@
+/** What is computed: the list of computations, the one that is worked on, and what it finds. */
+
+import { Stack, Tabs, Text } from "@mantine/core";
+import { useCallback, useDeferredValue, useMemo, useRef } from "react";
+import { useSearchParams } from "react-router";
+
+import type { EditorHandle } from "../../../components/editor/Editor";
+import { nodeProblems } from "../../../core/graph";
+import { type ComputeNode, isDataNode } from "../../../core/nodes";
+import type { Configuration, Node } from "../../../core/records";
+import { useDraft } from "../../../drafts/useDraft";
+import { AddComputation } from "./AddComputation";
+import { ComputationList } from "./ComputationList";
+import styles from "./Computations.module.css";
+import { type ById, byId } from "./columns";
+import { EnvironmentForm } from "./EnvironmentForm";
+import { FileBrowser } from "./FileBrowser";
+import { Head } from "./Head";
+import { Libraries } from "./Libraries";
+import { MatchForm } from "./MatchForm";
+import { PreviewForm } from "./PreviewForm";
+import { QueryForm } from "./QueryForm";
+import { ScriptForm } from "./ScriptForm";
+import { SyntheticForm } from "./SyntheticForm";
+import { codeItems, inputItem } from "./tree";
+import { type Change, type NodeOf, useChange } from "./useNode";
+
 export default function ComputationsTab() {
-  return null;
+  const { configuration } = useDraft();
+  const [parameters, setParameters] = useSearchParams();
+  const choose = useCallback((id: string) => setParameters({ node: id }, { replace: true }), [setParameters]);
+  // What is typed is there at once; what is around it follows.
+  const settled = useDeferredValue(configuration);
+  const computations = useMemo(() => computationsOf(settled), [settled]);
+  const problems = useMemo(() => problemsByNode(settled), [settled]);
+  const now = computationsOf(configuration);
+  const chosen = now.find((each) => each.id === parameters.get("node")) ?? now[0];
+  return (
+    <div className={styles["columns"]}>
+      <div className={styles["list"]}>
+        <AddComputation onAdded={choose} />
+        <ComputationList computations={computations} chosen={chosen?.id} problems={problems} onChoose={choose} />
+      </div>
+      {chosen === undefined ? (
+        <Text c="dimmed">
+          Nothing is computed yet. Add a computation: a script or a query over the tables and files in Data.
+        </Text>
+      ) : (
+        <Work key={chosen.id} node={chosen} settled={settled} problems={problems.get(chosen.id) ?? []} />
+      )}
+    </div>
+  );
+}
+
+function computationsOf(configuration: Configuration): ComputeNode[] {
+  return configuration.nodes.filter((node) => !isDataNode(node));
+}
+
+function problemsByNode(configuration: Configuration): ReadonlyMap<string, string[]> {
+  const found = new Map<string, string[]>();
+  for (const { node, message } of nodeProblems(configuration.nodes)) {
+    if (node !== undefined) {
+      const before = found.get(node) ?? [];
+      found.set(node, before.includes(message) ? before : [...before, message]);
+    }
+  }
+  return found;
+}
+
+type Reader = NodeOf<"python" | "r" | "sql" | "sqlite">;
+
+function isReader(node: Node): node is Reader {
+  return node.kind === "python" || node.kind === "r" || node.kind === "sql" || node.kind === "sqlite";
+}
+
+interface WorkProps {
+  node: ComputeNode;
+  settled: Configuration;
+  problems: readonly string[];
+}
+
+function Work({ node, settled, problems }: WorkProps) {
+  const change = useChange(node.id, node.kind);
+  const nodes = useMemo(() => byId(settled.nodes), [settled]);
+  const editor = useRef<EditorHandle>(null);
+  // As it was when what is around was drawn last: the file browser is drawn anew when that changes, and not before.
+  const drawn = nodes.get(node.id);
+  const mount = useCallback(
+    (id: string, mounted: boolean) =>
+      (change as Change<Reader["kind"]>)((now) => {
+        const others = now.dependencies.filter((each) => each !== id);
+        return { dependencies: mounted ? [...others, id] : others };
+      }),
+    [change],
+  );
+  const insert = useCallback(
+    (code: string) => editor.current?.insert(code.replace(/\n$/, ""), code.endsWith("\n")),
+    [],
+  );
+  const beside = besideOf(node);
+  return (
+    <div className={beside ? styles["work"] : undefined}>
+      <Stack>
+        <Head node={node} problems={problems} onRename={(name) => change({ name })} />
+        <Form node={node} change={change} nodes={nodes} editor={editor} />
+      </Stack>
+      {beside && (
+        <aside className={styles["beside"]} aria-label="What it finds">
+          {drawn !== undefined && isReader(drawn) && (drawn.kind === "sql" || drawn.kind === "sqlite") ? (
+            <FileBrowser nodes={nodes} reader={drawn} onMount={mount} onInsert={insert} />
+          ) : (
+            <Tabs defaultValue={isReader(node) ? "files" : "libraries"}>
+              <Tabs.List mb="xs">
+                {isReader(node) && <Tabs.Tab value="files">Files</Tabs.Tab>}
+                <Tabs.Tab value="libraries">Available in this image</Tabs.Tab>
+              </Tabs.List>
+              <Tabs.Panel value="files">
+                {drawn !== undefined && isReader(drawn) && (
+                  <FileBrowser nodes={nodes} reader={drawn} onMount={mount} onInsert={insert} />
+                )}
+              </Tabs.Panel>
+              <Tabs.Panel value="libraries">
+                <Libraries image={node.image} />
+              </Tabs.Panel>
+            </Tabs>
+          )}
+        </aside>
+      )}
+    </div>
+  );
+}
+
+/** Whether there is something to find beside its form. */
+function besideOf(node: Node): boolean {
+  return isReader(node) || node.kind === "python_environment";
+}
+
+interface FormProps {
+  node: ComputeNode;
+  change: Change<ComputeNode["kind"]>;
+  nodes: ById;
+  editor: React.RefObject<EditorHandle | null>;
+}
+
+function Form({ node, change, nodes, editor }: FormProps) {
+  // Each form changes fields of its own kind alone; `change` does nothing where the kind is another.
+  const its = change as never;
+  switch (node.kind) {
+    case "python":
+    case "r":
+      return <ScriptForm node={node} change={its} paths={pathsOf(node, nodes)} editor={editor} />;
+    case "sql":
+    case "sqlite":
+      return <QueryForm node={node} change={its} tables={tablesOf(node, nodes)} editor={editor} />;
+    case "synthetic":
+      return <SyntheticForm node={node} change={its} nodes={nodes} />;
+    case "match":
+      return <MatchForm node={node} change={its} nodes={nodes} />;
+    case "preview":
+      return <PreviewForm node={node} change={its} nodes={nodes} />;
+    case "python_environment":
+      return <EnvironmentForm node={node} change={its} />;
+  }
+}
+
+/** What a script can open. */
+function pathsOf(node: NodeOf<"python" | "r">, nodes: ById): string[] {
+  const read = node.dependencies.flatMap((id) => nodes.get(id) ?? []);
+  return [...read.map((each) => inputItem(nodes, each)), ...codeItems(node.files)].map((item) => item.path);
+}
+
+/** The tables that a query reads, with their columns. */
+function tablesOf(node: NodeOf<"sql" | "sqlite">, nodes: ById): Record<string, string[]> {
+  const read = node.dependencies.flatMap((id) => nodes.get(id) ?? []);
+  return Object.fromEntries(
+    read.map((each) => [each.name, (inputItem(nodes, each).columns ?? []).map((column) => column.name)]),
+  );
 }

@@ -6,34 +6,20 @@ import { freeName } from "../../../drafts/edits";
 
 export type Kind = ComputeNode["kind"];
 
-export interface KindInfo {
-  kind: Kind;
-  label: string;
-  /** What it is for, in a line. */
-  about: string;
-}
+/** What each is for, in a line. */
+export const KINDS_ABOUT: Readonly<Record<Kind, string>> = {
+  python: "A script with pandas and more. Its result is a zip of what it writes.",
+  r: "A script with the parts of the tidyverse and more. Its result is a zip of what it writes.",
+  sql: "A query over tables, which can leave out small groups. Its result is a table.",
+  sqlite: "A query in SQLite's dialect, without that filter. Its result is a table.",
+  synthetic: "A table like another with nobody's rows in it, made with differential privacy.",
+  match: "Which rows of two tables belong together: noisy counts for analysts, rows for later computations.",
+  preview: "What another node holds: so many bytes of it for each analyst, and no more.",
+  python_environment: "Packages that Python scripts bring along, beside those of the image.",
+};
 
-export const KINDS: readonly KindInfo[] = [
-  { kind: "python", label: "Python", about: "A script with pandas and more. Its result is a zip of what it writes." },
-  { kind: "r", label: "R", about: "A script with the parts of the tidyverse and more. Its result is a zip of files." },
-  { kind: "sql", label: "SQL", about: "A query over tables, which can leave out small groups. Its result is a table." },
-  { kind: "sqlite", label: "SQLite", about: "A query in SQLite's dialect, without a filter. Its result is a table." },
-  { kind: "synthetic", label: "Synthetic data", about: "A table like another, made with differential privacy." },
-  {
-    kind: "match",
-    label: "Matching",
-    about: "Which rows of two tables belong together: noisy counts, rows for later.",
-  },
-  { kind: "preview", label: "Preview", about: "What another node holds, so many bytes of it and no more." },
-  { kind: "python_environment", label: "Python environment", about: "Packages that Python scripts bring along." },
-];
-
-const BY_KIND: ReadonlyMap<string, KindInfo> = new Map(KINDS.map((each) => [each.kind, each]));
-
-/** What people call the kind of a node: of data, too. */
-export function kindLabel(kind: string): string {
-  return BY_KIND.get(kind)?.label ?? { raw_data: "File", table_data: "Table" }[kind] ?? kind;
-}
+/** In the order that they are offered in. */
+export const KINDS_OFFERED = Object.keys(KINDS_ABOUT) as Kind[];
 
 /** As `cloister.rooms.limits` has them. */
 export const LIMITS: Readonly<Limits> = {

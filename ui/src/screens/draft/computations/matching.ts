@@ -112,3 +112,8 @@ function argumentsOf(value: Json | undefined, operation: string): Json[] | undef
 export function matchPaths(names: readonly string[]): string[] {
   return names.map((name) => `${name}/dataset.csv`);
 }
+
+/** The names in such places. */
+export function pathNames(paths: readonly string[]): string[] {
+  return paths.map((path) => path.replace(/^\/input\//, "").replace(/\/dataset\.csv$/, ""));
+}

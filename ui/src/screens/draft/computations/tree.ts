@@ -55,7 +55,7 @@ export interface Source {
 export function sourcesFor(nodes: ById, reader: Node): Source[] {
   const reading = new Set(mounted(reader));
   const after = readersOf(nodes, reader.id);
-  const query = reader.kind !== "python" && reader.kind !== "r";
+  const query = ["sql", "sqlite", "synthetic", "match"].includes(reader.kind);
   const found: Source[] = [];
   for (const node of nodes.values()) {
     const isMounted = reading.has(node.id);
@@ -64,7 +64,7 @@ export function sourcesFor(nodes: ById, reader: Node): Source[] {
       const blocked = after.has(node.id)
         ? "It reads this computation itself."
         : query && isTable(nodes, node.id) === false
-          ? "This is no table. Queries read tables."
+          ? "No table, as this computation needs one."
           : undefined;
       found.push({ id: node.id, kind: node.kind, item: inputItem(nodes, node), mounted: isMounted, blocked });
     }
