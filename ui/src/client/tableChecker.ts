@@ -13,6 +13,8 @@ export interface SeenFile {
   /** Names of sheets, of an Excel file. */
   sheets: string[];
   start: Start;
+  /** Why it can't be read so, if it can't; then nothing of it is there. */
+  problem: Error | null;
 }
 
 /** To the worker. `id` tells orders apart. */
@@ -23,7 +25,7 @@ export type CheckOrder =
 /** From the worker. */
 export type CheckReport =
   | { type: "progress"; id: number; progress: CheckProgress }
-  | { type: "seen"; id: number; seen: SeenFile }
+  | { type: "seen"; id: number; seen: Omit<SeenFile, "problem">; problem: { name: string; message: string } | null }
   | { type: "checked"; id: number; result: CheckResult }
   | { type: "failed"; id: number; name: string; message: string };
 
@@ -67,11 +69,12 @@ export class TableChecker {
    * How a file begins, and how it is written: as is told here, else as it looks.
    *
    * @param names Of the columns that are wanted.
-   * @throws BadRequestError It can't be read so.
+   * @throws BadRequestError It can't be read at all.
    */
   async look(file: Blob, names: readonly string[], reading: Reading | null = null): Promise<SeenFile> {
     const order = (id: number): CheckOrder => ({ type: "look", id, file, names, reading, most: LOOKED_AT });
-    return (await this.#asked(order, "seen")).seen;
+    const { seen, problem } = await this.#asked(order, "seen");
+    return { ...seen, problem: problem === null ? null : unpacked(problem) };
   }
 
   /**

@@ -2,10 +2,11 @@
 
 import type { CheckOrder, CheckReport } from "../client/tableChecker";
 import { detect } from "../tables/detect";
-import { readStart } from "../tables/infer";
+import { readStart, type Start } from "../tables/infer";
 import { checkTable } from "../tables/prepare";
 import { type Port, packed } from "./messages";
 
+const NOTHING: Start = { header: null, records: [], rows: [], width: 0 };
 /** Milliseconds between words of progress. */
 const PAUSE = 100;
 
@@ -23,7 +24,13 @@ async function answer(order: CheckOrder, report: (message: CheckReport) => void)
   if (order.type === "look") {
     const reading = order.reading ?? (await detect(file, order.names));
     const sheets = reading.kind === "excel" ? await sheetNames(file) : [];
-    report({ type: "seen", id, seen: { reading, sheets, start: await readStart(file, reading, order.most) } });
+    try {
+      const start = await readStart(file, reading, order.most);
+      report({ type: "seen", id, seen: { reading, sheets, start }, problem: null });
+    } catch (error) {
+      // Read in another way it may be all right: whoever looks can say so.
+      report({ type: "seen", id, seen: { reading, sheets, start: NOTHING }, problem: packed(error) });
+    }
     return;
   }
   let said = performance.now();

@@ -27,6 +27,11 @@ test("a file is looked at, and checked", async () => {
   const columns = proposeColumns(target.columns, start);
   const recipe = { reading, width: 2, columns, corrections: [], drop: false };
   expect(await checker.check(file, target, recipe, () => undefined)).toMatchObject({ rows: 2, invalidRows: 1 });
+  const broken = await checker.look(new Blob(['a,"b"c\n']), []);
+  expect(broken.problem?.message).toContain("quotes in row 1");
+  expect(
+    (await checker.look(new Blob(['a,"b"c\n']), [], { ...reading, delimiter: ",", quote: "" })).problem,
+  ).toBeNull();
   const otherwise = await checker.look(file, ["id"], { ...reading, header: false });
   expect(otherwise.start.header).toBeNull();
 });

@@ -1,16 +1,15 @@
 /** Gives a data node of a published room its data: a file, or a dataset that was uploaded before. */
 
-import { Button, Group, Modal, Stack, Tabs, Text, TextInput } from "@mantine/core";
-import { useState } from "react";
+import { Modal, Stack, Tabs } from "@mantine/core";
 
 import { useClient } from "../../app/session";
 import type { Room } from "../../client/room";
 import type { DataNode } from "../../core/nodes";
 import { Problem } from "../Problem";
 import { DatasetChoice } from "./DatasetChoice";
-import { FileDrop } from "./FileDrop";
 import { KeyConsent } from "./KeyConsent";
 import { Transfer } from "./Transfer";
+import { UploadWizard } from "./UploadWizard";
 import { type Provided, useProvision } from "./useProvision";
 
 /**
@@ -33,7 +32,7 @@ export function ProvisionDialog({ room, node, onDone }: { room: Room; node: Data
     >
       <Stack>
         {error !== null && <Problem error={error} />}
-        {asked !== null ? (
+        {asked !== null && (
           <KeyConsent
             room={room}
             node={node}
@@ -42,17 +41,18 @@ export function ProvisionDialog({ room, node, onDone }: { room: Room; node: Data
             onAgree={asked.agree}
             onRefuse={asked.refuse}
           />
-        ) : busy ? (
-          <Transfer progress={progress} onCancel={cancel} />
-        ) : (
-          <Choices onChosen={start} />
         )}
+        {asked === null && busy && <Transfer progress={progress} onCancel={cancel} />}
+        {/* It keeps what was chosen, for another try. */}
+        <div hidden={busy}>
+          <Choices node={node} onChosen={start} />
+        </div>
       </Stack>
     </Modal>
   );
 }
 
-function Choices({ onChosen }: { onChosen: (provided: Provided) => void }) {
+function Choices({ node, onChosen }: { node: DataNode; onChosen: (provided: Provided) => void }) {
   return (
     <Tabs defaultValue="file" keepMounted={false}>
       <Tabs.List>
@@ -60,44 +60,15 @@ function Choices({ onChosen }: { onChosen: (provided: Provided) => void }) {
         <Tabs.Tab value="dataset">Use a dataset</Tabs.Tab>
       </Tabs.List>
       <Tabs.Panel value="file" pt="md">
-        <FileChoice onChosen={onChosen} />
+        <UploadWizard
+          node={node}
+          action="Encrypt and provision"
+          onReady={(content, name) => onChosen({ content, label: { name } })}
+        />
       </Tabs.Panel>
       <Tabs.Panel value="dataset" pt="md">
         <DatasetChoice action="Attach" onChosen={(dataset) => onChosen({ dataset })} />
       </Tabs.Panel>
     </Tabs>
-  );
-}
-
-function FileChoice({ onChosen }: { onChosen: (provided: Provided) => void }) {
-  const [file, setFile] = useState<File | null>(null);
-  const [name, setName] = useState("");
-  const choose = (chosen: File): void => {
-    setFile(chosen);
-    setName(chosen.name);
-  };
-  return (
-    <Stack>
-      <FileDrop file={file} hint="Any file. Nothing leaves this machine before you say so." onFile={choose} />
-      {file !== null && (
-        <>
-          <TextInput
-            label="Name"
-            description="For you alone: your vault keeps it."
-            maxLength={4096}
-            value={name}
-            onChange={(event) => setName(event.currentTarget.value)}
-          />
-          <Group justify="flex-end">
-            <Text size="sm" c="dimmed">
-              It is encrypted in this browser.
-            </Text>
-            <Button disabled={name === ""} onClick={() => onChosen({ file, label: { name } })}>
-              Encrypt and provision
-            </Button>
-          </Group>
-        </>
-      )}
-    </Stack>
   );
 }

@@ -9,9 +9,10 @@ import type { Label } from "../../client/datasets";
 import type { TransferProgress } from "../../client/progress";
 import type { AttachOptions, Room } from "../../client/room";
 import type { BoundKey } from "../../core/records";
+import type { Content } from "../../tables/recipe";
 
 /** What is to be attached. */
-export type Provided = { file: Blob; label: Label } | { dataset: string };
+export type Provided = { content: Content; label: Label } | { dataset: string };
 
 /** What the user is asked: whose keys these are. */
 export interface Asked {
@@ -44,7 +45,7 @@ export function useProvision(room: Room, node: string, onAttached: () => void) {
         const uploaded = await client.datasets.get(provided.dataset);
         return await room.attach(node, uploaded, options.checkKeys);
       }
-      return await room.upload(node, provided.file, provided.label, options);
+      return await room.upload(node, provided.content, provided.label, options);
     },
     onSettled: async () => {
       setAsked(null);
