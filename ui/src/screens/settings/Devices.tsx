@@ -145,9 +145,15 @@ function Listed({ known: { all, mine, waiting, surprising } }: { known: Known })
                 </Table.Td>
                 <Table.Td>
                   {surprising.includes(device) ? (
-                    <Badge color="red">Came in unseen</Badge>
+                    <Badge color="red" className={styles["whole"] ?? ""}>
+                      Came in unseen
+                    </Badge>
                   ) : (
-                    <Badge variant="light" color={device.admitted ? "green" : "yellow"}>
+                    <Badge
+                      variant="light"
+                      className={styles["whole"] ?? ""}
+                      color={device.admitted ? "green" : "yellow"}
+                    >
                       {device.admitted ? "Let in" : "Wants to come in"}
                     </Badge>
                   )}

@@ -93,7 +93,7 @@ function Made({ token, onClose }: { token: string; onClose: () => void }) {
       <Alert color="yellow" role="status" title="Copy it now: it is not shown again">
         Whoever has it is you. Keep it where you keep passwords, never in a script.
       </Alert>
-      <Code block aria-label="The token" className={styles["key"] ?? ""}>
+      <Code block fz="md" aria-label="The token" className={styles["token"] ?? ""}>
         {token}
       </Code>
       <Group justify="flex-end">
