@@ -107,9 +107,25 @@ def patients(count: int) -> list[list[Any]]:
 
 
 def test_a_table_like_another(machine: Machine) -> None:
+    """Numbers and dates are nearly always where they were: in one of a hundred tables noise looks like rows somewhere
+    else (`learn._CHANCE`), but never in four."""
     config = configured(COLUMNS, epsilon=4.0)
-    ran = machine.run(RUN, inputs=files(COLUMNS, patients(4000), config), limits=LIMITS)
-    rows, report = made(ran)
+    for _ in range(4):
+        ran = machine.run(RUN, inputs=files(COLUMNS, patients(4000), config), limits=LIMITS)
+        rows, report = made(ran)
+        assert_like_patients(ran, rows, report)
+        ages = [int(row[3]) for row in rows if row[3]]
+        near = sum(17 <= age <= 95 for age in ages) / len(ages)
+        seen = sum("2009" < row[4] < "2025" for row in rows) / len(rows)
+        if near > 0.9 and seen > 0.8:
+            return
+    pytest.fail(
+        f"Numbers and dates are elsewhere: {near:.0%} of the ages, {seen:.0%} of the dates are where they were."
+    )
+
+
+def assert_like_patients(ran: Ran, rows: list[list[str]], report: dict[str, Any]) -> None:
+    """What is so of every table that is made from `patients(4000)` with an epsilon of 4."""
     assert [(c.name, c.kind) for c in read_schema(ran.files["types"])] == [
         (name, KINDS.get(of, "STRING")) for name, of in COLUMNS
     ]
@@ -119,16 +135,13 @@ def test_a_table_like_another(machine: Machine) -> None:
     # What one person alone has is nowhere, and nothing of a masked column.
     assert not [name for name, content in ran.files.items() if b"CANARY" in content]
     assert all(row[5] for row in rows)
-    # About as many rows; what goes together stays together; numbers are where they were, and some are missing.
+    # About as many rows; what goes together stays together; some numbers are missing.
     assert report["rows"] == len(rows)
     assert abs(len(rows) - 4000) < 400
     ill = {smokes: [row[2] for row in rows if row[1] == smokes].count("True") for smokes in ("True", "False")}
     total = Counter(row[1] for row in rows)
     assert ill["True"] / total["True"] > 0.6 > 0.3 > ill["False"] / total["False"]
-    ages = [int(row[3]) for row in rows if row[3]]
-    assert 0.03 < 1 - len(ages) / len(rows) < 0.2
-    assert sum(17 <= age <= 95 for age in ages) > 0.9 * len(ages)
-    assert sum("2009" < row[4] < "2025" for row in rows) > 0.8 * len(rows)
+    assert 0.03 < sum(not row[3] for row in rows) / len(rows) < 0.2
     # It cost what was allowed.
     privacy = report["privacy"]
     assert 0.999 * 4.0 < privacy["epsilonSpent"] <= 4.0
@@ -137,7 +150,8 @@ def test_a_table_like_another(machine: Machine) -> None:
     # Nothing exact is told: what it is compared with is what was learnt.
     assert report["quality"]["comparedWith"] == "model"
     assert "original" not in report
-    assert "4000" not in {str(value) for value in report.values()}
+    # The number of rows is noisy; by chance it is the true one.
+    assert "4000" not in {str(value) for name, value in report.items() if name != "rows"}
     assert report["quality"]["meanTotalVariation"] < 0.1
 
 
@@ -172,8 +186,16 @@ def column(index, of, **more):
 KINDS = {"INTEGER": "INT64", "FLOAT": "FLOAT64"}
 said = {}
 
-def tried(name, of, lines, epsilon=1.0, nullable=True, mask=False):
-    place = Path("/scratch") / name
+def tried(name, of, lines, epsilon=1.0, nullable=True, mask=False, usual=lambda made, lines: True):
+    # Anywhere in a histogram noise may look like rows, with a chance of 1 in 20 at most (`learn._CHANCE`): then a
+    # column has ranges where nothing is. It doesn't five times in a row.
+    for again in range(5):
+        made = tried_once(Path("/scratch") / f"{name} {again}", of, lines, epsilon, nullable, mask)
+        said[name] = made
+        if isinstance(made, str) or usual(made[1], made[2]):
+            return
+
+def tried_once(place, of, lines, epsilon, nullable, mask):
     inputs, output, scratch = (place / each for each in ("table", "output", "scratch"))
     for each in (inputs, output, scratch):
         each.mkdir(parents=True)
@@ -184,22 +206,24 @@ def tried(name, of, lines, epsilon=1.0, nullable=True, mask=False):
     try:
         run(config, place, output, scratch)
     except SafeError as error:
-        said[name] = str(error)
-        return
+        return str(error)
     report = json.loads((output / "report.json").read_text())
     lines = (output / "dataset.csv").read_text().splitlines()
-    said[name] = [report["rows"], report["columns"][0]["made"], lines[:2000], (output / "types").stat().st_size > 0]
+    return [report["rows"], report["columns"][0]["made"], lines[:2000], (output / "types").stat().st_size > 0]
+
+def sevens(made, lines):
+    return made == "from ranges" and sum(line in ("", "7") for line in lines) >= 0.9 * len(lines)
 
 tried("empty", "INTEGER", [])
 tried("one row", "STRING", ["secret"])
-tried("required", "STRING", ["secret"] * 30, nullable=False)
+tried("required", "STRING", ["secret"] * 3, nullable=False)
 tried("one number", "INTEGER", [77777])
-tried("constant", "INTEGER", [7] * 3000)
-tried("all null", "FLOAT", ["", *[""] * 999])
+tried("constant", "INTEGER", [7] * 3000, usual=sevens)
+tried("all null", "FLOAT", ["", *[""] * 999], usual=lambda made, lines: made == "empty cells")
 tried("huge", "FLOAT", [1e308, -1e308] * 1000)
 tried("large", "INTEGER", [-(2**63), 2**63 - 1] * 1000)
 tried("infinite", "FLOAT", ["inf", "nan"] * 1000)
-tried("thousands", "STRING", [f"secret{n}" for n in range(3000)])
+tried("thousands", "STRING", [f"secret{n}" for n in range(1000)])
 tried("masked", "STRING", ["secret"] * 500, mask=True)
 tried("no numbers", "INTEGER", ["secret"] * 500)
 tried("dates", "DATE_ISO8601", ["0001-01-01", "9999-12-31", "2020-02-30"] * 500)
@@ -242,7 +266,7 @@ from cloister_synthetic import match
 from cloister_synthetic.account import Account
 
 edges = list(range(1501))
-rows = pl.DataFrame({"c0": pl.Series([0] * 1000, dtype=pl.Int64), "c1": ["rare"] * 20 + ["often"] * 980})
+rows = pl.DataFrame({"c0": pl.Series([0] * 1000, dtype=pl.Int64), "c1": ["rare"] * 5 + ["often"] * 995})
 said = {"granted": [], "noise": [], "refused": 0}
 for texts in (False, True):
     account = Account(rows, 1.0, finds_texts=texts)
