@@ -65,7 +65,7 @@ def test_make_lists_every_target() -> None:
     assert set(re.findall(r"^  make ([a-z]+) ", listing, flags=re.MULTILINE)) == explained
 
 
-@pytest.mark.parametrize("script", ["setup/setup", "setup/lock", ".ci/run"])
+@pytest.mark.parametrize("script", ["setup/setup", "setup/lock", "setup/release", ".ci/run"])
 def test_scripts_parse(script: str) -> None:
     path = ROOT / script
     shell = path.read_text().splitlines()[0].removeprefix("#!").split()[-1]
