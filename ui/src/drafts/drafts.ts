@@ -6,6 +6,7 @@ import { randomHex } from "../core/encoding";
 import { NotFoundError } from "../core/errors";
 import type { Item } from "../core/records";
 import { type Draft, decodeDraft, encodeDraft } from "./draft";
+import { forgetPublishing } from "./publishing";
 
 /** A draft as the vault has it. */
 export interface KeptDraft {
@@ -55,4 +56,5 @@ export async function loadDraft(vault: Vault, id: string): Promise<KeptDraft> {
 /** Deletes it, unless it was changed from somewhere else since. */
 export async function deleteDraft(vault: Vault, item: Item): Promise<void> {
   await vault.remove(item);
+  await forgetPublishing(vault, item.item.slice("draft/".length));
 }

@@ -37,11 +37,12 @@ interface ResultsProps {
 }
 
 export function Results({ rows, results }: ResultsProps) {
-  const failed = rows.filter((row) => row.standing === "failed").map((row) => row.node.id);
+  // By places: ids may have spaces, which those of elements can't.
+  const failed = rows.flatMap((row, at) => (row.standing === "failed" ? [String(at)] : []));
   return (
     <Accordion multiple variant="separated" chevronPosition="left" order={3} defaultValue={failed}>
-      {rows.map((row) => (
-        <Accordion.Item key={row.node.id} value={row.node.id}>
+      {rows.map((row, at) => (
+        <Accordion.Item key={row.node.id} value={String(at)}>
           <Accordion.Control>
             <Head row={row} />
           </Accordion.Control>
