@@ -103,8 +103,8 @@ export class Archive {
     either.throwIfAborted();
     const { readable, writable } = new TransformStream<Bytes, Bytes>();
     const read = entry.getData(writable, { ...STRICT, signal: either });
-    // Whoever reads hears of it.
-    read.catch(() => undefined);
+    // Whoever reads hears of it, also where nothing was written before.
+    read.catch((error: unknown) => writable.abort(error).catch(() => undefined));
     let size = 0;
     try {
       for await (const piece of readable) {
@@ -172,6 +172,7 @@ export interface ReadOptions {
 /** Reads no more at once than a directory can have: what an archive says of its size is not believed. */
 class Bounded extends BlobReader {
   override async readUint8Array(index: number, length: number): Promise<Uint8Array> {
+    check(length <= this.size);
     if (length > MAX_DIRECTORY) {
       throw new BadRequestError("The result has more files than can be shown. Download it to see them.");
     }
