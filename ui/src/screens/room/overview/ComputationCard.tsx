@@ -46,13 +46,8 @@ export function ComputationCard({
               Result
             </Button>
           )}
-          {ready && (
-            <Button
-              size="xs"
-              variant={job?.state === "finished" ? "default" : "filled"}
-              onClick={onRun}
-              aria-label={`${job === undefined ? "Run" : "Run again"}: ${node.name}`}
-            >
+          {ready && job?.state !== "finished" && (
+            <Button size="xs" onClick={onRun} aria-label={`${job === undefined ? "Run" : "Run again"}: ${node.name}`}>
               {job === undefined ? "Run" : "Run again"}
             </Button>
           )}

@@ -10,27 +10,33 @@ import { moment } from "../../../components/format";
 import { Hex } from "../../../components/Hex";
 import { Problem } from "../../../components/Problem";
 import type { DataNode } from "../../../core/nodes";
+import type { TableDataNode } from "../../../core/records";
 import { attachment } from "./history";
 import type { Job } from "./jobs";
 import { NodeHead, type Standing } from "./NodeHead";
 import { RunState } from "./RunState";
 import { attachedData, providers } from "./states";
 import { useKnownLog } from "./useKnownLog";
+import { useOutcome } from "./useOutcome";
 
 const REMOVAL =
   "The room loses the key of this dataset, and with it every result that was derived from it: nobody can fetch those " +
   "any more. What has been fetched stays with whoever has it, and the dataset stays among your own.";
 
-export function DataCard({
-  room,
-  node,
-  status,
-  job,
-  onProvide,
-  onValidate,
-  onCancel,
-  onLook,
-}: {
+export function DataCard(props: DataCardProps) {
+  return props.node.kind === "table_data" ? (
+    <TableCard {...props} node={props.node} />
+  ) : (
+    <NodeCard {...props} outcome={undefined} />
+  );
+}
+
+function TableCard(props: DataCardProps & { node: TableDataNode }) {
+  const manifest = attachedData(props.status).get(props.node.id);
+  return <NodeCard {...props} outcome={useOutcome(props.room, props.node, manifest, props.job)} />;
+}
+
+interface DataCardProps {
   room: Room;
   node: DataNode;
   status: LiveStatus;
@@ -40,7 +46,19 @@ export function DataCard({
   onValidate: () => void;
   onCancel: () => void;
   onLook: () => void;
-}) {
+}
+
+function NodeCard({
+  room,
+  node,
+  status,
+  job,
+  outcome,
+  onProvide,
+  onValidate,
+  onCancel,
+  onLook,
+}: DataCardProps & { outcome: Outcome }) {
   const queries = useQueryClient();
   const removal = useMutation({
     mutationFn: async (then: "nothing" | "provide") => {
@@ -61,7 +79,7 @@ export function DataCard({
   return (
     <Card withBorder component="article" aria-label={node.name}>
       <Stack gap="sm">
-        <NodeHead node={node} standing={standing(node, manifest !== undefined, job)}>
+        <NodeHead node={node} standing={standing(node, manifest !== undefined, job, outcome)}>
           {!status.stopped &&
             (manifest === undefined ? (
               <Button size="xs" onClick={onProvide} aria-label={`Provide data: ${node.name}`}>
@@ -110,7 +128,9 @@ export function DataCard({
               </Button>
             )}
             <Text size="xs" c="dimmed">
-              A table is validated before any computation reads it; you can have that done now, and read what it found.
+              {outcome === "invalid"
+                ? "Computations that need this table fail: see what is wrong, and replace the data."
+                : "A table is validated before any computation reads it."}
             </Text>
           </Group>
         )}
@@ -122,14 +142,26 @@ export function DataCard({
   );
 }
 
-function standing(node: DataNode, there: boolean, job: Job | undefined): Standing {
+type Outcome = "valid" | "invalid" | undefined;
+
+function standing(node: DataNode, there: boolean, job: Job | undefined, outcome: Outcome): Standing {
   if (!there) {
     return node.required ? { label: "Needed", color: "yellow" } : { label: "Optional", color: "gray" };
   }
   if (job?.state === "waiting") {
-    return { label: "Being validated", color: "blue" };
+    return { label: "Provided, being validated", color: "blue" };
   }
-  return job?.state === "failed" ? { label: "Not validated", color: "red" } : { label: "Provided", color: "green" };
+  if (job?.state === "failed") {
+    return { label: "Provided, not validated", color: "red" };
+  }
+  switch (outcome) {
+    case "valid":
+      return { label: "Provided, valid", color: "green" };
+    case "invalid":
+      return { label: "Provided, not valid", color: "red" };
+    default:
+      return { label: "Provided", color: "green" };
+  }
 }
 
 /** What is attached; when and by whom, where the log was read. */

@@ -1,9 +1,10 @@
 /** What one participant does in a room: what comes next first, then all of it by their roles. */
 
 import { Stack, Title } from "@mantine/core";
+import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
-import { useStatus } from "../../../app/queries";
+import { keys, useStatus } from "../../../app/queries";
 import { useSession } from "../../../app/session";
 import type { LiveStatus } from "../../../client/room";
 import { Loaded } from "../../../components/Page";
@@ -29,8 +30,9 @@ export default function OverviewTab({ room }: TabProps) {
 function Overview({ room, status }: TabProps & { status: LiveStatus }) {
   const { email } = useSession();
   const { jobs, current } = useJobs(room);
-  const [providing, setProviding] = useState<DataNode | null>(null);
+  const [providing, setProviding] = useState<{ node: DataNode; before: string | undefined } | null>(null);
   const [shown, setShown] = useState<string | null>(null);
+  const queries = useQueryClient();
   const { definition } = room;
   const attached = attachedData(status);
   const over = (node: string): string => inputsOf(definition, node, attached);
@@ -38,6 +40,21 @@ function Overview({ room, status }: TabProps & { status: LiveStatus }) {
   const mine = nodesOf(definition, email);
   const run = (node: string): void => {
     void jobs.start(node, over(node));
+  };
+  const look = (node: string): void => {
+    setShown(node);
+    void jobs.look(node);
+  };
+  const provide = (node: DataNode): void => setProviding({ node, before: attached.get(node.id) });
+  const provided = async (node: DataNode, before: string | undefined): Promise<void> => {
+    setProviding(null);
+    await queries.invalidateQueries({ queryKey: keys.status(room.id) });
+    const now = queries.getQueryData<LiveStatus>(keys.status(room.id));
+    const there = now === undefined ? attached : attachedData(now);
+    if (node.kind === "table_data" && there.has(node.id) && there.get(node.id) !== before) {
+      // Whoever provides a table wants to know what is wrong with it before others run into that.
+      void jobs.start(node.id, inputsOf(definition, node.id, there));
+    }
   };
   const result = shown === null ? undefined : runs.get(shown);
   const resultNode = shown === null ? undefined : nodeOf(definition, shown);
@@ -47,9 +64,9 @@ function Overview({ room, status }: TabProps & { status: LiveStatus }) {
         user={email}
         stopped={status.stopped}
         steps={nextSteps(definition, email, status, runs)}
-        onProvide={setProviding}
+        onProvide={provide}
         onRun={run}
-        onLook={setShown}
+        onLook={look}
       />
       {mine.data.length > 0 && (
         <Stack component="section" aria-labelledby="your-data">
@@ -63,10 +80,10 @@ function Overview({ room, status }: TabProps & { status: LiveStatus }) {
               node={node}
               status={status}
               job={runs.get(node.id)}
-              onProvide={() => setProviding(node)}
+              onProvide={() => provide(node)}
               onValidate={() => run(node.id)}
               onCancel={() => void jobs.cancel(node.id)}
-              onLook={() => setShown(node.id)}
+              onLook={() => look(node.id)}
             />
           ))}
         </Stack>
@@ -85,14 +102,20 @@ function Overview({ room, status }: TabProps & { status: LiveStatus }) {
               job={runs.get(node.id)}
               onRun={() => run(node.id)}
               onCancel={() => void jobs.cancel(node.id)}
-              onLook={() => setShown(node.id)}
+              onLook={() => look(node.id)}
             />
           ))}
         </Stack>
       )}
       <Others definition={definition} nodes={mine.others} attached={attached} />
       <ReceiptCheck room={room} />
-      {providing !== null && <ProvisionDialog room={room} node={providing} onDone={() => setProviding(null)} />}
+      {providing !== null && (
+        <ProvisionDialog
+          room={room}
+          node={providing.node}
+          onDone={() => void provided(providing.node, providing.before)}
+        />
+      )}
       {resultNode !== undefined && isRunNode(resultNode) && result !== undefined && (
         <ResultDialog
           room={room}

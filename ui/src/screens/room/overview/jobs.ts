@@ -38,6 +38,10 @@ export interface Job {
   ending: boolean;
   /** What has failed. */
   error: unknown;
+  /** Whether this very page has started it. */
+  fresh: boolean;
+  /** Whether the user has looked at its result. */
+  seen: boolean;
 }
 
 /** Milliseconds that it is waited for a hub that is away; doubled each time, up to the last. */
@@ -51,6 +55,7 @@ interface Kept {
   job: string;
   started: number;
   over: string;
+  seen: boolean;
 }
 
 /** The runs that are about the data of now: what was computed from other data before counts for nothing any more. */
@@ -110,7 +115,7 @@ export class Jobs {
    */
   async start(node: string, over: string): Promise<Job["state"]> {
     await this.recall();
-    const kept: Kept = { version: 1, node, job: randomHex(), started: this.#now(), over };
+    const kept: Kept = { version: 1, node, job: randomHex(), started: this.#now(), over, seen: false };
     const before = this.#jobs.get(node);
     // Known before it is asked for: whatever happens to this page, the run is found again.
     await this.#store.update("jobs", this.#prefix + kept.job, () => kept);
@@ -135,6 +140,16 @@ export class Jobs {
     }
   }
 
+  /** Its result was looked at. */
+  async look(node: string): Promise<void> {
+    const job = this.#jobs.get(node);
+    if (job !== undefined && !job.seen) {
+      this.#change(job.job, node, { seen: true });
+      const kept: Kept = { version: 1, node, job: job.job, started: job.started, over: job.over, seen: true };
+      await this.#store.update("jobs", this.#prefix + job.job, () => kept);
+    }
+  }
+
   async #recall(): Promise<void> {
     const newest = new Map<string, Kept>();
     for (const [key, value] of await this.#store.entries("jobs", this.#prefix)) {
@@ -153,7 +168,7 @@ export class Jobs {
     }
   }
 
-  async #follow({ node, job, started, over }: Kept, fresh: boolean): Promise<Job["state"]> {
+  async #follow({ node, job, started, over, seen }: Kept, fresh: boolean): Promise<Job["state"]> {
     const begun: Job = {
       node,
       job,
@@ -164,6 +179,8 @@ export class Jobs {
       away: false,
       ending: false,
       error: null,
+      fresh,
+      seen,
     };
     this.#tell(new Map(this.#jobs).set(node, begun));
     const onProgress = (progress: Progress): void => this.#progressed(job, node, progress);
@@ -220,14 +237,15 @@ export class Jobs {
 }
 
 function isKept(value: unknown): value is Kept {
-  const { version, node, job, started, over } = (value ?? {}) as Partial<Kept>;
+  const { version, node, job, started, over, seen } = (value ?? {}) as Partial<Kept>;
   return (
     version === 1 &&
     typeof node === "string" &&
     typeof job === "string" &&
     /^[0-9a-f]{64}$/.test(job) &&
     typeof started === "number" &&
-    typeof over === "string"
+    typeof over === "string" &&
+    typeof seen === "boolean"
   );
 }
 

@@ -37,7 +37,7 @@ export function nextSteps(
     .map((node) => ({ do: "provide", node }));
   const waiting = new Map<string, { do: "wait"; nodes: ComputeNode[]; for: Wanted[] }>();
   for (const node of computations) {
-    const state = jobs.get(node.id)?.state;
+    const { state, seen } = jobs.get(node.id) ?? {};
     const wanted = waitsFor(definition, node.id, attached);
     if (wanted.length > 0) {
       const what = wanted.map((each) => each.node.id).join();
@@ -47,7 +47,9 @@ export function nextSteps(
     } else if (state === "waiting") {
       steps.push({ do: "watch", node });
     } else if (state === "finished") {
-      steps.push({ do: "look", node });
+      if (seen !== true) {
+        steps.push({ do: "look", node });
+      }
     } else {
       steps.push({ do: state === undefined ? "run" : "run again", node });
     }

@@ -122,6 +122,21 @@ test("after a reload it is waited for again, not run again", async () => {
   expect(JSON.stringify(await store.entries("jobs", ""))).not.toContain("failed");
 });
 
+test("whoever has looked at a result needn't be told of it again", async () => {
+  const [room, store] = [new Room(), new MemoryStore()];
+  const before = opened(room, store);
+  const run = before.start("q", "t=1");
+  await waits(room);
+  room.end(before.current().get("q")?.job ?? "");
+  await run;
+  expect(before.current().get("q")).toMatchObject({ seen: false, fresh: true });
+  await before.look("q");
+  expect(before.current().get("q")?.seen).toBe(true);
+  const jobs = opened(room, store);
+  await jobs.recall();
+  expect(jobs.current().get("q")).toMatchObject({ seen: true, fresh: false, over: "t=1" });
+});
+
 test("of a computation the last run counts", async () => {
   const [room, store] = [new Room(), new MemoryStore()];
   const jobs = opened(room, store);
@@ -178,7 +193,7 @@ test("a run that is cancelled has not failed", async () => {
 
 test("what is kept and makes no sense, or is old, is thrown away", async () => {
   const [room, store] = [new Room(), new MemoryStore()];
-  const old = { version: 1, node: "q", job: "ab".repeat(32), started: 0, over: "" };
+  const old = { version: 1, node: "q", job: "ab".repeat(32), started: 0, over: "", seen: false };
   await store.update("jobs", `${BOB}/${ROOM}/${old.job}`, () => old);
   await store.update("jobs", `${BOB}/${ROOM}/x`, () => ({ version: 2 }));
   const jobs = opened(room, store);

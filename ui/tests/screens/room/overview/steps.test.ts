@@ -37,6 +37,12 @@ test("what can be run, is being run, has ended", () => {
   ]);
 });
 
+test("a result that was looked at is no step any more", () => {
+  const known = new Map([["q", { node: "q", state: "finished", seen: true } as Job]]);
+  const steps = nextSteps(definition, BOB, status(["t", "p"]), known);
+  expect(steps.map((step) => words(step, BOB))).toEqual(["Run synthetic", "Run both"]);
+});
+
 test("nothing is left to do where all is done, for strangers, or when the room was stopped", () => {
   expect(said(ANN, ["t"])).toEqual([]);
   expect(said("cy@example.com", [])).toEqual([]);

@@ -17,12 +17,15 @@ import { explained } from "./explained";
 export function Verified({
   definition,
   name,
+  what,
   receipt,
   body,
 }: {
   definition: Definition;
   /** Of the computation. */
   name: string;
+  /** What it is the result of, in words. */
+  what: string;
   receipt: string;
   body: ReceiptBody;
 }) {
@@ -37,7 +40,7 @@ export function Verified({
     >
       <Stack gap="sm">
         <Text size="sm">
-          This browser has checked that what you see is the result of {name} in this room, whole and unchanged.
+          This browser has checked that what you see is the result of {what} in this room, whole and unchanged.
         </Text>
         <Group gap="xs">
           <Button size="xs" variant="default" aria-expanded={open} onClick={() => setOpen(!open)}>

@@ -11,10 +11,11 @@ import { download } from "../../../../components/download";
 import { bytes, duration } from "../../../../components/format";
 import { Problem } from "../../../../components/Problem";
 import { FileDownload, Preview } from "../../../../components/preview/Preview";
-import { NotFoundError } from "../../../../core/errors";
+import { BadRequestError, NotFoundError } from "../../../../core/errors";
 import type { RunNode } from "../../../../core/nodes";
 import { Verified } from "../receipt/Verified";
 import styles from "./Result.module.css";
+import { TableDownload } from "./TableDownload";
 import { type OpenedResult, useResult } from "./useResult";
 import { ValidationReport } from "./ValidationReport";
 
@@ -39,7 +40,7 @@ export function ResultDialog({
         {query.error !== null ? (
           <>
             <Problem error={query.error} onRetry={() => void query.refetch()} />
-            {query.error instanceof NotFoundError && (
+            {(query.error instanceof NotFoundError || query.error instanceof BadRequestError) && (
               <Group>
                 <Button onClick={onRunAgain}>Run it again</Button>
               </Group>
@@ -74,7 +75,13 @@ function Opened({ room, node, job, result }: { room: Room; node: RunNode; job: s
   const { fetched, archive } = result;
   return (
     <>
-      <Verified definition={room.definition} name={node.name} receipt={fetched.receipt} body={fetched.body} />
+      <Verified
+        definition={room.definition}
+        name={node.name}
+        what={node.kind === "table_data" ? `the validation of ${node.name}` : node.name}
+        receipt={fetched.receipt}
+        body={fetched.body}
+      />
       <Group>
         <Button
           leftSection={<IconDownload size={16} aria-hidden />}
@@ -82,6 +89,7 @@ function Opened({ room, node, job, result }: { room: Room; node: RunNode; job: s
         >
           Download {node.name}.zip ({bytes(fetched.content.size)})
         </Button>
+        {archive instanceof Archive && <TableDownload archive={archive} name={node.name} />}
       </Group>
       {archive instanceof Archive ? (
         <Files archive={archive} node={node} id={`${room.id}/${node.id}/${job}`} />

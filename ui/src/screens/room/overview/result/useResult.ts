@@ -19,8 +19,11 @@ export interface OpenedResult {
 /** Milliseconds that a result which nobody looks at is kept. */
 const KEPT = 10 * 60_000;
 
-/** @param job The run that it is of. */
-export function useResult(room: Room, node: string, job: string) {
+/**
+ * @param job The run that it is of.
+ * @param enabled Whether it is to be fetched; otherwise it is what was fetched before.
+ */
+export function useResult(room: Room, node: string, job: string, enabled = true) {
   const queries = useQueryClient();
   const [progress, setProgress] = useState<TransferProgress | null>(null);
   const query = useQuery({
@@ -32,6 +35,7 @@ export function useResult(room: Room, node: string, job: string) {
       const archive = await Archive.open(fetched.content).catch((error: CloisterError) => error);
       return { fetched, archive };
     },
+    enabled,
     staleTime: Number.POSITIVE_INFINITY,
     gcTime: KEPT,
     structuralSharing: false,
