@@ -5,6 +5,11 @@ import type { Configuration, Definition, Node, Participant } from "../core/recor
 
 export type Edit = (before: Configuration) => Configuration;
 
+/** Says what the room is called, and what it is for. */
+export function describe(title: string, description: string): Edit {
+  return (before) => ({ ...before, title, description });
+}
+
 /** Adds a node at the end, or puts it in the place of the one with its id. Matches find it by its new name. */
 export function putNode(node: Node): Edit {
   return (before) => {

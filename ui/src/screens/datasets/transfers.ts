@@ -4,7 +4,6 @@
 
 import { useSyncExternalStore } from "react";
 
-import type { MoveOptions } from "../../client/mover";
 import type { TransferProgress } from "../../client/progress";
 
 export interface Moving {
@@ -18,7 +17,10 @@ export interface Moving {
 }
 
 /** What is done: it tells how far it has come, and ends when the signal says so. */
-export type Work = (options: Required<MoveOptions>) => Promise<void>;
+export type Work = (options: {
+  signal: AbortSignal;
+  onProgress: (progress: TransferProgress) => void;
+}) => Promise<void>;
 
 class Transfers {
   readonly #listeners = new Set<() => void>();

@@ -1,3 +1,66 @@
+/** Who may do what: the same permissions, by person and by node. */
+
+import { Accordion, Alert, Group, SegmentedControl, Stack, Text, TextInput } from "@mantine/core";
+import { IconSearch } from "@tabler/icons-react";
+import { useState } from "react";
+
+import { useDraft } from "../../../drafts/useDraft";
+import { AddPeople } from "./AddPeople";
+import { ByNode } from "./ByNode";
+import { ByPerson } from "./ByPerson";
+import styles from "./Permissions.module.css";
+import { Pins } from "./Pins";
+import { gaps } from "./people";
+
 export default function PermissionsTab() {
-  return null;
+  const { configuration } = useDraft();
+  const [by, setBy] = useState("person");
+  const [search, setSearch] = useState("");
+  const [advanced, setAdvanced] = useState<string | null>(null);
+  const missing = gaps(configuration);
+  return (
+    <Stack>
+      <Text size="sm">
+        All participants may read everything that is described here, scripts too, and the log. Who provides data may
+        attach and remove it; who may run a computation may fetch its result, whatever it is computed from.
+      </Text>
+      <AddPeople />
+      {missing.length > 0 && (
+        <Alert color="yellow" title="Is that meant to be so?">
+          {missing.map((each) => (
+            <Text key={each} size="sm" className={styles["gap"] ?? ""}>
+              {each}
+            </Text>
+          ))}
+        </Alert>
+      )}
+      <Group>
+        <SegmentedControl
+          aria-label="How to list them"
+          value={by}
+          onChange={setBy}
+          data={[
+            { value: "person", label: "By person" },
+            { value: "node", label: "By data and computation" },
+          ]}
+        />
+        <TextInput
+          className={styles["search"] ?? ""}
+          type="search"
+          aria-label="Search in the permissions"
+          placeholder="Search for people, data or computations"
+          leftSection={<IconSearch size={16} aria-hidden />}
+          value={search}
+          onChange={(event) => setSearch(event.currentTarget.value)}
+        />
+      </Group>
+      {by === "person" ? <ByPerson search={search} /> : <ByNode search={search} />}
+      <Accordion variant="contained" value={advanced} onChange={setAdvanced}>
+        <Accordion.Item value="pins">
+          <Accordion.Control>Advanced: pinned keys</Accordion.Control>
+          <Accordion.Panel>{advanced === "pins" && <Pins />}</Accordion.Panel>
+        </Accordion.Item>
+      </Accordion>
+    </Stack>
+  );
 }
