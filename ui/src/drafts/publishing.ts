@@ -40,11 +40,13 @@ export interface Seen {
   tested: RoomReport | undefined;
 }
 
-type Publisher = Pick<Client, "vault" | "complete" | "publish" | "retrieve">;
+/** What of a vault is needed, and of a client. */
+type Keeper = Pick<Vault, "put" | "read" | "remove">;
+type Publisher = Pick<Client, "complete" | "publish" | "retrieve"> & { vault: Keeper };
 type Told = (step: Step) => void;
 
 /** What was begun, or done, for a draft. */
-export async function readPublishing(vault: Vault, draft: string): Promise<KeptPublishing | null> {
+export async function readPublishing(vault: Keeper, draft: string): Promise<KeptPublishing | null> {
   const item = await vault.read(`publishing/${draft}`);
   return item === undefined ? null : { publishing: decoded(item), item };
 }
@@ -102,7 +104,7 @@ export async function giveUpPublishing(client: Publisher, draft: string, kept: K
 }
 
 /** Forgets what there is for a draft that is deleted. */
-export async function forgetPublishing(vault: Vault, draft: string): Promise<void> {
+export async function forgetPublishing(vault: Keeper, draft: string): Promise<void> {
   const item = await vault.read(`publishing/${draft}`);
   if (item !== undefined) {
     await vault.remove(item);
@@ -139,7 +141,7 @@ async function send(
 }
 
 /** That the room is there. Its definition is no more needed. */
-async function note(vault: Vault, draft: string, { publishing, item }: KeptPublishing): Promise<void> {
+async function note(vault: Keeper, draft: string, { publishing, item }: KeptPublishing): Promise<void> {
   try {
     await keep(vault, draft, { ...publishing, definition: null, since: Date.now() }, item);
   } catch (error) {
@@ -151,7 +153,7 @@ async function note(vault: Vault, draft: string, { publishing, item }: KeptPubli
   }
 }
 
-async function keep(vault: Vault, draft: string, publishing: Publishing, before: Item | null): Promise<Item> {
+async function keep(vault: Keeper, draft: string, publishing: Publishing, before: Item | null): Promise<Item> {
   const name = `publishing/${draft}`;
   let revision: string;
   try {

@@ -2,7 +2,13 @@
 
 import { type ComputeNode, type DataNode, isDataNode } from "../../core/nodes";
 import type { Column, Configuration, Definition, Description, Limits, Node } from "../../core/records";
-import { bytes, duration } from "../format";
+import { duration } from "../format";
+
+const UNITS: readonly [string, number][] = [
+  ["GiB", 1024 ** 3],
+  ["MiB", 1024 ** 2],
+  ["KiB", 1024],
+];
 
 /** A room's definition; of a draft, as it would be published now. */
 export type Agreed = Omit<Configuration, "format" | "version"> &
@@ -36,13 +42,13 @@ export function computations({ nodes }: Pick<Agreed, "nodes">): ComputeNode[] {
 /** Upper bounds of one run. */
 export function limitWords(limits: Limits): string {
   return [
-    `${bytes(limits.memory_bytes)} of memory`,
+    `${binary(limits.memory_bytes)} of memory`,
     `${limits.cpus} processor core${limits.cpus === 1 ? "" : "s"}`,
     `${duration(limits.wall_seconds)} of time`,
     `${limits.pids.toLocaleString("en")} processes`,
-    `a result of ${bytes(limits.output_bytes)} in ${limits.output_files.toLocaleString("en")} files`,
-    `${bytes(limits.scratch_bytes)} of scratch space`,
-    `${bytes(limits.log_bytes)} of console`,
+    `a result of ${binary(limits.output_bytes)} in ${limits.output_files.toLocaleString("en")} files`,
+    `${binary(limits.scratch_bytes)} of scratch space`,
+    `${binary(limits.log_bytes)} of console`,
   ].join(", ");
 }
 
@@ -100,7 +106,7 @@ export function termsOf(node: ComputeNode, nameOf: (id: string) => string): stri
       terms.push(`Counts are rounded to ${node.round}.`);
       break;
     case "preview":
-      terms.push(`Each of its analysts may see ${bytes(node.quota_bytes)} of it, and no more.`);
+      terms.push(`Each of its analysts may see ${binary(node.quota_bytes)} of it, and no more.`);
       break;
     case "python_environment":
       terms.push(
@@ -140,6 +146,15 @@ export function textsOf(node: ComputeNode): { name: string; text: string; main: 
     default:
       return [];
   }
+}
+
+/** A limit, exactly: in the largest unit that says it with few digits. */
+function binary(size: number): string {
+  const [name, unit] = UNITS.find(([, each]) => size >= each && /^\d+(\.\d{1,2})?$/.test(String(size / each))) ?? [
+    "bytes",
+    1,
+  ];
+  return `${(size / unit).toLocaleString("en")} ${name}`;
 }
 
 function consoleWords(onError: boolean, onSuccess: boolean): string {

@@ -22,6 +22,9 @@ const STEPS: Record<Step, string> = {
 };
 
 export function Steps({ publishing: { pending, step, error, room } }: { publishing: UsedPublishing }) {
+  if (!pending && error === null && room === undefined) {
+    return null;
+  }
   return (
     <Stack gap="sm">
       {pending && (

@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
 
-import type { NodeProgress, TestOptions } from "../../src/client/testing";
-import { configurationDigest } from "../../src/core/configuration";
-import { BadRequestError } from "../../src/core/errors";
-import type { Configuration, Limits, NodeReport, RoomReport } from "../../src/core/records";
-import { newDraft } from "../../src/drafts/draft";
-import { putNode } from "../../src/drafts/edits";
-import { DraftTest, testOf } from "../../src/screens/draft/test/draftTest";
-import { counted, over, progressRows, reportRows } from "../../src/screens/draft/test/rows";
+import type { NodeProgress, TestOptions } from "../../../../src/client/testing";
+import { configurationDigest } from "../../../../src/core/configuration";
+import { BadRequestError } from "../../../../src/core/errors";
+import type { Configuration, Limits, NodeReport, RoomReport } from "../../../../src/core/records";
+import { newDraft } from "../../../../src/drafts/draft";
+import { putNode } from "../../../../src/drafts/edits";
+import { DraftTest, testOf } from "../../../../src/screens/draft/test/draftTest";
+import { counted, over, progressRows, reportRows } from "../../../../src/screens/draft/test/rows";
 
 const LIMITS = {} as Limits;
 const SCRIPT = { script: "", files: [], logs_on_error: false, logs_on_success: false, image: "python", limits: LIMITS };
