@@ -32,6 +32,14 @@ from cloister.worker.sandbox.bundle import LAUNCHER
 
 START_SECONDS = 60
 STOP_SECONDS = 30
+WAITS = """
+import signal, time
+told = []
+signal.signal(signal.SIGUSR1, lambda *_: told.append(True))
+while not told:
+    time.sleep(0.02)
+"""
+"""The beginning of a script that waits until `let_go`."""
 
 
 @dataclass
@@ -193,6 +201,17 @@ def _appeared(look: Callable[[], psutil.Process | None]) -> psutil.Process:
         if found is not None:
             return found
     raise AssertionError("the process has not appeared")
+
+
+def let_go(script: psutil.Process) -> None:
+    """Lets a script that begins with `WAITS` go on, as soon as it waits."""
+    _appeared(lambda: script if _handles(script, signal.SIGUSR1) else None)
+    script.send_signal(signal.SIGUSR1)
+
+
+def _handles(process: psutil.Process, number: int) -> bool:
+    caught = next(line for line in Path(f"/proc/{process.pid}/status").read_text().splitlines() if "SigCgt:" in line)
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
 
 
 def _drain(stream: IO[str], lines: list[str], ready: threading.Event | None) -> None:
