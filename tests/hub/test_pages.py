@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import gzip
 import hashlib
@@ -14,7 +15,6 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from starlette.applications import Starlette
-from starlette.testclient import TestClient
 
 from cloister.errors import CloisterError
 from cloister.hub import bundle
@@ -163,12 +163,17 @@ def test_the_interface_stays_as_it_is(client: httpx.Client) -> None:
 def test_without_pages_one_explains(tmp_path: Path) -> None:
     with pytest.raises(CloisterError, match=r"index\.html is missing"):
         bundle.load(tmp_path)
-    client = TestClient(Pages(Starlette(), None))
-    page = client.get("/")
+
+    async def answers(*paths: str) -> list[httpx.Response]:
+        without = httpx.ASGITransport(Pages(Starlette(), None))
+        async with httpx.AsyncClient(transport=without, base_url="http://hub") as client:
+            return [await client.get(path, headers=NAVIGATING) for path in paths]
+
+    page, other = asyncio.run(answers("/", "/rooms"))
     assert "no web pages" in page.text
     assert "<script" not in page.text
     assert "default-src 'none'" in page.headers["content-security-policy"]
-    assert client.get("/rooms", headers=NAVIGATING).status_code == 404
+    assert other.status_code == 404
 
 
 def test_the_digest_is_of_what_sha256sum_says(built: Path) -> None:
