@@ -25,7 +25,7 @@ export function ProvisionDialog({ room, node, onDone }: { room: Room; node: Data
       opened
       onClose={onDone}
       title={`Data for ${node.name}`}
-      size="xl"
+      size={1040}
       closeOnClickOutside={false}
       closeOnEscape={!busy}
       withCloseButton={!busy}

@@ -50,9 +50,7 @@ export function useProvision(room: Room, node: string, onAttached: () => void) {
     onSettled: async () => {
       setAsked(null);
       await Promise.all(
-        [keys.status(room.id), keys.log(room.id), keys.datasets].map((queryKey) =>
-          queries.invalidateQueries({ queryKey }),
-        ),
+        [keys.status(room.id), keys.datasets].map((queryKey) => queries.invalidateQueries({ queryKey })),
       );
     },
     onSuccess: onAttached,

@@ -1,10 +1,9 @@
 /** How the file is written, as it looks and as it comes out: to be put right where the guess was wrong. */
 
 import { Checkbox, Group, NativeSelect, Stack, Text } from "@mantine/core";
-
+import type { SeenFile } from "../../../client/tableChecker";
 import { type CsvReading, type Encoding, NAMES, type Reading } from "../../../tables/reading";
 import { FirstRows } from "./FirstRows";
-import type { TableFile } from "./useTable";
 
 const DELIMITERS = [
   { value: ",", label: "Comma" },
@@ -20,7 +19,13 @@ const QUOTES = [
 ];
 const ENCODINGS = Object.entries(NAMES).map(([value, label]) => ({ value, label }));
 
-export function ReadingStep({ table, onReading }: { table: TableFile; onReading: (reading: Reading) => void }) {
+export function ReadingStep({
+  table,
+  onReading,
+}: {
+  table: Pick<SeenFile, "reading" | "sheets" | "start">;
+  onReading: (reading: Reading) => void;
+}) {
   const { reading, sheets, start } = table;
   return (
     <Stack gap="sm">

@@ -86,7 +86,7 @@ export function newComputation(configuration: Configuration, kind: Kind, name: s
 }
 
 /** By which roles and dependencies refer to it: its name, unless another node has that for an id. */
-function freeId(configuration: Configuration, name: string): string {
+export function freeId(configuration: Configuration, name: string): string {
   const ids = new Set(configuration.nodes.map((node) => node.id));
   let id = name;
   for (let number = 2; ids.has(id); number += 1) {
