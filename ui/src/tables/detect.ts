@@ -2,7 +2,6 @@
 
 import Papa from "papaparse";
 
-import { isOf } from "./cells";
 import type { CsvReading, Encoding, Reading } from "./reading";
 
 /** Bytes that are looked at. */
@@ -14,8 +13,13 @@ const PACKED = [
   [0x50, 0x4b, 0x03, 0x04],
   [0x50, 0x4b, 0x05, 0x06],
 ];
-/** A letter first, no line ends, not very long: what people call columns. */
-const NAME = /^[\p{L}_][^\n\r]{0,99}$/u;
+const LONGEST_NAME = 100;
+/** Numbers, dates, times, telephones: digits, and what stands between them. */
+const NUMERIC = /^[\d\s.,:/+()'%-]+$/;
+/** What names don't look like. */
+const SHAPES = [NUMERIC, /^[^@\s]+@[^@\s]+$/, /^[0-9a-fA-F]{32,}$/, /^(?:true|false|yes|no)$/i];
+/** Of cells, that tell what a column holds. */
+const MOSTLY = 0.9;
 
 /**
  * How a file is written.
@@ -113,15 +117,20 @@ export function hasHeader(records: readonly (readonly string[])[], names: readon
     return true;
   }
   // 2. Names are texts, and no two are the same.
-  if (!first.every((cell) => NAME.test(cell.trim())) || new Set(first.map(fold)).size < first.length) {
+  if (!first.every(isName) || new Set(first.map(fold)).size < first.length) {
     return false;
   }
-  // 3. Below them is something else, in some column at least; or nothing that it would be one of.
-  const kinds = ["FLOAT", "DATE_ISO8601", "EMAIL", "HASH_SHA256_HEX", "PHONE_NUMBER_E164"] as const;
-  return first.some((cell, place) => {
+  // 3. Below them is something else, in more columns than not.
+  const votes = first.map((cell, place) => {
     const below = others.map((record) => record[place] ?? "").filter((each) => each !== "");
-    return kinds.some((kind) => below.length > 0 && !isOf(kind, cell) && below.every((each) => isOf(kind, each)));
+    const shape = SHAPES.find((each) => below.filter((text) => each.test(text)).length > MOSTLY * below.length);
+    return shape === undefined || below.length === 0 ? 0 : shape.test(cell) ? -1 : 1;
   });
+  return votes.reduce<number>((sum, vote) => sum + vote, 0) > 0;
+}
+
+function isName(cell: string): boolean {
+  return cell.trim() !== "" && cell.length <= LONGEST_NAME && !/[\n\r]/.test(cell) && !NUMERIC.test(cell);
 }
 
 /** Names that people take for the same. */

@@ -2,6 +2,7 @@
 
 import type { Column } from "../core/records";
 import { type Format, isOf } from "./cells";
+import { FORMS, type Form, plain } from "./forms";
 import { type Reading, readRecords } from "./reading";
 
 /** Records that are looked at. */
@@ -11,6 +12,8 @@ const FORMATS = ["INTEGER", "FLOAT", "DATE_ISO8601", "EMAIL", "HASH_SHA256_HEX",
 /** Numbers that aren't quantities: codes that begin with a zero. */
 const CODE = /^[+-]?0[0-9]/;
 const LONGEST_NAME = 256;
+/** Of cells, that tell what a column is meant to hold: the others are wrong. */
+const MOSTLY = 0.95;
 
 /** Some records of a file, and what it calls its columns, if it does. */
 export interface Start {
@@ -50,7 +53,7 @@ export async function readStart(file: Blob, reading: Reading, most = RECORDS): P
   return { header, records, rows, width: header?.length ?? widthOf(records) };
 }
 
-/** Columns that take what was seen: nothing is guessed of what wasn't. */
+/** Columns that take what was seen. */
 export function inferColumns({ header, records, width }: Start): Column[] {
   const names = distinct(Array.from({ length: width }, (_, place) => header?.[place] ?? ""));
   return names.map((name, place) => {
@@ -59,25 +62,30 @@ export function inferColumns({ header, records, width }: Start): Column[] {
   });
 }
 
-/** The format that all of some cells have which aren't empty. */
+/** The format that nearly all of some cells have which aren't empty, in whatever way they are written. */
 export function inferType(cells: readonly string[]): Format {
   const there = cells.filter((cell) => cell !== "");
-  const fits = (type: Format): boolean => {
-    if (type === "INTEGER" || type === "FLOAT") {
-      return !there.some((cell) => CODE.test(cell) || isTelephone(cell));
-    }
-    // Without a plus it might be any number.
-    return type !== "PHONE_NUMBER_E164" || there.every((cell) => cell.startsWith("+"));
-  };
   if (there.length === 0) {
     return "STRING";
   }
-  return FORMATS.find((type) => fits(type) && there.every((cell) => isOf(type, cell))) ?? "STRING";
+  const isCode = there.some((cell) => CODE.test(cell) || isTelephone(cell));
+  // Without a plus a telephone might be any number.
+  const telephones = there.every((cell) => cell.startsWith("+"));
+  const possible = FORMATS.filter((type) =>
+    type === "INTEGER" || type === "FLOAT" ? !isCode : type !== "PHONE_NUMBER_E164" || telephones,
+  );
+  const isMostly = (type: Format, form: Form): boolean =>
+    there.filter((cell) => isOf(type, plain(cell, form))).length >= MOSTLY * there.length;
+  return (
+    possible.find((type) => isMostly(type, "plain")) ??
+    possible.find((type) => FORMS[type].some(({ form }) => isMostly(type, form))) ??
+    "STRING"
+  );
 }
 
 /** A plus and many digits: nobody writes quantities so. */
 function isTelephone(cell: string): boolean {
-  return cell.startsWith("+") && cell.length > 7 && isOf("PHONE_NUMBER_E164", cell);
+  return cell.startsWith("+") && cell.length > 7 && isOf("PHONE_NUMBER_E164", plain(cell, "spaced"));
 }
 
 function widthOf(records: readonly string[][]): number {

@@ -162,6 +162,11 @@ test.each<[Format, string[]]>([
   ["HASH_SHA256_HEX", ["ab".repeat(32)]],
   ["STRING", ["", ""]],
   ["STRING", ["1", "x"]],
+  ["DATE_ISO8601", ["31.12.2024", "1.2.2024"]],
+  ["FLOAT", ["1,5", "2.000,25"]],
+  ["INTEGER", ["1,000", "2"]],
+  ["PHONE_NUMBER_E164", ["+41 79 123 45 67"]],
+  ["EMAIL", [...Array.from({ length: 40 }, (_, number) => `p${number}@b.co`), "nobody"]],
 ])("columns are inferred: %s of %j", (type, cells) => {
   expect(inferType(cells)).toBe(type);
 });

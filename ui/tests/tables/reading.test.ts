@@ -163,6 +163,29 @@ test.each<[boolean, string[][], string[]?]>([
     ["first_name"],
   ],
   [false, []],
+  [
+    true,
+    [
+      ["<b>", "ID"],
+      ["x", "1"],
+      ["y", "2"],
+    ],
+  ],
+  [
+    true,
+    [
+      ["day", "who"],
+      ["31.12.2024", "x"],
+      ["1.2.2024", "y"],
+    ],
+  ],
+  [
+    false,
+    [
+      ["31.12.2024", "x"],
+      ["1.2.2024", "y"],
+    ],
+  ],
 ])("header %s: %j", (expected, records, names) => {
   expect(hasHeader(records, names)).toBe(expected);
 });

@@ -22,11 +22,11 @@ export function AddData({ onAdded }: { onAdded: (id: string) => void }) {
   const [kind, setKind] = useState<Kind | null>(null);
   return (
     <>
-      <Group gap="xs">
+      <Group gap="xs" wrap="nowrap">
         {(["table_data", "raw_data"] as const).map((each) => (
           <Button
             key={each}
-            px="xs"
+            size="xs"
             variant={each === "table_data" ? "filled" : "default"}
             leftSection={<IconPlus size={16} aria-hidden />}
             onClick={() => setKind(each)}
