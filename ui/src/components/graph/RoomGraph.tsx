@@ -63,6 +63,7 @@ const STATE_ICONS: Record<NodeState["tone"], TablerIcon> = {
   bad: IconAlertTriangle,
   open: IconHourglass,
 };
+const FIT = { minZoom: 0.02, maxZoom: 1, padding: 0.08 };
 const NO_STATES: ReadonlyMap<string, NodeState> = new Map();
 const LABELS: Partial<AriaLabelConfig> = {
   "controls.ariaLabel": "Size of the picture",
@@ -163,8 +164,8 @@ function Picture({ nodes, edges, there, states, onOpen }: PictureProps) {
           nodeTypes={NODE_TYPES}
           colorMode={colorMode}
           fitView
-          fitViewOptions={{ maxZoom: 1, padding: 0.08 }}
-          minZoom={0.1}
+          fitViewOptions={FIT}
+          minZoom={0.02}
           maxZoom={2}
           nodesDraggable={false}
           nodesConnectable={false}
