@@ -7,6 +7,7 @@ import { Uint8ArrayReader, Uint8ArrayWriter, ZipWriter } from "@zip.js/zip.js/li
 import { Client } from "../src/client/client";
 import { Mover } from "../src/client/mover";
 import { Patience } from "../src/client/patience";
+import type { Locks } from "../src/client/running";
 import { MemoryStore } from "../src/client/store";
 import { upload } from "../src/client/transfers";
 import { manifestDigest } from "../src/core/dataset";
@@ -52,6 +53,8 @@ export class TestRooms {
   compute: (node: RunNode) => Promise<Record<string, string> | Refusal> = async () => ({});
   /** Refuses a request, where it gives a refusal. */
   refuse: (body: Request["body"]) => Refusal | undefined = () => undefined;
+  readonly locks = new MemoryLocks();
+  readonly #store = new MemoryStore();
   readonly #hub: TestHub;
   readonly #results = new Map<string, Promise<Result | Refusal>>();
 
@@ -61,15 +64,17 @@ export class TestRooms {
     hub.instead = (_, path) => (path === "/.well-known/jwks.json" ? { status: 200, body: ISSUER } : undefined);
   }
 
-  /** A client of the hub, with a worker of its own. */
+  /** A page of the browser, with a worker of its own. What pages remember is the same. */
   async client(): Promise<Client> {
-    const store = new MemoryStore();
+    const { locks } = this;
+    const store = this.#store;
     const { port1, port2 } = new MessageChannel();
     const patience = new Patience([]);
     serve(port2 as unknown as Port, Promise.resolve(store), patience);
     [port1, port2].forEach((port) => port.start());
     const mover = new Mover(port1 as unknown as Port);
-    return await Client.open({ hub: this.#hub.client, email: AUTHOR, store, mover, allowSoftware: true, patience });
+    const hub = this.#hub.client;
+    return await Client.open({ hub, email: AUTHOR, store, mover, allowSoftware: true, patience, locks });
   }
 
   /** The only room that there is. */
@@ -177,6 +182,34 @@ export class TestRooms {
     const sig = toBase64(await signer.sign(preAuthenticationEncoding(PAYLOAD_TYPE, payload)));
     const signatures = [{ keyid: keyId(signer.publicKey), sig }];
     return toBase64(canonical({ payload: toBase64(payload), payloadType: PAYLOAD_TYPE, signatures }));
+  }
+}
+
+/** Locks of the pages of a browser. */
+export class MemoryLocks implements Locks {
+  readonly #held = new Map<string, Promise<unknown>>();
+
+  async request<T>(
+    name: string,
+    { ifAvailable = false }: { ifAvailable?: boolean },
+    work: (lock: object | null) => Promise<T>,
+  ): Promise<T> {
+    const before = this.#held.get(name);
+    if (before !== undefined && ifAvailable) {
+      return await work(null);
+    }
+    const doing = Promise.allSettled([before]).then(async () => await work({}));
+    this.#held.set(name, doing);
+    try {
+      return await doing;
+    } finally {
+      this.#held.delete(name);
+    }
+  }
+
+  /** All pages are closed, whatever they are at. */
+  pagesAreGone(): void {
+    this.#held.clear();
   }
 }
 

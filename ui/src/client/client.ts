@@ -3,6 +3,7 @@
 import { readDefinition, roomId } from "../core/definition";
 import { canonical, fromBase64, toBase64 } from "../core/encoding";
 import { BadRequestError, NotFoundError } from "../core/errors";
+import { checkConfiguration } from "../core/problems";
 import type {
   Configuration,
   Definition,
@@ -25,6 +26,7 @@ import { RoomLink } from "./link";
 import type { Mover } from "./mover";
 import { Patience } from "./patience";
 import { checkRoom, Room } from "./room";
+import { browserLocks, type Locks, RunningTests } from "./running";
 import type { Store } from "./store";
 import { type TestOptions, test } from "./testing";
 import { Vault } from "./vault";
@@ -42,6 +44,8 @@ export interface ClientOptions {
   /** The id of the user's vault, where they have named it. */
   vault?: string | undefined;
   patience?: Patience;
+  /** The browser's own without it. */
+  locks?: Locks;
 }
 
 export class Client {
@@ -54,6 +58,7 @@ export class Client {
   readonly #identity: Identity;
   readonly #checkpoints: CheckpointMemory;
   readonly #completion: Completion;
+  readonly #running: RunningTests;
 
   private constructor(options: ClientOptions, channel: Channel, identity: Identity, patience: Patience) {
     const { hub, store, mover } = options;
@@ -65,6 +70,7 @@ export class Client {
     this.#checkpoints = new CheckpointMemory(store);
     const link = (room: string): RoomLink => this.#link(room);
     this.#completion = new Completion(channel, hub, patience);
+    this.#running = new RunningTests(store, options.locks ?? browserLocks, hub.url, identity.email);
     const issuer = (): ReturnType<Completion["issuer"]> => this.#completion.issuer();
     const named = options.vault;
     this.vault = new Vault(identity.email, identity.deviceKey, { hub, store, patience, link, issuer, named });
@@ -123,7 +129,8 @@ export class Client {
   /**
    * Runs all of a room before it is published, in the very same containers, as a room that the user alone is in.
    *
-   * What was attached is deleted afterwards, and the room stopped, whatever happens.
+   * What was attached is deleted afterwards, and the room stopped, whatever happens; where the page is closed meanwhile,
+   * before the next test.
    *
    * @returns What became of each table and computation; `passed` says whether all is well. `complete` and `publish`
    *   take it as `tested`.
@@ -142,6 +149,7 @@ export class Client {
       complete: (trial: Configuration): Promise<Definition> => this.#completion.complete(trial),
       author: this.email,
       device: this.deviceKey,
+      running: this.#running,
     };
     return await test(configuration, context, options);
   }
@@ -158,6 +166,7 @@ export class Client {
    */
   async complete(configuration: Configuration, tested?: RoomReport): Promise<Definition> {
     this.#checkOwner(configuration.owner);
+    checkConfiguration(configuration);
     if (tested !== undefined) {
       checkWritten(tested, configuration);
     }

@@ -3,8 +3,8 @@
 import { type IDBPDatabase, openDB } from "idb";
 
 /** What is kept together. */
-export type Table = "devices" | "checkpoints" | "vaults" | "uploads" | "settings" | "jobs";
-const TABLES: readonly Table[] = ["devices", "checkpoints", "vaults", "uploads", "settings", "jobs"];
+export type Table = "devices" | "checkpoints" | "vaults" | "uploads" | "settings" | "jobs" | "tests";
+const TABLES: readonly Table[] = ["devices", "checkpoints", "vaults", "uploads", "settings", "jobs", "tests"];
 
 /**
  * Values by table and key. Values are what can be cloned structurally, device keys among them.
@@ -62,7 +62,7 @@ export class IndexedDbStore implements Store {
   }
 
   static async open(name = "cloister"): Promise<IndexedDbStore> {
-    const database = await openDB(name, 2, {
+    const database = await openDB(name, 3, {
       upgrade: (fresh) =>
         TABLES.filter((table) => !fresh.objectStoreNames.contains(table)).forEach((table) =>
           fresh.createObjectStore(table),

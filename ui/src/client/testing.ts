@@ -9,9 +9,10 @@ import { configurationDigest } from "../core/configuration";
 import { checkKey, KEY_SIZE } from "../core/dataset";
 import { readDefinition, roomId } from "../core/definition";
 import { canonical, randomBytes, randomHex, toBase64 } from "../core/encoding";
-import { BadRequestError, CloisterError, EnclaveError } from "../core/errors";
+import { BadRequestError, CloisterError, EnclaveError, NotFoundError } from "../core/errors";
 import { topologicalOrder } from "../core/graph";
 import { type DataNode, dependencies, isDataNode, isRunNode, type RunNode } from "../core/nodes";
+import { checkConfiguration } from "../core/problems";
 import type { Configuration, Definition, NodeReport, Participant, RoomReport } from "../core/records";
 import { environmentsWithoutLock } from "../core/requirements";
 import { shown } from "../core/texts";
@@ -23,6 +24,7 @@ import type { Mover } from "./mover";
 import type { Patience } from "./patience";
 import type { TransferProgress } from "./progress";
 import { checkRoom, Room } from "./room";
+import type { RunningTests } from "./running";
 
 const PREFIX = "Test of ";
 const MAX_TITLE = 256;
@@ -77,6 +79,7 @@ export interface TestingContext {
   author: string;
   /** This browser's key (hex). */
   device: string;
+  running: RunningTests;
 }
 
 /** Runs everything, and leaves nothing behind. Arguments and errors as `Client.test`. */
@@ -86,7 +89,9 @@ export async function test(
   options: TestOptions = {},
 ): Promise<RoomReport> {
   const { data = new Map<string, TestData>(), signal } = options;
+  checkConfiguration(configuration);
   checkData(configuration, data);
+  await endAbandoned(context);
   const unresolved = environmentsWithoutLock(configuration);
   signal?.throwIfAborted();
   const complete = await context.complete(trial(configuration, context.author, context.device));
@@ -95,17 +100,18 @@ export async function test(
   const link = context.link(roomId(complete));
   await checkRoom(definition, link);
   signal?.throwIfAborted();
-  const run = new Run(definition, link, context, options);
-  let found: ReadonlyMap<string, NodeReport>;
-  try {
-    await link.ask({ type: "publish_room", definition: toBase64(content) }, "done");
-    for (const node of definition.nodes.filter(isDataNode)) {
-      await run.attach(node, data.get(node.id) ?? new Blob());
+  const found = await context.running.during(link.room, async () => {
+    const run = new Run(definition, link, context, options);
+    try {
+      await link.ask({ type: "publish_room", definition: toBase64(content) }, "done");
+      for (const node of definition.nodes.filter(isDataNode)) {
+        await run.attach(node, data.get(node.id) ?? new Blob());
+      }
+      return await run.all();
+    } finally {
+      await run.cleanUp();
     }
-    found = await run.all();
-  } finally {
-    await run.cleanUp();
-  }
+  });
   const locked = definition.nodes.flatMap((node) => (node.kind === "python_environment" ? [node] : []));
   return {
     version: 1,
@@ -116,6 +122,30 @@ export async function test(
     nodes: definition.nodes.flatMap((node) => found.get(node.id) ?? []),
     empty: definition.nodes.filter((node) => isDataNode(node) && !data.has(node.id)).map((node) => node.name),
   };
+}
+
+/** Ends the tests whose page was closed meanwhile. What can't be ended now is tried again with the next test. */
+async function endAbandoned({ running, link, hub, patience }: TestingContext): Promise<void> {
+  await running.endAbandoned(async ({ room, blobs }) => {
+    try {
+      await link(room).ask({ type: "stop_room" }, "done").catch(unlessGone);
+      for (const blob of blobs) {
+        await patience.run(() => hub.deleteBlob(blob)).catch(unlessGone);
+      }
+      return true;
+    } catch (error) {
+      if (error instanceof CloisterError) {
+        return false;
+      }
+      throw error;
+    }
+  });
+}
+
+function unlessGone(error: unknown): void {
+  if (!(error instanceof NotFoundError)) {
+    throw error;
+  }
 }
 
 /** One test, from its published room on. */
@@ -206,12 +236,22 @@ class Run {
 
   /** Ends the room, with all that it has, and deletes what was uploaded. */
   async cleanUp(): Promise<void> {
-    const { hub, patience } = this.#context;
-    await this.#room.stop().catch((error: unknown) => this.#warn("The test could not be ended", error));
+    const { hub, patience, running } = this.#context;
+    const told: string[] = [];
+    const failed = (what: string) => (error: unknown) => {
+      // What is no refusal is a mistake of ours, and hides none that was made before.
+      told.push(`${what}: ${error instanceof CloisterError ? error.message : String(error)}`);
+    };
+    await this.#room.stop().catch(failed("The test could not be ended"));
     for (const blob of this.#blobs) {
-      await patience
-        .run(() => hub.deleteBlob(blob))
-        .catch((error: unknown) => this.#warn("Encrypted test data could not be deleted from the hub", error));
+      const what = "Encrypted test data could not be deleted from the hub";
+      await patience.run(() => hub.deleteBlob(blob)).catch(failed(what));
+    }
+    for (const each of told) {
+      this.#options.onWarning?.(`${each} The room of the test is ${this.#room.id}. The next test tries again.`);
+    }
+    if (told.length === 0) {
+      await running.forget(this.#room.id);
     }
   }
 
@@ -223,6 +263,7 @@ class Run {
     const job = { hub: hub.access, file, key, resumable: false };
     const manifest = await mover.upload(job, { onProgress, signal: this.#signal });
     this.#blobs.push(manifest.dataset);
+    await this.#context.running.uploaded(this.#room.id, manifest.dataset);
     return { manifest, key };
   }
 
@@ -270,12 +311,6 @@ class Run {
 
   #tell(node: DataNode | RunNode, { waitingFor = "", ...progress }: Told): void {
     this.#options.onProgress?.({ node: node.id, name: node.name, waitingFor, ...progress });
-  }
-
-  #warn(what: string, error: unknown): void {
-    // What is no refusal is a mistake of ours, and hides none that was made before.
-    const why = error instanceof CloisterError ? error.message : String(error);
-    this.#options.onWarning?.(`${what}: ${why} The room of the test is ${this.#room.id}.`);
   }
 }
 

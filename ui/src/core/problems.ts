@@ -5,7 +5,7 @@
 
 import { checked } from "./decode";
 import { normalEmail } from "./encoding";
-import { VerificationError } from "./errors";
+import { DefinitionInvalid, VerificationError } from "./errors";
 import { nodeProblems, type Problem } from "./graph";
 import { isDataNode } from "./nodes";
 import type { Configuration, Definition, Node, Participant } from "./records";
@@ -51,6 +51,18 @@ export function problems(configuration: Configuration): Problem[] {
     found.push({ message: "The room is larger than 16 MiB. Move data out of it." });
   }
   return found;
+}
+
+/**
+ * Checks all of it, as `problems` does.
+ *
+ * @throws DefinitionInvalid Naming the first rule that is broken.
+ */
+export function checkConfiguration(configuration: Configuration): void {
+  const [first] = problems(configuration);
+  if (first !== undefined) {
+    throw new DefinitionInvalid(first.message);
+  }
 }
 
 /** What is wrong with what the author has written, published or not. */

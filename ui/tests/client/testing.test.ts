@@ -128,6 +128,45 @@ test("whoever can't end it is told", async () => {
   expect(blobsOfData()).toEqual([]);
 });
 
+test("what a closed page has left behind is ended before the next test, and nothing else", async () => {
+  /** Begins a test that never ends; its room. */
+  const begun = async (): Promise<string> => {
+    const page = await rooms.client();
+    const before = new Set(rooms.rooms.keys());
+    await new Promise<void>((resolve) => {
+      rooms.compute = async () => {
+        resolve();
+        return await new Promise(() => undefined);
+      };
+      void page.test(SMALL, { data: DATA }).catch(() => undefined);
+    });
+    rooms.compute = async () => ({});
+    return [...rooms.rooms.keys()].find((id) => !before.has(id)) as string;
+  };
+  const tested = async (): Promise<void> => void (await (await rooms.client()).test(SMALL, { data: DATA }));
+  const stopped = (id: string): boolean | undefined => rooms.rooms.get(id)?.stopped;
+  const closed = await begun();
+  rooms.locks.pagesAreGone();
+  const open = await begun();
+  expect([stopped(closed), stopped(open)]).toEqual([true, false]);
+  expect(blobsOfData()).toHaveLength(1);
+  // Another page is still at it.
+  await tested();
+  expect(stopped(open)).toBe(false);
+  // What can't be ended now is tried again later, and once it is ended, no more.
+  rooms.locks.pagesAreGone();
+  let refused = 1;
+  rooms.refuse = (body) => (body.type === "stop_room" && refused-- > 0 ? no("No.") : undefined);
+  await tested();
+  expect(stopped(open)).toBe(false);
+  await tested();
+  expect(stopped(open)).toBe(true);
+  expect(blobsOfData()).toEqual([]);
+  const asked = rooms.asked.filter((body) => body.type === "stop_room").length;
+  await tested();
+  expect(rooms.asked.filter((body) => body.type === "stop_room")).toHaveLength(asked + 1);
+});
+
 test("a service that fails is no failed test", async () => {
   rooms.images = [];
   await expect((await rooms.client()).test(SMALL)).rejects.toThrow(ServerError);
