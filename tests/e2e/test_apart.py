@@ -33,12 +33,12 @@ from cloister.worker.images.store import default_store, find_image
 from tests.apart import START_SECONDS, Part, part
 from tests.hub.peers import free_port
 from tests.hub.test_server import write_certificate
-from tests.installation import Installation, _appeared, _is_script, attach, run
+from tests.installation import WAITS, Installation, _appeared, _is_script, attach, let_go, run
 
 ME = "me@apart.example"
 HANDED_BACK = 'cloister_enclave_tasks_total{outcome="handedback"}'
 LOST = 'cloister_enclave_tasks_total{outcome="lost"}'
-LONG = "import time; time.sleep(3); open('/output/done', 'w').write('done')"
+HELD = f"{WAITS}\ntime.sleep(0.5)  # whoever was told to stop hears of it\nopen('/output/done', 'w').write('done')"
 
 
 class InOther(PythonComputeNodeDefinition):
@@ -288,7 +288,7 @@ def script_of(worker: Part) -> psutil.Process:
 
 @pytest.mark.slow
 def test_a_worker_that_is_stopped_hands_its_task_back_or_ends_it(apart: Apart) -> None:
-    nodes = [PythonComputeNodeDefinition(name=f"n{each}", script=LONG, dependencies=["data"]) for each in range(3)]
+    nodes = [PythonComputeNodeDefinition(name=f"n{each}", script=HELD, dependencies=["data"]) for each in range(3)]
     with contextlib.ExitStack() as held:
         first = held.enter_context(apart.worker("first", "--grace", "0"))
         room = publish(apart.client(), nodes)
@@ -300,6 +300,7 @@ def test_a_worker_that_is_stopped_hands_its_task_back_or_ends_it(apart: Apart) -
         assert first.ended() == 0
         assert not script.is_running()
         second = held.enter_context(apart.worker("second", "--grace", "60"))
+        let_go(script_of(second))
         assert running.done() == b"done"
         assert first.said("is handed back")
         shown = apart.shown("enclave")
@@ -307,8 +308,9 @@ def test_a_worker_that_is_stopped_hands_its_task_back_or_ends_it(apart: Apart) -
         assert shown[LOST] == before[LOST]
         # 2. With time, it ends its task, and then itself.
         running = Running.start(room, "n1")
-        script_of(second)
+        script = script_of(second)
         second.signal()
+        let_go(script)
         assert running.done() == b"done"
         assert second.ended() == 0
         assert not second.said("is handed back")
@@ -321,6 +323,7 @@ def test_a_worker_that_is_stopped_hands_its_task_back_or_ends_it(apart: Apart) -
         assert third.ended() == 1
         script.wait(START_SECONDS)
         fourth = held.enter_context(apart.worker("fourth", "--grace", "600"))
+        let_go(script_of(fourth))
         assert running.done() == b"done"
         # 4. Without a task there is nothing to wait for.
         assert fourth.stop() == 0
@@ -329,12 +332,13 @@ def test_a_worker_that_is_stopped_hands_its_task_back_or_ends_it(apart: Apart) -
 
 @pytest.mark.slow
 def test_an_enclave_that_is_stopped_lets_tasks_end(apart: Apart) -> None:
-    node = PythonComputeNodeDefinition(name="n", script=LONG, dependencies=["data"])
+    node = PythonComputeNodeDefinition(name="n", script=HELD, dependencies=["data"])
     with apart.worker("last", "--grace", "0") as worker:
         room = publish(apart.client(), [node])
         running = Running.start(room, "n")
-        script_of(worker)
+        script = script_of(worker)
         apart.enclave.signal()
+        let_go(script)
         assert apart.enclave.ended() == 0
         assert not apart.enclave.said("were still out")
         assert apart.enclave.said("is reported: finished")
