@@ -55,7 +55,7 @@ function Returning() {
 function Waiting() {
   return (
     <Center p="xl">
-      <Loader aria-label="Loading" />
+      <Loader role="img" aria-label="Loading" />
     </Center>
   );
 }

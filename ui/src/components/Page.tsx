@@ -46,7 +46,7 @@ export function Loaded<T>({ query, children }: { query: UseQueryResult<T>; child
   }
   return (
     <Center p="xl">
-      <Loader aria-label="Loading" />
+      <Loader role="img" aria-label="Loading" />
     </Center>
   );
 }

@@ -91,7 +91,7 @@ export function DraftActions() {
         }}
       </FileButton>
       {naming && <Naming onClose={() => setNaming(false)} />}
-      <Menu position="bottom-end">
+      <Menu position="bottom-end" withInitialFocusPlaceholder={false}>
         <Menu.Target>
           <Button variant="default" rightSection={<IconChevronDown size={16} aria-hidden />}>
             Actions
@@ -111,7 +111,7 @@ export function DraftActions() {
             Duplicate
           </Menu.Item>
           <Menu.Divider />
-          <Menu.Item color="red" leftSection={<IconTrash size={16} />} onClick={() => deleting.mutate()}>
+          <Menu.Item leftSection={<IconTrash size={16} />} onClick={() => deleting.mutate()}>
             Delete …
           </Menu.Item>
         </Menu.Dropdown>

@@ -54,7 +54,7 @@ export function RoomActions({ room }: TabProps) {
   const failed = drafting.error ?? stopping.error;
   return (
     <Stack align="flex-end" gap="xs">
-      <Menu position="bottom-end">
+      <Menu position="bottom-end" withInitialFocusPlaceholder={false}>
         <Menu.Target>
           <Button
             variant="default"
@@ -74,7 +74,7 @@ export function RoomActions({ room }: TabProps) {
           {owner === email && data?.stopped === false && (
             <>
               <Menu.Divider />
-              <Menu.Item color="red" leftSection={<IconHandStop size={16} />} onClick={() => stopping.mutate()}>
+              <Menu.Item leftSection={<IconHandStop size={16} />} onClick={() => stopping.mutate()}>
                 Stop the room …
               </Menu.Item>
             </>

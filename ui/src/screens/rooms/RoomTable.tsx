@@ -85,7 +85,7 @@ function Read({
             {wordsFor(status.error)}
           </Text>
         ) : (
-          <Loader size="xs" aria-label="Asking how it stands" />
+          <Loader size="xs" role="img" aria-label="Asking how it stands" />
         )}
       </Table.Td>
     </Table.Tr>
@@ -109,7 +109,7 @@ function Unread({ entry, query }: { entry: RoomEntry; query: UseQueryResult<Room
       <Table.Td className={styles["name"]}>{entry.owner}</Table.Td>
       <Table.Td colSpan={2}>
         {query?.error == null ? (
-          <Loader size="xs" aria-label="Being read" />
+          <Loader size="xs" role="img" aria-label="Being read" />
         ) : (
           <Stack gap={4} align="flex-start">
             {query.error instanceof VerificationError && (

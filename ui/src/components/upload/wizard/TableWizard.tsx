@@ -58,7 +58,7 @@ export function TableWizard({
             hint="CSV, TSV or Excel (.xlsx). It is read here, and nothing leaves this machine before you say so."
             onFile={choose}
           />
-          {used.looking && <Loader size="sm" aria-label="Reading" />}
+          {used.looking && <Loader size="sm" role="img" aria-label="Reading" />}
           {used.lookError !== null && <Problem error={used.lookError} />}
           {table !== null && table.problem !== null && <Problem error={table.problem} />}
           {table !== null && <ReadingStep table={table} onReading={(reading) => used.look(table.file, reading)} />}

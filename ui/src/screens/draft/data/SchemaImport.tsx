@@ -41,7 +41,7 @@ export function SchemaImport({
           hint="CSV, TSV or Excel (.xlsx). It is read in this browser; nothing but names and types is taken from it."
           onFile={(file) => looking.mutate({ file, reading: null })}
         />
-        {looking.isPending && <Loader size="sm" aria-label="Reading" />}
+        {looking.isPending && <Loader size="sm" role="img" aria-label="Reading" />}
         {looking.error !== null && <Problem error={looking.error} />}
         {seen !== undefined && seen.problem !== null && <Problem error={seen.problem} />}
         {seen !== undefined && (
