@@ -105,12 +105,13 @@ export class Archive {
     const read = entry.getData(writable, { ...STRICT, signal: either });
     // Whoever reads hears of it, also where nothing was written before.
     read.catch((error: unknown) => writable.abort(error).catch(() => undefined));
+    const reader = readable.getReader();
     let size = 0;
     try {
-      for await (const piece of readable) {
-        size += piece.length;
+      for (let piece = await reader.read(); piece.value !== undefined; piece = await reader.read()) {
+        size += piece.value.length;
         check(size <= entry.uncompressedSize);
-        yield piece;
+        yield piece.value;
       }
       await read;
       check(size === entry.uncompressedSize);
