@@ -8,7 +8,7 @@ import { normalEmail } from "./encoding";
 import { DefinitionInvalid, VerificationError } from "./errors";
 import { nodeProblems, type Problem } from "./graph";
 import { isDataNode } from "./nodes";
-import type { Configuration, Definition, Node, Participant } from "./records";
+import type { Configuration, Definition, Node, Participant, Records } from "./records";
 import { epsilonProblems } from "./tables";
 import { isBlank, isLonger, shown } from "./texts";
 
@@ -27,6 +27,20 @@ const EMAIL = /^[!-+\--?A-~]{1,128}@[!-+\--?A-~]{1,126}$/;
 const KEY = /^[0-9a-f]{64}$/;
 /** Half of a character that takes two places: no text in UTF-8 has it. As JSON writes it. */
 const HALF = /(?<!\\)(?:\\\\)*\\ud[89a-f]/;
+
+/** Of each kind: to try all of them would take ten times as long. */
+const RECORDS = {
+  raw_data: "RawDataNode",
+  table_data: "TableDataNode",
+  python: "PythonNode",
+  r: "RNode",
+  python_environment: "PythonEnvironmentNode",
+  sql: "SqlNode",
+  sqlite: "SqliteNode",
+  synthetic: "SyntheticNode",
+  match: "MatchNode",
+  preview: "PreviewNode",
+} as const satisfies Record<Node["kind"], keyof Records>;
 
 /** What the author of a room has written, published or not. */
 type Written = Pick<Configuration, keyof Configuration & keyof Definition>;
@@ -208,7 +222,7 @@ function formOf(node: Node): Form {
     const json = JSON.stringify(node);
     form = { size: json.length, problem: HALF.test(json) ? "A text of it has half a character." : undefined };
     try {
-      checked(node, "Node", "a node");
+      checked(node, RECORDS[node.kind], "a node");
     } catch (error) {
       if (!(error instanceof VerificationError)) {
         throw error;
