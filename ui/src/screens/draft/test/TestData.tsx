@@ -127,6 +127,7 @@ function TestDataRow({ node, datasets, disabled }: RowProps) {
                   <Button
                     {...props}
                     variant="default"
+                    aria-label={`File … to test ${node.name} with`}
                     disabled={disabled}
                     leftSection={<IconFileUpload size={16} aria-hidden />}
                   >
