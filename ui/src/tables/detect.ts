@@ -2,7 +2,7 @@
 
 import Papa from "papaparse";
 
-import type { CsvReading, Encoding, Reading } from "./reading";
+import { type CsvReading, type Encoding, type Reading, tidy } from "./reading";
 
 /** Bytes that are looked at. */
 export const SAMPLE = 512 * 1024;
@@ -102,7 +102,7 @@ function sampleOf(text: string, { delimiter, quote, newline }: CsvReading, cut: 
   const config = { delimiter, newline, quoteChar: quote, preview: RECORDS };
   const { data } = new Papa.Parser(config).parse(text, 0, cut) as Papa.ParseResult<string[]>;
   const records = data.length === 0 && cut ? (new Papa.Parser(config).parse(text, 0, false).data as string[][]) : data;
-  return records.filter((record) => record.length > 1 || (record[0] ?? "").trim() !== "");
+  return records.map((record) => tidy(record, newline)).filter((record) => record.length > 0);
 }
 
 /** Whether the first of some records names the columns. */

@@ -121,7 +121,8 @@ function parser({ delimiter, quote, newline }: CsvReading) {
   };
 }
 
-function tidy(record: string[], newline: string): string[] {
+/** A record as the parser has cut it: without a CR of its end; without cells where the line is blank. */
+export function tidy(record: string[], newline: string): string[] {
   const end = record.length - 1;
   const cell = record[end] ?? "";
   if (newline === "\n" && cell.endsWith("\r")) {

@@ -190,6 +190,13 @@ test.each<[boolean, string[][], string[]?]>([
   expect(hasHeader(records, names)).toBe(expected);
 });
 
+test("a header is found whatever ends its line", async () => {
+  for (const end of ["\n", "\r\n", "\r"]) {
+    const file = new Blob([["who;born", "ann;1.2.1990", "bob;3.4.1991", ""].join(end)]);
+    expect(await detect(file)).toMatchObject({ delimiter: ";", header: true });
+  }
+});
+
 test("formulas are kept in data, and harmless in lists for people", () => {
   expect(writeLine(["=1+1", "+41", "@x"])).toBe("=1+1,+41,@x\n");
   expect(writeHarmlessLine(["=1+1", "+41", "@x", "-1", "\t=1", "a"])).toBe("'=1+1,'+41,'@x,'-1,'\t=1,a\n");

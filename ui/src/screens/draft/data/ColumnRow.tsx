@@ -1,12 +1,13 @@
 /** One column of a table. It is moved by its handle: dragged, or with the arrow keys. */
 
-import { ActionIcon, Checkbox, Group, NativeSelect, NumberInput, Table, TextInput } from "@mantine/core";
+import { ActionIcon, Checkbox, Group, NativeSelect, Table, TextInput } from "@mantine/core";
 import { IconArrowDown, IconArrowUp, IconGripVertical, IconTrash } from "@tabler/icons-react";
 import { type DragEvent, type KeyboardEvent, memo, useState } from "react";
 
 import { FORMATS } from "../../../components/formats";
-import type { Column, Range } from "../../../core/records";
+import type { Column } from "../../../core/records";
 import styles from "./Data.module.css";
+import { RangeOf } from "./RangeOf";
 import { isNumber } from "./tables";
 
 const TYPES = Object.entries(FORMATS).map(([value, { label }]) => ({ value, label }));
@@ -110,7 +111,7 @@ export const ColumnRow = memo(function ColumnRow({ index, last, column, onChange
       </Table.Td>
       <Table.Td>
         {isNumber(type) && (
-          <RangeFields named={named} range={column.range ?? {}} onRange={(range) => onChange(index, { range })} />
+          <RangeOf named={named} range={column.range ?? {}} onRange={(range) => onChange(index, { range })} />
         )}
       </Table.Td>
       <Table.Td className={styles["number"]}>
@@ -147,70 +148,3 @@ export const ColumnRow = memo(function ColumnRow({ index, last, column, onChange
     </Table.Tr>
   );
 });
-
-const LOWER = { "≥": "greater_than_equals", ">": "greater_than" } as const;
-const UPPER = { "≤": "less_than_equals", "<": "less_than" } as const;
-
-function RangeFields({ named, range, onRange }: { named: string; range: Range; onRange: (range: Range) => void }) {
-  return (
-    <Group gap={6} wrap="nowrap">
-      <Bound named={named} what="Lower" signs={LOWER} range={range} onRange={onRange} />
-      <Bound named={named} what="Upper" signs={UPPER} range={range} onRange={onRange} />
-    </Group>
-  );
-}
-
-interface BoundProps {
-  named: string;
-  what: "Lower" | "Upper";
-  signs: Readonly<Record<string, keyof Range>>;
-  range: Range;
-  onRange: (range: Range) => void;
-}
-
-/** One side of a range. What an import has said with both signs at once stays until it is changed. */
-function Bound({ named, what, signs, range, onRange }: BoundProps) {
-  const given = Object.entries(signs).find(([, field]) => range[field] !== undefined);
-  const value = given === undefined ? undefined : range[given[1]];
-  const [preferred, setPreferred] = useState(Object.keys(signs)[0] ?? "");
-  const [written, setWritten] = useState<string | number>("");
-  const sign = given?.[0] ?? preferred;
-  const set = (chosen: string, number: number | undefined): void => {
-    const kept = Object.entries(range).filter(([field]) => !Object.values(signs).includes(field as keyof Range));
-    const field = signs[chosen];
-    const bound = number === undefined || field === undefined ? [] : [[field, number] as const];
-    onRange(Object.fromEntries([...kept, ...bound]));
-  };
-  return (
-    <Group gap={2} wrap="nowrap">
-      <NativeSelect
-        size="xs"
-        w={52}
-        aria-label={`${what} bound of ${named}: sign`}
-        data={Object.keys(signs)}
-        value={sign}
-        onChange={({ currentTarget: { value: chosen } }) => {
-          setPreferred(chosen);
-          set(chosen, value);
-        }}
-      />
-      <NumberInput
-        size="xs"
-        className={styles["range"]}
-        aria-label={`${what} bound of ${named}`}
-        hideControls
-        // Half a number, as "-" or "1.", stays for as long as it stands for the same.
-        value={numberOf(written) === value ? written : (value ?? "")}
-        onChange={(number) => {
-          setWritten(number);
-          set(sign, numberOf(number));
-        }}
-      />
-    </Group>
-  );
-}
-
-function numberOf(written: string | number): number | undefined {
-  const number = written === "" ? Number.NaN : Number(written);
-  return Number.isFinite(number) ? number : undefined;
-}
