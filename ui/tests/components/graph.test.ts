@@ -83,14 +83,11 @@ test("a draft is pictured, whatever is wrong with it", () => {
   expect(places(graphOf({ nodes: [], participants: [] }))).toEqual([]);
 });
 
-test("a hundred nodes are placed in no time; of what nobody could follow there is no picture", () => {
+test("a hundred nodes are placed; of what nobody could follow there is no picture", () => {
   const ids = Array.from({ length: 100 }, (_, at) => `n${at}`);
   const few = (at: number): string[] => [at - 20, (at * 7) % 20].flatMap((each) => (at < 20 ? [] : (ids[each] ?? [])));
   const sparse = graphOf({ nodes: ids.map((id, at) => python(id, few(at))), participants: [] });
-  const began = performance.now();
   expect(places(sparse)?.length).toBe(100);
-  // Far above what it takes, far below what would be wrong with it.
-  expect(performance.now() - began).toBeLessThan(5000);
   const dense = graphOf({ nodes: ids.map((id, at) => python(id, ids.slice(0, at))), participants: [] });
   expect(dense.nodes.length).toBe(100);
   expect(places(dense)).toBeUndefined();
@@ -110,7 +107,32 @@ test("how a published room stands", () => {
   expect(statesOf(ROOM, [], [began, said({ type: "run_failed" })]).get(script)?.tone).toBe("bad");
   const voided = said({ type: "run_voided", reason: "input removed" });
   expect(statesOf(ROOM, [], [began, voided]).get(script)?.label).toBe("ended: input removed");
+  const attach = said({ type: "dataset_attached", node: id });
+  expect(statesOf(ROOM, [], [began, said({ type: "run_finished" }), attach]).get(script)).toBeUndefined();
   const invalid = said({ type: "run_failed", node: id });
   expect(statesOf(ROOM, [{ node: id, manifest: "" }], [invalid]).get(id)?.tone).toBe("bad");
   expect(statesOf(ROOM, [], [invalid]).get(id)?.tone).toBe("open");
+});
+
+test("runs that are followed say more than the log", () => {
+  const step = (status: string, waitingFor = "") => ({ status, waitingFor });
+  const run = {
+    state: "waiting" as const,
+    steps: new Map([
+      ["a", step("finished")],
+      ["b", step("running")],
+      ["c", step("queued")],
+    ]),
+  };
+  const states = statesOf(ROOM, [], [], new Map([["c", run]]));
+  expect(["a", "b", "c"].map((id) => states.get(id)?.label)).toEqual(["has a result", "running", "is queued"]);
+  const queued = { ...run, steps: new Map([["c", step("queued", "a worker")]]) };
+  expect(statesOf(ROOM, [], [], new Map([["c", queued]])).get("c")?.label).toBe("waits for a worker");
+  for (const [state, label] of [
+    ["finished", "has a result"],
+    ["failed", "failed"],
+    ["cancelled", undefined],
+  ] as const) {
+    expect(statesOf(ROOM, [], [], new Map([["c", { ...run, state }]])).get("c")?.label).toBe(label);
+  }
 });
