@@ -7,7 +7,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
@@ -20,6 +19,7 @@ import psycopg
 from psycopg import sql
 
 from cloister.cli.process import end_with_parent
+from tests.ports import free_port
 
 SECONDS = 60
 _READY = "database system is ready to accept connections"
@@ -35,7 +35,7 @@ class PostgresServer:
         self._user = "postgres" if os.geteuid() == 0 else None
         self._folder = Path(tempfile.mkdtemp(prefix="cloister-postgres-"))
         self.password = secrets.token_hex(16)
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
         self._databases = 0
@@ -163,10 +163,3 @@ def _programs() -> Path:
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))
     assert found, "PostgreSQL is not installed; setup/setup installs it"
     return found[-1]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -35,6 +35,7 @@ from cloister.wire.hub import Hub
 from cloister.worker.sandbox.leftovers import DEFAULT_DIRECTORY
 from tests.attacks.recorder import Recorder, files, spellings, traces
 from tests.installation import START_SECONDS, STOP_SECONDS, Installation, compute_node, data_node
+from tests.ports import free_port
 
 OWNER = "owner@canary.example"
 
@@ -190,13 +191,6 @@ class Apart:
             assert process.wait(STOP_SECONDS) == 0
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def test_every_spelling_is_found() -> None:
     secret = secrets.token_bytes(32)
     for before in range(7):
@@ -210,7 +204,7 @@ def test_every_spelling_is_found() -> None:
 @pytest.mark.slow
 def test_nothing_secret_crosses_the_network_or_is_kept(tmp_path: Path) -> None:
     (tmp_path / "tmp").mkdir()
-    layout, hub_port, enclave_port = Layout(tmp_path / "data"), _free_port(), _free_port()
+    layout, hub_port, enclave_port = Layout(tmp_path / "data"), free_port(), free_port()
     with Recorder(hub_port) as at_hub, Recorder(enclave_port) as at_enclave:
         apart = Apart(tmp_path)
         installation = Installation(layout.data, tmp_path / "homes", url=at_hub.url)

@@ -12,8 +12,9 @@ import pytest
 from cloister.cli.reach import configuration, problem
 from cloister.hub.accounts import add_worker
 from cloister.hub.settings import HubSettings
-from tests.hub.peers import RunningEnclave, RunningHub, free_port
+from tests.hub.peers import RunningEnclave, RunningHub
 from tests.hub.test_server import write_certificate
+from tests.ports import free_port
 
 
 @pytest.fixture(scope="module")

@@ -31,9 +31,9 @@ from cloister.sdk.dcr import AnalyticsDcr
 from cloister.worker.images.recipe import load_recipe, recipes_folder
 from cloister.worker.images.store import default_store, find_image
 from tests.apart import START_SECONDS, Part, part
-from tests.hub.peers import free_port
 from tests.hub.test_server import write_certificate
 from tests.installation import WAITS, Installation, _appeared, _is_script, attach, let_go, run
+from tests.ports import free_port
 
 ME = "me@apart.example"
 HANDED_BACK = 'cloister_enclave_tasks_total{outcome="handedback"}'

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 from pathlib import Path
 
 from tests.documents import ROOT, blocks
+from tests.ports import free_port
 
 PORT = "8642"
 """The port that the documents name. Tests take a free one instead: others may run at the same time."""
@@ -17,7 +17,7 @@ PORT = "8642"
 def follow(document: str, folder: Path) -> str:
     """Does what a reader would do in an empty folder with a ``.venv``; returns what the commands printed."""
     (folder / ".venv").symlink_to(ROOT / ".venv")
-    port = _free_port()
+    port = str(free_port())
     found = blocks(document)
     for block in found:
         if block.language == "python" and block.name:
@@ -70,8 +70,3 @@ def test_tutorial(tmp_path: Path) -> None:
 def test_the_readmes_example_is_short() -> None:
     (example,) = (block for block in blocks("README.md") if block.name == "example.py")
     assert len([line for line in example.text.splitlines() if line.strip()]) <= 22
-
-
-def _free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return str(free.getsockname()[1])

@@ -21,8 +21,8 @@ from cloister.sdk.dcr import AnalyticsDcr
 from cloister.wire.patience import Patience
 from tests.apart import Part, part
 from tests.e2e.test_apart import cloister
-from tests.hub.peers import free_port
 from tests.installation import Installation, attach, run
+from tests.ports import free_port
 from tests.postgres import PostgresServer
 from tests.s3 import BUCKET, S3Server
 

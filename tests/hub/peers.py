@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import secrets
-import socket
 import subprocess
 import sys
 import threading
@@ -269,14 +268,6 @@ def hub_process(data: Path, log_file: Path, enclave_url: str = "") -> Iterator[H
             yield running
         finally:
             running.kill()
-
-
-def free_port() -> int:
-    """A port of loopback on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def fresh_id() -> str:

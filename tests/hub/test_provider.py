@@ -25,8 +25,9 @@ from cloister.hub.accounts import add_user, disable_user
 from cloister.hub.provider import CALLBACK, Provider
 from cloister.hub.settings import HubSettings
 from tests.pages import NODE
+from tests.ports import free_port
 
-from .peers import PATIENCE, RunningHub, free_port
+from .peers import PATIENCE, RunningHub
 
 HERE = Path(__file__).parent / "provider"
 ALICE = "alice@example.com"

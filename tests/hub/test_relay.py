@@ -16,9 +16,10 @@ from cloister.errors import CloisterError
 from cloister.hub.accounts import add_user
 from cloister.hub.app import create_app
 from cloister.hub.settings import MIB, HubSettings
+from tests.ports import free_port
 
 from .conftest import World
-from .peers import PATIENCE, Meeting, RunningEnclave, RunningHub, free_port
+from .peers import PATIENCE, Meeting, RunningEnclave, RunningHub
 
 NONCE = "ab" * 32
 
