@@ -28,8 +28,8 @@ import type { RunningTests } from "./running";
 
 const PREFIX = "Test of ";
 const MAX_TITLE = 256;
-/** Computations that are waited for at once; how many are run at once, the enclave says. */
-const PARALLEL = 16;
+/** Computations that are run at once. To wait takes a connection; browsers open six to a server, for all pages. */
+const PARALLEL = 3;
 /** Of a table that is not as it should be. */
 const FINDINGS = 10;
 const [LOG, VALIDATION] = ["container.log", "validation-report.json"];
