@@ -6,16 +6,13 @@ import base64
 import csv
 import json
 import os
-import re
 import signal
 import statistics
 import subprocess
 import sys
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
 
-import httpx
 import psutil
 import pytest
 from securesystemslib.dsse import Envelope
@@ -25,7 +22,6 @@ from cloister.cli.demo import STOP_SECONDS
 from cloister.demo import make_data
 from cloister.formats.receipt import key_id, read_receipt, sigstore_bundle
 from tests.documents import ROOT
-from tests.pages import built
 
 BANDS = {10: "below 10", 50: "10 to 50", 150: "50 to 150"}
 DEMO = [sys.executable, "-m", "cloister.cli", "demo"]
@@ -135,7 +131,7 @@ def test_the_hub_has_nothing_readable(told: tuple[str, Path]) -> None:
 
 
 def test_everything_is_stopped(told: tuple[str, Path]) -> None:
-    assert not _processes_about(told[1])
+    assert not processes_about(told[1])
 
 
 def test_a_folder_in_use_is_left_alone(told: tuple[str, Path]) -> None:
@@ -155,41 +151,8 @@ def test_interrupted_it_stops_everything_and_tidies_up(tmp_path: Path, number: i
                 break
         demo.stdout.read()
         assert demo.wait(STOP_SECONDS) == 130
-    assert not _processes_about(folder)
+    assert not processes_about(folder)
     assert not folder.exists()
-
-
-@pytest.mark.slow
-def test_it_goes_on_in_a_browser(tmp_path: Path) -> None:
-    """As `make ui` does it: whoever reads what it prints is in the room at once."""
-    built()
-    opened = tmp_path / "opened"
-    browser = tmp_path / "browser"
-    browser.write_text(f'#!/bin/sh\necho "$1" >{opened}\n')
-    browser.chmod(0o755)
-    # A desktop, and somebody who has called sudo.
-    desktop = {"DISPLAY": ":0", "BROWSER": f"{browser} %s", "SUDO_UID": "0", "SUDO_GID": "0"}
-    command = [*DEMO, "--data", str(tmp_path / "here"), "--no-keep", "--ui"]
-    with subprocess.Popen(command, env=os.environ | desktop, stdout=subprocess.PIPE, text=True) as demo:
-        assert demo.stdout is not None
-        try:
-            told = []
-            for line in demo.stdout:
-                told.append(line)
-                if "Ctrl-C ends it" in line:
-                    break
-            rooms = _rooms_in_browsers("".join(told))
-        finally:
-            demo.terminate()
-        assert "has been stopped" in demo.stdout.read()
-        assert demo.wait(STOP_SECONDS) == 0
-    (room,) = rooms["lab"]
-    # The analyst and the hospital are also in the one that would copy the hospital's file.
-    assert room in rooms["analyst"]
-    assert room in rooms["hospital"]
-    assert rooms["outsider"] == []
-    assert opened.read_text().startswith("http://analyst.localhost:")
-    assert not _processes_about(tmp_path / "here")
 
 
 def test_what_is_shipped_is_what_is_made() -> None:
@@ -197,27 +160,11 @@ def test_what_is_shipped_is_what_is_made() -> None:
         assert Path(make_data.__file__).with_name(name).read_text() == text
 
 
-def _rooms_in_browsers(told: str) -> dict[str, list[dict[str, Any]]]:
-    """Which rooms the hub shows to each of those whom the demo names, who sign in as it says."""
-    password = re.search(r"Everybody's password\s+is\s+(\S+)", told)
-    assert password
-    rooms = {}
-    for name, port in re.findall(r"http://(\w+)\.localhost:(\d+)", told):
-        # As browsers do: the name, and this machine.
-        own = {"Host": f"{name}.localhost:{port}", "Origin": f"http://{name}.localhost:{port}"}
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=own, trust_env=False) as client:
-            assert '<div id="app">' in client.get("/").text
-            who = {"email": f"{name}@demo.example", "password": password[1]}
-            assert client.post("/auth/password", json=who).status_code == 200
-            rooms[name] = client.get("/v1/rooms").json()
-    return rooms
-
-
 def _rows(path: Path) -> list[dict[str, str]]:
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
 
 
-def _processes_about(folder: Path) -> list[psutil.Process]:
+def processes_about(folder: Path) -> list[psutil.Process]:
     """Processes that were started on that folder."""
     return [each for each in psutil.process_iter(["cmdline"]) if str(folder) in " ".join(each.info["cmdline"] or [])]
