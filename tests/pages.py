@@ -38,7 +38,7 @@ def built(copy: Path | None = None) -> Path:
     """
     if elsewhere := os.environ.get("CLOISTER_PAGES"):
         return Path(elsewhere) if copy is None else Path(shutil.copytree(elsewhere, copy))
-    with (ROOT / ".tools" / "pages.lock").open("w") as lock:
+    with (ROOT / "Makefile").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         # What is installed stays as it is: that is for `make setup`.
         command = ["make", "--no-print-directory", "--old-file", "setup", "pages"]
