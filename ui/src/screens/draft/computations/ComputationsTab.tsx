@@ -5,8 +5,8 @@ import { useCallback, useDeferredValue, useMemo, useRef } from "react";
 import { useSearchParams } from "react-router";
 
 import type { EditorHandle } from "../../../components/editor/Editor";
-import { nodeProblems } from "../../../core/graph";
 import { type ComputeNode, isDataNode } from "../../../core/nodes";
+import { problems as problemsOf } from "../../../core/problems";
 import type { Configuration, Node } from "../../../core/records";
 import { useDraft } from "../../../drafts/useDraft";
 import { AddComputation } from "./AddComputation";
@@ -58,7 +58,7 @@ function computationsOf(configuration: Configuration): ComputeNode[] {
 
 function problemsByNode(configuration: Configuration): ReadonlyMap<string, string[]> {
   const found = new Map<string, string[]>();
-  for (const { node, message } of nodeProblems(configuration.nodes)) {
+  for (const { node, message } of problemsOf(configuration)) {
     if (node !== undefined) {
       const before = found.get(node) ?? [];
       found.set(node, before.includes(message) ? before : [...before, message]);

@@ -108,7 +108,7 @@ export const FileBrowser = memo(function FileBrowser({ nodes, reader, onMount, o
 
 function Heading({ children }: { children: ReactNode }) {
   return (
-    <Title order={3} size="h6" mt="xs">
+    <Title order={2} size="h6" mt="xs">
       {children}
     </Title>
   );

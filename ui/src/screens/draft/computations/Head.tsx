@@ -10,6 +10,7 @@ import { KINDS } from "../../../components/kinds";
 import type { ComputeNode } from "../../../core/nodes";
 import { dependents, removeNode, setRole } from "../../../drafts/edits";
 import { useDraft } from "../../../drafts/useDraft";
+import styles from "./Computations.module.css";
 import { nameProblem } from "./names";
 
 interface Props {
@@ -31,14 +32,27 @@ export function Head({ node, problems, onRename }: Props) {
   };
   return (
     <Stack gap="sm">
-      <Group align="flex-end" justify="space-between">
-        <Group align="flex-end">
-          <Name key={node.name} node={node} onRename={onRename} />
-          <Badge variant="light" color="gray" size="lg" leftSection={<Icon size={16} aria-hidden />} mb={4}>
+      <Group align="flex-end" justify="space-between" wrap="nowrap">
+        <Group align="flex-end" wrap="nowrap" className={styles["named"]}>
+          <Name node={node} onRename={onRename} />
+          <Badge
+            variant="light"
+            color="gray"
+            size="lg"
+            leftSection={<Icon size={16} aria-hidden />}
+            mb={4}
+            miw="fit-content"
+          >
             {label}
           </Badge>
         </Group>
-        <Button variant="default" leftSection={<IconTrash size={16} aria-hidden />} onClick={() => void remove()}>
+        <Button
+          variant="default"
+          px="sm"
+          miw="fit-content"
+          leftSection={<IconTrash size={16} aria-hidden />}
+          onClick={() => void remove()}
+        >
           Remove
         </Button>
       </Group>
@@ -64,20 +78,22 @@ export function Head({ node, problems, onRename }: Props) {
 /** Taken when the field is left: half a name is none, and others may read the computation by it. */
 function Name({ node, onRename }: Pick<Props, "node" | "onRename">) {
   const { configuration } = useDraft();
-  const [name, setName] = useState(node.name);
+  const [typed, setTyped] = useState<string | null>(null);
+  const name = typed ?? node.name;
   const problem = name === node.name ? undefined : nameProblem(configuration, name, node.id);
   const take = (): void => {
     if (name !== node.name && problem === undefined) {
       onRename(name);
+      setTyped(null);
     }
   };
   return (
     <TextInput
       label="Name"
-      w={280}
+      className={styles["named"]}
       value={name}
       error={problem}
-      onChange={(event) => setName(event.currentTarget.value)}
+      onChange={(event) => setTyped(event.currentTarget.value)}
       onBlur={take}
       onKeyDown={(event) => event.key === "Enter" && take()}
     />
@@ -101,7 +117,7 @@ function Analysts({ node }: { node: ComputeNode }) {
       description={
         <>
           Nobody else gets it, not even the owner of the room. Add people in{" "}
-          <Anchor component={Link} to={`/drafts/${id}/permissions`} size="xs">
+          <Anchor component={Link} to={`/drafts/${id}/permissions`} size="xs" underline="always">
             Permissions
           </Anchor>
           .

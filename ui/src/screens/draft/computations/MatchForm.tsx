@@ -51,6 +51,7 @@ export function MatchForm({ node, change, nodes }: FormProps<"match"> & { nodes:
         />
         <SourceSelect
           label="Second table"
+          disabled={sides[0] === ""}
           reader={node}
           nodes={nodes}
           value={sides[1]}

@@ -56,11 +56,20 @@ interface SourceSelectProps {
   reader: FormProps<"preview" | "synthetic" | "match">["node"];
   nodes: ById;
   value: string;
+  disabled?: boolean;
   onChange: (id: string) => void;
 }
 
 /** One of the nodes that a computation may read. */
-export function SourceSelect({ label, description, reader, nodes, value, onChange }: SourceSelectProps) {
+export function SourceSelect({
+  label,
+  description,
+  reader,
+  nodes,
+  value,
+  disabled = false,
+  onChange,
+}: SourceSelectProps) {
   const sources = sourcesFor(nodes, reader).filter((each) => each.blocked === undefined || each.id === value);
   const known = nodes.has(value) ? [] : [{ value, label: value === "" ? "Choose one" : `${value} (not in the room)` }];
   const data = sources.map(({ id, kind, item }) => ({ value: id, label: `${item.label} (${KINDS[kind].label})` }));
@@ -70,6 +79,7 @@ export function SourceSelect({ label, description, reader, nodes, value, onChang
       description={description}
       maw={420}
       data={[...known, ...data]}
+      disabled={disabled}
       value={value}
       onChange={(event) => onChange(event.currentTarget.value)}
     />

@@ -49,7 +49,7 @@ export function Privacy({ node, change, about }: FormProps<"synthetic" | "match"
       />
       {costs(configuration, node.id).map(({ id, name, epsilon }) => (
         <Text key={id} size="sm" c={budget !== undefined && epsilon > budget ? "red" : "dimmed"}>
-          If everything is run once, {name} has lost {epsilon}
+          If everything is run once, {name} loses {epsilon}
           {budget === undefined ? "" : ` of ${budget}`}.
         </Text>
       ))}

@@ -24,7 +24,6 @@ import { fileProblem } from "./names";
 import { Advanced, LogSettings } from "./Settings";
 import type { FormProps } from "./useNode";
 
-const MAIN = "main";
 /** Bytes of a static file that is taken from this computer. Larger things are data. */
 const MOST_BYTES = 1024 * 1024;
 const HEIGHT = "max(320px, calc(100dvh - 470px))";
@@ -37,9 +36,10 @@ type Props = FormProps<"python" | "r"> & {
 
 export function ScriptForm({ node, change, paths, editor }: Props) {
   const { id } = useDraft();
-  const [chosen, setChosen] = useState(MAIN);
+  // The name of a file, or the main script.
+  const [chosen, setChosen] = useState<string | null>(null);
   const [asking, setAsking] = useState<"add" | "rename" | null>(null);
-  const at = node.files.findIndex((file) => tab(file) === chosen);
+  const at = node.files.findIndex((file) => file.name === chosen);
   const file = node.files[at];
   const setFiles = (files: (now: TextFile[]) => TextFile[]): void => change((now) => ({ files: files(now.files) }));
   const put = (changed: TextFile): void =>
@@ -48,7 +48,7 @@ export function ScriptForm({ node, change, paths, editor }: Props) {
     const question = { title: `Remove ${file?.name}?`, words: "The file's text is lost.", action: "Remove" };
     if (await confirmed(question)) {
       setFiles((now) => now.filter((each) => each.name !== file?.name));
-      setChosen(MAIN);
+      setChosen(null);
     }
   };
   const named = (name: string, content: string): void => {
@@ -57,17 +57,20 @@ export function ScriptForm({ node, change, paths, editor }: Props) {
     } else {
       put({ name, content: file?.content ?? "" });
     }
-    setChosen(tab({ name }));
+    setChosen(name);
     setAsking(null);
   };
   return (
     <Stack>
-      <Tabs value={file === undefined ? MAIN : chosen} onChange={(value) => setChosen(value ?? MAIN)}>
+      <Tabs
+        value={tab(at)}
+        onChange={(value) => setChosen(node.files.find((_, place) => tab(place) === value)?.name ?? null)}
+      >
         <Group gap={4} wrap="nowrap" align="center">
           <Tabs.List>
-            <Tabs.Tab value={MAIN}>Main script</Tabs.Tab>
-            {node.files.map((each) => (
-              <Tabs.Tab key={each.name} value={tab(each)}>
+            <Tabs.Tab value={tab(-1)}>Main script</Tabs.Tab>
+            {node.files.map((each, place) => (
+              <Tabs.Tab key={each.name} value={tab(place)}>
                 {each.name}
               </Tabs.Tab>
             ))}
@@ -76,7 +79,7 @@ export function ScriptForm({ node, change, paths, editor }: Props) {
             <IconPlus size={18} />
           </ActionIcon>
         </Group>
-        <Tabs.Panel value={file === undefined ? MAIN : chosen} pt="xs">
+        <Tabs.Panel value={tab(at)} pt="xs">
           {file !== undefined && (
             <Group justify="space-between" mb="xs">
               <Text size="sm" c="dimmed">
@@ -125,9 +128,9 @@ export function ScriptForm({ node, change, paths, editor }: Props) {
   );
 }
 
-/** Which tab a file is in; none is called as the main script's. */
-function tab({ name }: Pick<TextFile, "name">): string {
-  return `file ${name}`;
+/** What a tab is called: not by the file's name, which may have spaces, as ids of elements have none. */
+function tab(at: number): string {
+  return at < 0 ? "main" : `file-${at}`;
 }
 
 function Environment({ node, change }: FormProps<"python" | "r">) {

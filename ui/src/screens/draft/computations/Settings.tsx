@@ -42,7 +42,7 @@ interface Run {
 export function Advanced({ node, change }: { node: Run; change: (fields: Partial<Run>) => void }) {
   const changed = LIMIT_FIELDS.filter(({ name }) => node.limits[name] !== LIMITS[name]).length;
   return (
-    <Accordion variant="contained" order={3}>
+    <Accordion variant="contained" order={2}>
       <Accordion.Item value="limits">
         <Accordion.Control>Limits and image{changed > 0 ? ` (${changed} changed)` : ""}</Accordion.Control>
         <Accordion.Panel>
