@@ -123,7 +123,7 @@ function NodeCard({
                 Validation report
               </Button>
             ) : (
-              <Button size="xs" variant="light" onClick={onValidate} aria-label={`Validate: ${node.name}`}>
+              <Button size="xs" variant="light" onClick={onValidate} aria-label={`Validate now: ${node.name}`}>
                 Validate now
               </Button>
             )}

@@ -31,7 +31,7 @@ function Overview({ room, status }: TabProps & { status: LiveStatus }) {
   const { email } = useSession();
   const { jobs, current } = useJobs(room);
   const [providing, setProviding] = useState<{ node: DataNode; before: string | undefined } | null>(null);
-  const [shown, setShown] = useState<string | null>(null);
+  const [shown, setShown] = useState<{ node: string; job: string } | null>(null);
   const queries = useQueryClient();
   const { definition } = room;
   const attached = attachedData(status);
@@ -42,7 +42,8 @@ function Overview({ room, status }: TabProps & { status: LiveStatus }) {
     void jobs.start(node, over(node));
   };
   const look = (node: string): void => {
-    setShown(node);
+    const job = runs.get(node)?.job;
+    setShown(job === undefined ? null : { node, job });
     void jobs.look(node);
   };
   const provide = (node: DataNode): void => setProviding({ node, before: attached.get(node.id) });
@@ -56,8 +57,7 @@ function Overview({ room, status }: TabProps & { status: LiveStatus }) {
       void jobs.start(node.id, inputsOf(definition, node.id, there));
     }
   };
-  const result = shown === null ? undefined : runs.get(shown);
-  const resultNode = shown === null ? undefined : nodeOf(definition, shown);
+  const resultNode = shown === null ? undefined : nodeOf(definition, shown.node);
   return (
     <Stack gap="xl">
       <NextSteps
@@ -116,11 +116,11 @@ function Overview({ room, status }: TabProps & { status: LiveStatus }) {
           onDone={() => void provided(providing.node, providing.before)}
         />
       )}
-      {resultNode !== undefined && isRunNode(resultNode) && result !== undefined && (
+      {shown !== null && resultNode !== undefined && isRunNode(resultNode) && (
         <ResultDialog
           room={room}
           node={resultNode}
-          job={result.job}
+          job={shown.job}
           onClose={() => setShown(null)}
           onRunAgain={() => {
             setShown(null);

@@ -140,6 +140,17 @@ export class Jobs {
     }
   }
 
+  /** What a run has led to is lost, and computed once more by another job, which is remembered in its place. */
+  async replace(node: string, job: string): Promise<void> {
+    const before = this.#jobs.get(node);
+    if (before !== undefined) {
+      const kept: Kept = { version: 1, node, job, started: this.#now(), over: before.over, seen: before.seen };
+      await this.#store.update("jobs", this.#prefix + job, () => kept);
+      await this.#store.remove("jobs", this.#prefix + before.job);
+      this.#tell(new Map(this.#jobs).set(node, { ...before, job, started: kept.started }));
+    }
+  }
+
   /** Its result was looked at. */
   async look(node: string): Promise<void> {
     const job = this.#jobs.get(node);

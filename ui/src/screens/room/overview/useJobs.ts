@@ -10,15 +10,21 @@ import { type Job, Jobs } from "./jobs";
 
 const known = new WeakMap<Room, Jobs>();
 
-/** @returns What starts and ends runs, and the runs of now by node. */
-export function useJobs(room: Room): { jobs: Jobs; current: ReadonlyMap<string, Job> } {
+/** The runs of a room. */
+export function useJobsOf(room: Room): Jobs {
   const { store, email } = useSession();
-  const queries = useQueryClient();
   let jobs = known.get(room);
   if (jobs === undefined) {
     jobs = new Jobs(room, store, email);
     known.set(room, jobs);
   }
+  return jobs;
+}
+
+/** @returns What starts and ends runs, and the runs of now by node. */
+export function useJobs(room: Room): { jobs: Jobs; current: ReadonlyMap<string, Job> } {
+  const queries = useQueryClient();
+  const jobs = useJobsOf(room);
   const current = useSyncExternalStore(jobs.subscribe, jobs.current);
   useEffect(() => {
     void jobs.recall();

@@ -137,6 +137,22 @@ test("whoever has looked at a result needn't be told of it again", async () => {
   expect(jobs.current().get("q")).toMatchObject({ seen: true, fresh: false, over: "t=1" });
 });
 
+test("a job that computes again what was lost is remembered in place of the first", async () => {
+  const [room, store] = [new Room(), new MemoryStore()];
+  const before = opened(room, store);
+  const run = before.start("q", "t=1");
+  await waits(room);
+  room.end(before.current().get("q")?.job ?? "");
+  await run;
+  const again = "ab".repeat(32);
+  await before.replace("q", again);
+  await before.replace("unknown", again);
+  expect(before.current().get("q")).toMatchObject({ job: again, state: "finished", over: "t=1" });
+  const jobs = opened(room, store);
+  await jobs.recall();
+  expect([...jobs.current().values()].map(({ job }) => job)).toEqual([again]);
+});
+
 test("of a computation the last run counts", async () => {
   const [room, store] = [new Room(), new MemoryStore()];
   const jobs = opened(room, store);

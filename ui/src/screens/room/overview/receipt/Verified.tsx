@@ -34,6 +34,7 @@ export function Verified({
   const unproven = checked.some((each) => each.unproven);
   return (
     <Alert
+      role="status"
       color={unproven ? "red" : "green"}
       title={unproven ? "Verified, but by a software enclave: no hardware vouches for it" : "Verified"}
       icon={unproven ? <IconShieldX aria-hidden /> : <IconShieldCheck aria-hidden />}

@@ -32,7 +32,7 @@ export function ResultDialog({
   onClose: () => void;
   onRunAgain: () => void;
 }) {
-  const { query, progress } = useResult(room, node.id, job);
+  const { query, progress, again } = useResult(room, node.id, job);
   const title = node.kind === "table_data" ? `Validation of ${node.name}` : `Result of ${node.name}`;
   return (
     <Modal opened onClose={onClose} title={title} size="90%">
@@ -47,7 +47,7 @@ export function ResultDialog({
             )}
           </>
         ) : query.data === undefined ? (
-          <Fetching progress={progress} />
+          <Fetching progress={progress} again={again} />
         ) : (
           <Opened room={room} node={node} job={job} result={query.data} />
         )}
@@ -56,7 +56,7 @@ export function ResultDialog({
   );
 }
 
-function Fetching({ progress }: { progress: TransferProgress | null }) {
+function Fetching({ progress, again }: { progress: TransferProgress | null; again: boolean }) {
   const part = progress === null || progress.total === 0 ? 0 : (100 * progress.done) / progress.total;
   const left = progress?.secondsLeft == null ? "" : `, ${duration(progress.secondsLeft)} left`;
   return (
@@ -64,7 +64,9 @@ function Fetching({ progress }: { progress: TransferProgress | null }) {
       <Progress value={part} aria-label="Fetched and decrypted" />
       <Text size="sm" role="status">
         {progress === null
-          ? "Fetching the result, and checking its receipt …"
+          ? again
+            ? "The hub has lost this result: it is computed once more …"
+            : "Fetching the result, and checking its receipt …"
           : `Fetching and decrypting: ${bytes(progress.done)} of ${bytes(progress.total)}${left}`}
       </Text>
     </Stack>
@@ -119,8 +121,12 @@ function Files({ archive, node, id }: { archive: Archive; node: RunNode; id: str
                 key={file.name}
                 component="button"
                 label={file.label}
-                description={bytes(file.size)}
                 leftSection={<IconFile size={16} aria-hidden />}
+                rightSection={
+                  <Text size="xs" c="inherit">
+                    {bytes(file.size)}
+                  </Text>
+                }
                 active={file === chosen}
                 aria-current={file === chosen}
                 onClick={() => choose(file)}

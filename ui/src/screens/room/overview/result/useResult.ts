@@ -8,6 +8,7 @@ import { Archive } from "../../../../client/archive";
 import type { TransferProgress } from "../../../../client/progress";
 import type { FetchedResult, Room } from "../../../../client/room";
 import type { CloisterError } from "../../../../core/errors";
+import { useJobsOf } from "../useJobs";
 
 /** What came, and what is in it. */
 export interface OpenedResult {
@@ -24,12 +25,18 @@ const KEPT = 10 * 60_000;
  * @param enabled Whether it is to be fetched; otherwise it is what was fetched before.
  */
 export function useResult(room: Room, node: string, job: string, enabled = true) {
+  const jobs = useJobsOf(room);
   const queries = useQueryClient();
+  const [again, setAgain] = useState(false);
   const [progress, setProgress] = useState<TransferProgress | null>(null);
   const query = useQuery({
     queryKey: ["result", room.id, node, job],
     queryFn: async ({ signal }): Promise<OpenedResult> => {
-      const fetched = await room.result(node, job, { onTransfer: setProgress, signal });
+      const onRerun = async (fresh: string): Promise<void> => {
+        setAgain(true);
+        await jobs.replace(node, fresh);
+      };
+      const fetched = await room.result(node, job, { onTransfer: setProgress, onRerun, signal });
       // A fetch is an event, and may have used up some of a quota.
       void queries.invalidateQueries({ queryKey: keys.status(room.id) });
       const archive = await Archive.open(fetched.content).catch((error: CloisterError) => error);
@@ -41,5 +48,5 @@ export function useResult(room: Room, node: string, job: string, enabled = true)
     structuralSharing: false,
     refetchOnWindowFocus: false,
   });
-  return { query, progress };
+  return { query, progress, again };
 }
