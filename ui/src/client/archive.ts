@@ -28,7 +28,8 @@ const STRICT: ZipReaderConstructorOptions = {
   // The browser's own code decompresses, in the thread that asks: there is nothing to be loaded, or made from text.
   useWebWorkers: false,
   strictness: "strict",
-  filenameValidation: "strict",
+  // Those that results have are checked below: on Unix "C:x" is a file.
+  filenameValidation: "tolerant",
   checkCrc32: true,
   checkOverlappingEntry: true,
 };
@@ -71,6 +72,7 @@ export class Archive {
         if (entry.directory) {
           continue;
         }
+        check(isPath(entry.filename));
         check(!entry.symlink && !entry.encrypted && METHODS.has(entry.compressionMethod));
         check(entry.uncompressedSize <= entry.compressedSize * MAX_RATIO);
         entries.set(entry.filename, entry);
@@ -179,6 +181,11 @@ class Bounded extends BlobReader {
     }
     return await super.readUint8Array(index, length);
   }
+}
+
+/** Whether a name leads below the folder that it is in, on all systems. */
+function isPath(name: string): boolean {
+  return !/[\0\\]/.test(name) && name.split("/").every((part) => part !== "" && part !== "." && part !== "..");
 }
 
 /** No two files lie in one another, and none in the directory: what is read twice would make much of little. */
