@@ -17,7 +17,7 @@ import { DraftTable } from "./DraftTable";
 import { NewRoom } from "./NewRoom";
 import styles from "./Rooms.module.css";
 import { RoomTable } from "./RoomTable";
-import { matches } from "./summary";
+import { isIdOf, matches } from "./summary";
 
 export function Component() {
   const { vault } = useClient();
@@ -76,7 +76,7 @@ function Published({
   const newest = [...all].sort((one, other) => other.created_at.localeCompare(one.created_at));
   const shown = newest.filter(({ id, owner }) => {
     const definition = rooms.get(id)?.data?.definition;
-    return matches(search, definition?.title ?? "", definition?.description ?? "", owner, id);
+    return matches(search, definition?.title ?? "", definition?.description ?? "", owner) || isIdOf(search, id);
   });
   const statuses = useSeveralStatuses(shown.flatMap(({ id }) => rooms.get(id)?.data ?? []));
   if (all.length === 0) {

@@ -55,6 +55,12 @@ export function matches(search: string, ...texts: string[]): boolean {
     .every((word) => text.includes(word));
 }
 
+/** Whether a search is for that id: by the beginning of it, as the pages show it. */
+export function isIdOf(search: string, id: string): boolean {
+  const wanted = search.trim().replace(/…$/, "").toLowerCase();
+  return wanted.length >= 8 && id.startsWith(wanted);
+}
+
 /** A number of things, in words. */
 export function counted(count: number, one: string): string {
   return `${count} ${one}${count === 1 ? "" : "s"}`;

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import type { Definition, RoomStatus } from "../../../src/core/records";
-import { matches, rolesOf, standing } from "../../../src/screens/rooms/summary";
+import { isIdOf, matches, rolesOf, standing } from "../../../src/screens/rooms/summary";
 
 const definition = {
   owner: "o@x.example",
@@ -48,4 +48,12 @@ test("a search finds all of its words, anywhere", () => {
   expect(matches(" customers 2026 ", "Customers of 2026", "o@x.example")).toBe(true);
   expect(matches("CUSTOMERS o@x", "Customers of 2026", "o@x.example")).toBe(true);
   expect(matches("customers 2027", "Customers of 2026", "o@x.example")).toBe(false);
+});
+
+test("a search for an id needs enough of it", () => {
+  const id = "0123456789abcdef".repeat(4);
+  expect(isIdOf(" 0123456789AB… ", id)).toBe(true);
+  expect(isIdOf("0123", id)).toBe(false);
+  expect(isIdOf("", id)).toBe(false);
+  expect(isIdOf("abcdef0123456789", id)).toBe(false);
 });

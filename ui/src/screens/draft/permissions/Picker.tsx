@@ -62,8 +62,8 @@ export function Picker({
         />
       )}
       {choices.length === 0 && <Text size="sm">{nothing}</Text>}
-      <Checkbox.Group value={[...chosen]} onChange={onChange} aria-label={title}>
-        <Stack gap={6} className={styles["list"] ?? ""}>
+      <Checkbox.Group value={[...chosen]} onChange={onChange}>
+        <Stack gap={6} className={styles["list"] ?? ""} role="group" aria-label={title}>
           {shown.map(({ value, label }) => (
             <Checkbox key={value} value={value} label={label} className={styles["names"] ?? ""} />
           ))}

@@ -1,0 +1,229 @@
+"""Accounts in a browser: coming in, sessions, devices, tokens, and what an enclave without protection means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from cloister.cli.layout import Layout
+from cloister.hub import accounts
+from tests.installation import Installation
+
+from .people import PASSWORD, Person
+
+pytestmark = pytest.mark.slow
+
+NASTY = "<img src=x onerror=alert(1)>"
+PHONE = {"width": 390, "height": 800}
+
+
+def sign_in(page: Page, email: str, password: str = PASSWORD) -> None:
+    page.get_by_role("textbox", name="Email").fill(email)
+    page.get_by_role("textbox", name="Password").fill(password)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+
+
+def section(page: Page, name: str) -> Locator:
+    return page.get_by_role("region", name=name, exact=True)
+
+
+def test_an_invitation_sets_a_password_once(person: Callable[..., Person], installation: Installation) -> None:
+    email = "invited@accounts.example"
+    guest = person(email, signed_in=False)
+    link = accounts.invite_user(Layout(installation.data).hub_settings(), email)
+    _, fragment = link.split("#")
+    page = guest.goes_to(f"/invitation#{fragment}")
+    # Nobody who looks at the address, or at the history, finds the link.
+    expect(page).to_have_url(f"{guest.url}/invitation")
+    expect(page.get_by_role("textbox", name="Email")).to_have_value(email)
+    guest.finds_it_accessible()
+    page.get_by_label("New password").fill("short")
+    page.get_by_label("Once more").fill("other")
+    expect(page.get_by_text("This is not the same.")).to_be_visible()
+    page.get_by_label("Once more").fill("short")
+    page.get_by_role("button", name="Set the password").click()
+    expect(page.get_by_role("alert")).to_contain_text("12 characters or more")
+    for label in ("New password", "Once more"):
+        page.get_by_label(label).fill("a better battery staple")
+    page.get_by_role("button", name="Set the password").click()
+    expect(page.get_by_text(email)).to_be_visible()
+
+    # It is used up, and so is what was typed into the address without one.
+    page.goto(f"{guest.url}/invitation#{fragment}")
+    for label in ("New password", "Once more"):
+        page.get_by_label(label).fill("yet another battery")
+    page.get_by_role("button", name="Set the password").click()
+    expect(page.get_by_role("alert")).to_contain_text("link")
+    page.goto(f"{guest.url}/invitation")
+    expect(page.get_by_text("This link is not whole")).to_be_visible()
+
+
+def test_one_comes_back_to_where_one_wanted_to_go(person: Callable[..., Person]) -> None:
+    visitor = person("visitor@accounts.example", signed_in=False)
+    page = visitor.goes_to("/settings")
+    sign_in(page, visitor.email)
+    expect(page).to_have_url(f"{visitor.url}/settings")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Settings")
+    page.get_by_role("button", name="Log out", exact=True).first.click()
+    expect(page).to_have_url(f"{visitor.url}/sign-in")
+    # What went wrong at a provider is told in words of the page's own, whatever the link says.
+    for word, told in (("unknown", "There is no account"), (NASTY, "has failed. Try again.")):
+        page.goto(f"{visitor.url}/sign-in?problem={word}")
+        expect(page.get_by_role("alert")).to_contain_text(told)
+    expect(page.get_by_text("onerror")).to_have_count(0)
+
+
+def test_an_enclave_without_protection_gets_nothing_unasked(person: Callable[..., Person]) -> None:
+    careful = person("careful@accounts.example", color_scheme="dark", viewport=PHONE)
+    page = careful.goes_to("/")
+    warning = page.get_by_role("alert").filter(has_text="Nothing would protect your data")
+    expect(warning).to_be_visible()
+    careful.finds_it_accessible()
+    careful.takes_picture("software-enclave")
+    assert not [each for each in careful.requests if "/v1/enclave/messages" in each.url]
+    allow = page.get_by_role("button", name="Allow software enclaves")
+    expect(allow).to_be_disabled()
+    page.get_by_role("checkbox", name=re.compile("I want this in this browser")).check()
+    allow.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Clean rooms")
+    # On a phone the places are behind a button.
+    expect(page.get_by_role("link", name="Datasets")).to_be_hidden()
+    page.get_by_role("button", name="Open the menu").click()
+    expect(page.get_by_text("Software enclave", exact=True)).to_be_visible()
+    careful.finds_it_accessible()
+    page.get_by_role("link", name="Settings").click()
+    expect(page.get_by_role("link", name="Datasets")).to_be_hidden()
+    page.get_by_role("button", name="Take it back").click()
+    expect(page.get_by_role("button", name="Allow software enclaves")).to_be_visible()
+    # It is not forgotten over a reload, either.
+    careful.goes_to("/datasets")
+    expect(warning).to_be_visible()
+
+
+def test_a_new_browser_is_linked_by_an_old_one(person: Callable[..., Person]) -> None:
+    email = "traveller@accounts.example"
+    # Setting their password, which both begin with, ends sessions.
+    old, new = (person(email, signed_in=False) for _ in range(2))
+    for each in (old, new):
+        each.signs_in()
+        each.trusts_software()
+    at_old = old.goes_to("/settings")
+    devices = section(at_old, "Devices")
+    vault = devices.get_by_text("Id of your vault").locator("xpath=ancestor::div[2]/p").inner_text()
+    at_old.get_by_role("link", name="Clean rooms").click()
+    at_old.get_by_role("button", name="New clean room").click()
+    at_old.get_by_role("textbox", name="Name").fill("A secret plan")
+    at_old.get_by_role("button", name="Create the draft").click()
+    expect(at_old.get_by_role("heading", level=1)).to_have_text("A secret plan")
+
+    # The new one sees no drafts, and is told why.
+    at_new = new.goes_to("/")
+    expect(at_new.get_by_text("This browser is new here")).to_be_visible()
+    expect(at_new.get_by_text("Drafts from your other devices are not shown")).to_be_visible()
+    expect(at_new.get_by_text("A secret plan")).to_have_count(0)
+    new.finds_it_accessible()
+    at_new.get_by_role("link", name="How to link it").first.click()
+    key = section(at_new, "Devices").get_by_text("Key of this browser").locator("xpath=ancestor::div[2]/p").inner_text()
+    # The vault's id comes from the old one: here it can't be copied from.
+    expect(section(at_new, "Devices").get_by_text(vault)).to_have_count(0)
+    named = at_new.get_by_label("Id of your vault, as your other device shows it")
+    named.fill("0" * 64)
+    at_new.get_by_role("button", name="It is my vault").click()
+    expect(at_new.get_by_role("alert").filter(has_text="not the one that you have compared")).to_be_visible()
+    named.fill(vault)
+    at_new.get_by_role("button", name="It is my vault").click()
+    expect(at_new.get_by_text("This vault is surely yours.")).to_be_visible()
+    new.finds_it_accessible()
+    new.takes_picture("link-a-browser")
+
+    # The old one points it out on every page, until something is done.
+    old.goes_to("/datasets")
+    old.finds_it_accessible()
+    expect(at_old.get_by_text("Another device wants to open your vault")).to_be_visible()
+    at_old.get_by_role("link", name="Compare it and decide").click()
+    at_old.get_by_role("button", name="Compare and let in").click()
+    dialog = at_old.get_by_role("dialog")
+    expect(dialog).to_contain_text(key)
+    expect(dialog.get_by_role("button", name="Let it in")).to_be_disabled()
+    old.finds_it_accessible()
+    dialog.get_by_role("checkbox").check()
+    dialog.get_by_role("button", name="Let it in").click()
+    expect(dialog).to_be_hidden()
+
+    new.goes_to("/")
+    expect(at_new.get_by_role("link", name="A secret plan")).to_be_visible()
+    expect(at_new.get_by_text("This browser is new here")).to_have_count(0)
+
+    # Lost: it is put out for good.
+    at_old.get_by_role("button", name="Put out").click()
+    at_old.get_by_role("dialog").get_by_role("button", name="Put out").click()
+    expect(section(at_old, "Devices").get_by_role("row")).to_have_count(2)
+    at_new.reload()
+    expect(at_new.get_by_role("alert").first).to_be_visible()
+    expect(at_new.get_by_text("A secret plan")).to_have_count(0)
+
+
+def test_sessions_are_ended_and_the_password_is_changed(person: Callable[..., Person]) -> None:
+    email = "busy@accounts.example"
+    here, there = (person(email, signed_in=False, user_agent=agent) for agent in (NASTY, None))
+    for each in (here, there):
+        each.signs_in()
+    page = there.goes_to("/settings")
+    sessions = section(page, "Sessions")
+    # Whoever signs in chooses what the browser is called.
+    other = sessions.get_by_role("row").filter(has_text=NASTY)
+    expect(other).to_be_visible()
+    there.finds_it_accessible()
+    other.get_by_role("button", name="End").click()
+    expect(other).to_have_count(0)
+    expect(here.goes_to("/")).to_have_url(f"{here.url}/sign-in")
+
+    password = section(page, "Password")
+    password.get_by_label("Current password").fill("wrong battery staple")
+    for label in ("New password", "New password once more"):
+        password.get_by_role("textbox", name=label, exact=True).fill("a fresh battery staple")
+    change = password.get_by_role("button", name="Change the password")
+    change.click()
+    expect(password.get_by_role("alert")).to_be_visible()
+    password.get_by_label("Current password").fill(PASSWORD)
+    change.click()
+    expect(password.get_by_text("The password was changed")).to_be_visible()
+
+    page.get_by_role("button", name="Log out everywhere").click()
+    page.get_by_role("dialog").get_by_role("button", name="Log out everywhere").click()
+    expect(page).to_have_url(f"{there.url}/sign-in")
+    sign_in(page, email)
+    expect(page.get_by_role("alert")).to_contain_text("don't fit together")
+    sign_in(page, email, "a fresh battery staple")
+    expect(page.get_by_text(email)).to_be_visible()
+
+
+@pytest.mark.parametrize("colors", ["light", "dark"])
+def test_api_tokens_are_shown_once_and_end(
+    person: Callable[..., Person], installation: Installation, colors: str
+) -> None:
+    maker = person(f"{colors}@accounts.example", color_scheme=colors)
+    page = maker.goes_to("/tokens")
+    expect(page.get_by_text("You have none.")).to_be_visible()
+    maker.finds_it_accessible()
+    page.get_by_role("button", name="New token").click()
+    page.get_by_label("What it is for").fill(NASTY)
+    page.get_by_role("button", name="Make the token").click()
+    token = page.get_by_label("The token", exact=True).inner_text()
+    assert installation.client(maker.email, token=token).get_data_room_descriptions() == []
+    maker.finds_it_accessible()
+    # Not even the wrong key loses it.
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Done").click()
+    row = page.get_by_role("row").filter(has_text=NASTY)
+    expect(row).to_contain_text(f"…{token[-4:]}")
+    maker.finds_it_accessible()
+    page.reload()
+    expect(row).to_be_visible()
+    assert token not in page.content()
+    row.get_by_role("button", name="End").click()
+    page.get_by_role("dialog").get_by_role("button", name="End it").click()
+    expect(page.get_by_text("You have none.")).to_be_visible()
