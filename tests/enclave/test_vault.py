@@ -218,7 +218,7 @@ async def test_removing_shreds_the_value(tmp_path: Path) -> None:
 # --- keys and devices -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["key", "draft"])
+@pytest.mark.parametrize("kind", ["key", "draft", "publishing"])
 async def test_a_device_that_a_token_brings_in_sees_no_keys_of_others(owner: Owner, kind: str) -> None:
     """An issuer that lies can bring itself in, in plain sight; what was kept stays closed to it."""
     first = await owner.device()

@@ -39,8 +39,9 @@ MAX_DEVICES = 10_000
 """That have ever been in one vault."""
 RECOVERY = 72 * 3600 * 1000
 """Milliseconds after which a device that nobody has admitted or dismissed is admitted."""
-PROTECTED = frozenset({"draft", "key"})
-"""The kinds of items that only admitted devices, and those that put them, may see: drafts of rooms hold scripts."""
+PROTECTED = frozenset({"draft", "key", "publishing"})
+"""The kinds of items that only admitted devices, and those that put them, may see: drafts of rooms hold scripts,
+and so does what of them is being published."""
 _LEAST = 4 * KIB
 
 ItemName = Annotated[str, msgspec.Meta(pattern=r"\A[a-z]{1,32}/[0-9a-f]{64}\Z")]
