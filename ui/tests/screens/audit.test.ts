@@ -14,7 +14,7 @@ const events: Event[] = [
     version: 1,
     time: 2,
     actor: "bob@x.example",
-    body: { type: "run_started", run: "cd".repeat(32), node: "mean", job: "00" } as Event["body"],
+    body: { type: "run_started", run: "cd".repeat(32), node: "mean", cache_key: "ef".repeat(32), inputs: [] },
   },
   { version: 1, time: 3, actor: "bob@x.example", body: { type: "log_read", size: 3 } },
 ];
