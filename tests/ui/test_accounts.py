@@ -201,6 +201,26 @@ def test_sessions_are_ended_and_the_password_is_changed(person: Callable[..., Pe
     expect(page.get_by_text(email)).to_be_visible()
 
 
+def test_a_session_that_ends_takes_nothing_with_it(person: Callable[..., Person], installation: Installation) -> None:
+    email = "slow@accounts.example"
+    slow = person(email)
+    slow.trusts_software()
+    page = slow.goes_to("/tokens")
+    page.get_by_role("button", name="New token").click()
+    page.get_by_label("What it is for").fill("A laptop")
+    accounts.revoke_user_tokens(Layout(installation.data).hub_settings(), email)
+    page.get_by_role("button", name="Make the token").click()
+    ended = page.get_by_role("alert").filter(has_text="Your session has ended")
+    expect(ended).to_be_visible()
+    expect(page).to_have_url(f"{slow.url}/tokens")
+    expect(page.get_by_label("What it is for")).to_have_value("A laptop")
+    slow.signs_in()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    ended.get_by_role("button", name="Go on").click()
+    expect(ended).to_have_count(0)
+    slow.finds_it_accessible()
+
+
 @pytest.mark.parametrize("colors", ["light", "dark"])
 def test_api_tokens_are_shown_once_and_end(
     person: Callable[..., Person], installation: Installation, colors: str

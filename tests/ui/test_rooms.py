@@ -42,7 +42,7 @@ def rooms(installation: Installation) -> list[AnalyticsDcr]:
 
 def new_room(page: Page, title: str) -> None:
     page.get_by_role("button", name="New clean room").click()
-    page.get_by_role("textbox", name="Name").fill(title)
+    page.get_by_role("dialog").get_by_role("textbox", name="Name").fill(title)
     page.get_by_role("button", name="Create the draft").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(title)
 
@@ -121,7 +121,7 @@ def test_a_draft_of_a_room_is_exported_and_imported(
     act(page, "Make a draft of it")
     expect(page).to_have_url(re.compile("/drafts/"))
     act(page, "Rename and describe")
-    page.get_by_role("textbox", name="Name").fill(f"Mine {NASTY}")
+    page.get_by_role("dialog").get_by_role("textbox", name="Name").fill(f"Mine {NASTY}")
     guest.finds_it_accessible()
     page.get_by_role("button", name="Keep").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Mine {NASTY}")
@@ -246,7 +246,7 @@ def test_datasets_are_uploaded_downloaded_and_deleted(
 
     # Where it is attached, deleting it takes another word.
     page.goto(f"{keeper.url}/rooms/{room.id}")
-    page.get_by_role("button", name="Provide data: letter").click()
+    page.get_by_role("button", name="Provide data: letter").first.click()
     page.get_by_role("tab", name="Use a dataset").click()
     page.get_by_role("radio", name=NASTY).click()
     page.get_by_role("button", name="Attach").click()

@@ -2,14 +2,23 @@
 
 import { Alert, Anchor, Button, Group, Text } from "@mantine/core";
 import { IconDeviceLaptop } from "@tabler/icons-react";
+import { useEffect, useState } from "react";
 import { Link, useLocation } from "react-router";
 
 import { Problem } from "../components/Problem";
 import { useDeviceChange, useDevices } from "./devices";
 
 export function DeviceBanner() {
-  const { data, error } = useDevices();
+  const { data, error, isStale, refetch } = useDevices();
   const { pathname } = useLocation();
+  const [seen, setSeen] = useState(pathname);
+  useEffect(() => {
+    // Whoever goes to another page is told of what has come since.
+    if (pathname !== seen && isStale) {
+      setSeen(pathname);
+      void refetch();
+    }
+  }, [pathname, seen, isStale, refetch]);
   const acknowledging = useDeviceChange((vault, key) => vault.acknowledge(key));
   if (pathname === "/settings") {
     // They are all there, with what can be done.

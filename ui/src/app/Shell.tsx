@@ -31,6 +31,7 @@ import { signOut } from "../client/account";
 import { Problem } from "../components/Problem";
 import { DeviceBanner } from "./DeviceBanner";
 import { leave } from "./leaving";
+import { SessionBanner } from "./SessionBanner";
 import styles from "./Shell.module.css";
 import { hub, useSession } from "./session";
 
@@ -121,6 +122,7 @@ export function Shell({ children }: { children: ReactNode }) {
       </header>
       <main id="main" className={styles["main"]} tabIndex={-1}>
         <Stack gap="md">
+          <SessionBanner />
           <DeviceBanner />
           {children}
         </Stack>

@@ -20,8 +20,8 @@ export interface Devices {
   surprising: VaultDevice[];
 }
 
-/** Another device may come at any time. */
-const AGAIN = 120_000;
+/** Milliseconds after which another look is worth it. Nobody looks by themselves: that would keep sessions alive. */
+const FRESH = 30_000;
 
 export function useDevices() {
   const client = useClient();
@@ -29,7 +29,7 @@ export function useDevices() {
   return useQuery({
     queryKey: keys.devices,
     enabled: isSuccess,
-    refetchInterval: AGAIN,
+    staleTime: FRESH,
     queryFn: async (): Promise<Devices> => {
       const { vault } = client;
       const unknown = new Set((await vault.unknownDevices()).map((device) => device.key));
