@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, Route, expect
 
 from cloister.analytics import (
@@ -44,6 +45,7 @@ def to_tab(page: Page, name: str) -> None:
     page.get_by_role("tab", name=name).click()
 
 
+@pytest.mark.slow
 def test_a_draft_is_tested_until_it_passes(person: Callable[..., Person]) -> None:
     author = person(AUTHOR)
     author.trusts_software()
@@ -98,6 +100,22 @@ def test_a_draft_is_tested_until_it_passes(person: Callable[..., Person]) -> Non
     author.finds_it_accessible()
 
 
+@pytest.mark.slow
+def test_a_test_can_be_cancelled(person: Callable[..., Person]) -> None:
+    author = person(AUTHOR)
+    author.trusts_software()
+    slow = "import time\ntime.sleep(300)\n"
+    path = imports(author, configuration("Slow", AUTHOR, [python("slow", slow), python("after", "print()", "slow")]))
+    page = author.goes_to(f"{path}/test")
+    page.get_by_role("button", name="Test all computations").click()
+    expect(page.get_by_role("button", name=re.compile("^slow.* runs"))).to_be_visible()
+    expect(page.get_by_role("button", name="after")).to_contain_text("waits for what it needs")
+    page.get_by_role("button", name="Cancel the test").click()
+    expect(page.get_by_text("You have cancelled the test")).to_be_visible()
+    expect(page.get_by_role("button", name="slow")).to_contain_text("was not run to its end")
+
+
+@pytest.mark.slow
 def test_what_has_passed_is_published_and_what_was_changed_is_shown(
     person: Callable[..., Person], installation: Installation
 ) -> None:
@@ -154,6 +172,7 @@ def test_what_has_passed_is_published_and_what_was_changed_is_shown(
     expect(page.get_by_text("You have no such draft")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_a_reload_in_the_middle_makes_no_second_room(person: Callable[..., Person], installation: Installation) -> None:
     hasty = person(HASTY)
     hasty.trusts_software()

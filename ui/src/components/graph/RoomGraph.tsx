@@ -64,6 +64,8 @@ const STATE_ICONS: Record<NodeState["tone"], TablerIcon> = {
   open: IconHourglass,
 };
 const FIT = { minZoom: 0.02, maxZoom: 1, padding: 0.08 };
+/** Of a node that the keyboard has come to: letters that can be read. */
+const READABLE = 0.8;
 const NO_STATES: ReadonlyMap<string, NodeState> = new Map();
 const LABELS: Partial<AriaLabelConfig> = {
   "controls.ariaLabel": "Size of the picture",
@@ -147,7 +149,7 @@ function Picture({ nodes, edges, there, states, onOpen }: PictureProps) {
     }
     event.preventDefault();
     setWanted(to.node.id);
-    void setCenter(place.x + WIDTH / 2, place.y + HEIGHT / 2, { zoom: getZoom() });
+    void setCenter(place.x + WIDTH / 2, place.y + HEIGHT / 2, { zoom: Math.max(getZoom(), READABLE) });
     const cards = frame.current?.querySelectorAll<HTMLElement>("[data-node]") ?? [];
     // The picture moves by itself: if the browser scrolled, too, it would be out of place.
     [...cards].find((card) => card.dataset["node"] === to.node.id)?.focus({ preventScroll: true });
