@@ -1,6 +1,6 @@
 /** How two rooms differ: fields before and after, scripts and queries line by line. */
 
-import { Paper, Stack, Text, Title, VisuallyHidden } from "@mantine/core";
+import { Paper, Stack, Text, VisuallyHidden } from "@mantine/core";
 import { useMemo } from "react";
 
 import { type Change, changes } from "../../core/difference";
@@ -35,9 +35,9 @@ export function Changes({ before, after }: { before: Configuration; after: Confi
     <Stack gap="sm">
       {placesOf(found, nameOf).map((place) => (
         <Paper key={`${place.changes[0]?.of} ${place.changes[0]?.id}`} withBorder p="sm">
-          <Title order={4} size="h6">
+          <Text fw={600}>
             <bdi>{place.title}</bdi>
-          </Title>
+          </Text>
           <Stack gap="xs" mt="xs">
             {place.changes.map((change) => (
               <OneChange key={change.field} change={change} nameOf={nameOf} />
