@@ -184,7 +184,7 @@ def _scripts() -> list[Case]:
 def _environments() -> list[Case]:
     requirements = [
         *("# nothing", "six >= 1.0  # second\r\nPandas[excel]==2.1.1 ; python_version > '3'", "-r other.txt", "-e ."),
-        *("--index-url https://elsewhere.example", "six @ https://elsewhere.example/six.whl", "six@file:///six.whl"),
+        *("--pre", "six @ https://elsewhere.example/six.whl", "six@./six.whl"),
         *("https://elsewhere.example/six.whl", "./six", "six --hash=sha256:00", "six \\", "${SIX}", "six;", "six\x00"),
         *(
             "six\u2028-r x",

@@ -10,6 +10,8 @@ const NAME = /^[A-Za-z](?:[A-Za-z0-9_ -]{0,126}[A-Za-z0-9])?$/;
 const ID = /^[A-Za-z0-9](?:[A-Za-z0-9_. -]{0,126}[A-Za-z0-9])?$/;
 /** Of all computations together. */
 const MAX_DEPENDENCIES = 10_000;
+/** Of the nodes on a way, in a message. */
+const MOST_NAMED = 4;
 
 /** Something that is wrong with a room, and where. */
 export interface Problem {
@@ -58,9 +60,12 @@ export function* nodeProblems(nodes: readonly Node[]): Generator<Problem> {
       }
     }
   }
-  for (const node of inCircles(nodes)) {
-    const message = `The node ${shown(node.name)} depends on itself, directly or by way of others.`;
-    yield { node: node.id, field: "dependencies", message };
+  for (const [node, ...others] of circles(nodes)) {
+    if (node !== undefined) {
+      const way = others.length === 0 ? "directly" : `by way of ${named(others)}`;
+      const message = `The node ${shown(node.name)} depends on itself, ${way}.`;
+      yield { node: node.id, field: "dependencies", message };
+    }
   }
 }
 
@@ -115,41 +120,32 @@ function* referenceProblems(node: Node, byId: ReadonlyMap<string, Node>): Genera
   }
 }
 
-/** The nodes that depend on themselves. */
-function inCircles(nodes: readonly Node[]): Node[] {
+function named(nodes: readonly Node[]): string {
+  const names = nodes.slice(0, MOST_NAMED).map((node) => shown(node.name));
+  return [...names, ...(nodes.length > MOST_NAMED ? [`${nodes.length - MOST_NAMED} more`] : [])].join(", ");
+}
+
+/** Ways on which nodes depend on themselves: as many as have to be broken, so that there is an order. */
+function* circles(nodes: readonly Node[]): Generator<Node[]> {
   const byId = new Map(nodes.map((node) => [node.id, node]));
-  // What depends on nothing that is left is in no circle, again and again.
-  const left = new Map(
-    [...byId.values()].map((node) => [node.id, new Set(dependencies(node).filter((id) => byId.has(id)))]),
-  );
-  const readers = new Map<string, string[]>();
-  left.forEach((needed, id) => needed.forEach((each) => readers.set(each, [...(readers.get(each) ?? []), id])));
-  const free = [...left].filter(([, needed]) => needed.size === 0).map(([id]) => id);
-  for (let id = free.pop(); id !== undefined; id = free.pop()) {
-    left.delete(id);
-    for (const reader of readers.get(id) ?? []) {
-      const needed = left.get(reader);
-      needed?.delete(id);
-      if (needed?.size === 0) {
-        free.push(reader);
+  const [onWay, done] = [new Set<Node>(), new Set<Node>()];
+  for (const start of byId.values()) {
+    const way = done.has(start) ? [] : [{ node: start, needed: dependencies(start).values() }];
+    // Not recursive: how deep it goes is the author's choice.
+    for (let last = way.at(-1); last !== undefined; last = way.at(-1)) {
+      onWay.add(last.node);
+      const step = last.needed.next();
+      const next = step.done ? undefined : byId.get(step.value);
+      if (step.done) {
+        way.pop();
+        onWay.delete(last.node);
+        done.add(last.node);
+      } else if (next !== undefined && onWay.has(next)) {
+        const nodes = way.map((each) => each.node);
+        yield nodes.slice(nodes.indexOf(next));
+      } else if (next !== undefined && !done.has(next)) {
+        way.push({ node: next, needed: dependencies(next).values() });
       }
     }
   }
-  return [...left.keys()].filter((id) => reaches(id, left)).flatMap((id) => byId.get(id) ?? []);
-}
-
-/** Whether what a node needs leads back to it. */
-function reaches(target: string, needs: ReadonlyMap<string, ReadonlySet<string>>): boolean {
-  const seen = new Set<string>();
-  const next = [...(needs.get(target) ?? [])];
-  for (let id = next.pop(); id !== undefined; id = next.pop()) {
-    if (id === target) {
-      return true;
-    }
-    if (!seen.has(id)) {
-      seen.add(id);
-      next.push(...(needs.get(id) ?? []));
-    }
-  }
-  return false;
 }
