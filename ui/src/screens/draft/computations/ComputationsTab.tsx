@@ -1,7 +1,7 @@
 /** What is computed: the list of computations, the one that is worked on, and what it finds. */
 
 import { Stack, Tabs, Text } from "@mantine/core";
-import { useCallback, useDeferredValue, useMemo, useRef } from "react";
+import { type RefObject, useCallback, useDeferredValue, useMemo, useRef } from "react";
 import { useSearchParams } from "react-router";
 
 import type { EditorHandle } from "../../../components/editor/Editor";
@@ -9,6 +9,7 @@ import { type ComputeNode, isDataNode } from "../../../core/nodes";
 import { problems as problemsOf } from "../../../core/problems";
 import type { Configuration, Node } from "../../../core/records";
 import { useDraft } from "../../../drafts/useDraft";
+import { TestButton } from "../test/TestButton";
 import { AddComputation } from "./AddComputation";
 import { ComputationList } from "./ComputationList";
 import styles from "./Computations.module.css";
@@ -40,6 +41,7 @@ export default function ComputationsTab() {
       <div className={styles["list"]}>
         <AddComputation onAdded={choose} />
         <ComputationList computations={computations} chosen={chosen?.id} problems={problems} onChoose={choose} />
+        {computations.length > 0 && <TestButton />}
       </div>
       {chosen === undefined ? (
         <Text c="dimmed">
@@ -97,7 +99,11 @@ function Work({ node, settled, problems }: WorkProps) {
     (code: string) => editor.current?.insert(code.replace(/\n$/, ""), code.endsWith("\n")),
     [],
   );
-  const beside = besideOf(node);
+  const browser = isReader(node) && drawn !== undefined && isReader(drawn) && (
+    <FileBrowser nodes={nodes} reader={drawn} reading={node.dependencies} onMount={mount} onInsert={insert} />
+  );
+  const script = node.kind === "python" || node.kind === "r";
+  const beside = script || browser !== false || node.kind === "python_environment";
   return (
     <div className={beside ? styles["work"] : undefined}>
       <Stack>
@@ -106,23 +112,19 @@ function Work({ node, settled, problems }: WorkProps) {
       </Stack>
       {beside && (
         <aside className={styles["beside"]} aria-label="What it finds">
-          {drawn !== undefined && isReader(drawn) && (drawn.kind === "sql" || drawn.kind === "sqlite") ? (
-            <FileBrowser nodes={nodes} reader={drawn} onMount={mount} onInsert={insert} />
-          ) : (
-            <Tabs defaultValue={isReader(node) ? "files" : "libraries"}>
+          {script || node.kind === "python_environment" ? (
+            <Tabs defaultValue={script ? "files" : "libraries"}>
               <Tabs.List mb="xs">
-                {isReader(node) && <Tabs.Tab value="files">Files</Tabs.Tab>}
+                {script && <Tabs.Tab value="files">Files</Tabs.Tab>}
                 <Tabs.Tab value="libraries">Available in this image</Tabs.Tab>
               </Tabs.List>
-              <Tabs.Panel value="files">
-                {drawn !== undefined && isReader(drawn) && (
-                  <FileBrowser nodes={nodes} reader={drawn} onMount={mount} onInsert={insert} />
-                )}
-              </Tabs.Panel>
+              {script && <Tabs.Panel value="files">{browser}</Tabs.Panel>}
               <Tabs.Panel value="libraries">
                 <Libraries image={node.image} />
               </Tabs.Panel>
             </Tabs>
+          ) : (
+            browser
           )}
         </aside>
       )}
@@ -130,16 +132,11 @@ function Work({ node, settled, problems }: WorkProps) {
   );
 }
 
-/** Whether there is something to find beside its form. */
-function besideOf(node: Node): boolean {
-  return isReader(node) || node.kind === "python_environment";
-}
-
 interface FormProps {
   node: ComputeNode;
   change: Change<ComputeNode["kind"]>;
   nodes: ById;
-  editor: React.RefObject<EditorHandle | null>;
+  editor: RefObject<EditorHandle | null>;
 }
 
 function Form({ node, change, nodes, editor }: FormProps) {

@@ -25,6 +25,8 @@ type Reader = Extract<Node, { kind: Language }>;
 interface Props {
   nodes: ById;
   reader: Reader;
+  /** The ids of what it reads: of now, whatever all else is drawn from. */
+  reading: readonly string[];
   onMount: (id: string, mounted: boolean) => void;
   /** Puts a snippet where the cursor is. */
   onInsert: (code: string) => void;
@@ -33,9 +35,9 @@ interface Props {
 /** More of them need a way to find one. */
 const MANY = 8;
 
-export const FileBrowser = memo(function FileBrowser({ nodes, reader, onMount, onInsert }: Props) {
+export const FileBrowser = memo(function FileBrowser({ nodes, reader, reading, onMount, onInsert }: Props) {
   const [wanted, setWanted] = useState("");
-  const sources = sourcesFor(nodes, reader);
+  const sources = sourcesFor(nodes, { ...reader, dependencies: [...reading] });
   const shown = sources.filter(({ item }) => item.label.toLowerCase().includes(wanted.trim().toLowerCase()));
   const script = reader.kind === "python" || reader.kind === "r";
   const filtered = reader.kind === "sql" && reader.minimum_rows !== undefined;
