@@ -20,6 +20,8 @@ from tests.installation import Installation
 from .people import Person
 from .results import HARMFUL
 
+pytestmark = pytest.mark.slow
+
 AUTHOR, ANALYST = "author@results.example", "analyst@results.example"
 
 
