@@ -24,6 +24,10 @@ import type { MoveOptions, Mover } from "./mover";
 import type { TransferProgress } from "./progress";
 import { checkBody, checkReceipt } from "./results";
 import { type ReadLog, readLog } from "./roomLog";
+import { Slots } from "./slots";
+
+/** Each wait takes a connection, of which browsers open six to a server. Others are heard of when it is their turn. */
+const WAITS = new Slots(3);
 
 /** What a room is used with. */
 export interface RoomContext {
@@ -183,7 +187,10 @@ export class Room {
    * @throws EnclaveError The computation failed; the message says how.
    */
   async wait(node: string, job: string, { onProgress, signal }: WaitOptions = {}): Promise<void> {
-    await this.#context.link.ask({ type: "await_job", node, job }, "done", { onProgress, signal });
+    await WAITS.use(
+      async () => void (await this.#context.link.ask({ type: "await_job", node, job }, "done", { onProgress, signal })),
+      signal,
+    );
   }
 
   /**
