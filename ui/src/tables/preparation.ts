@@ -7,15 +7,29 @@ import { plain } from "./forms";
 import { Problems } from "./problems";
 import { asked, type ColumnRecipe, type Recipe, type Target } from "./recipe";
 
-const SPACES = /^[\s\u200b\ufeff]+|[\s\u200b\ufeff]+$/g;
+const SPACE = /[\s\u200b\ufeff]/;
 
 /** A text of the file as the table is to have it, before it is hashed, if it is. */
 export function made(text: string, { trim, form }: Pick<ColumnRecipe, "trim" | "form">): string {
   return plain(trim ? trimmed(text) : text, form);
 }
 
+/** Also without spaces that have no width. Most cells have none, which is seen at once. */
 function trimmed(text: string): string {
-  return text.replace(SPACES, "");
+  let start = 0;
+  let end = text.length;
+  while (start < end && isSpace(text, start)) {
+    start += 1;
+  }
+  while (end > start && isSpace(text, end - 1)) {
+    end -= 1;
+  }
+  return end - start === text.length ? text : text.slice(start, end);
+}
+
+function isSpace(text: string, place: number): boolean {
+  const code = text.charCodeAt(place);
+  return code === 0x20 || (code >= 0x09 && code <= 0x0d) || (code >= 0x80 && SPACE.test(text.charAt(place)));
 }
 
 /** Makes rows; one at a time, all of them in their order. */
@@ -27,19 +41,19 @@ export class Preparation {
   blank = 0;
   readonly #target: Target;
   readonly #recipe: Recipe;
-  readonly #replaced: readonly ReadonlyMap<string, string>[];
+  readonly #replaced: readonly (ReadonlyMap<string, string> | undefined)[];
   readonly #corrected = new Map<number, Map<number, string>>();
   readonly #seen: readonly Seen[];
 
   constructor(target: Target, recipe: Recipe) {
     this.#target = target;
     this.#recipe = recipe;
-    this.#replaced = recipe.columns.map((column) => new Map(column.replaced));
+    this.#replaced = recipe.columns.map(({ replaced }) => (replaced.length === 0 ? undefined : new Map(replaced)));
     for (const { row, column, text } of recipe.corrections) {
       const cells = this.#corrected.get(row) ?? new Map<number, string>();
       this.#corrected.set(row, cells.set(column, text));
     }
-    this.#seen = target.unique.map(() => new Seen());
+    this.#seen = target.unique.map(() => new Seen(target.unique.length));
     this.problems = new Problems(target);
   }
 
@@ -64,10 +78,13 @@ export class Preparation {
     const cells: string[] = [];
     const values: string[] = [];
     let valid = true;
-    for (const [index, recipe] of columns.entries()) {
+    // All that is done here is done for every cell of gigabytes.
+    for (let index = 0; index < columns.length; index++) {
+      const recipe = columns[index] as ColumnRecipe;
       const there = recipe.source === null ? "" : (record[recipe.source] ?? "");
       const original = recipe.trim ? trimmed(there) : there;
-      const text = made(corrected?.get(index) ?? this.#replaced[index]?.get(original) ?? original, recipe);
+      const other = corrected?.get(index) ?? this.#replaced[index]?.get(original);
+      const text = other === undefined ? plain(original, recipe.form) : made(other, recipe);
       const column = this.#target.columns[index];
       if (column === undefined) {
         throw new RangeError("The recipe is of another table.");
@@ -97,7 +114,8 @@ export class Preparation {
   #repeats(values: readonly string[], row: number): boolean {
     let found = false;
     for (const [index, combination] of this.#target.unique.entries()) {
-      const key = JSON.stringify(combination.map((column) => values[column]));
+      const [first, ...others] = combination.map((column) => values[column] ?? "");
+      const key = others.length === 0 ? (first ?? "") : JSON.stringify([first, ...others]);
       if (this.#seen[index]?.has(key)) {
         this.problems.addDuplicate(row, index);
         found = true;

@@ -4,7 +4,7 @@ import { text } from "../../src/core/encoding";
 import type { Column } from "../../src/core/records";
 import { check, type Format, hashed } from "../../src/tables/cells";
 import { detect } from "../../src/tables/detect";
-import { MOST_REMEMBERED, Seen } from "../../src/tables/duplicates";
+import { Seen } from "../../src/tables/duplicates";
 import { FORMS, plain } from "../../src/tables/forms";
 import { inferColumns, inferType, readStart } from "../../src/tables/infer";
 import { proposeColumns, proposeForm } from "../../src/tables/mapping";
@@ -181,13 +181,23 @@ test("names from a file are made fit for a table", async () => {
   expect(names[6]).toBe("<b>");
 });
 
-test("duplicates are found among very many rows, and empty cells are the same", () => {
-  const seen = new Seen();
-  const numbers = Array.from({ length: 20_000 }, (_, number) => String(number));
+test("duplicates are found among as many rows as are remembered", () => {
+  const seen = new Seen(400);
+  const numbers = Array.from({ length: 10_001 }, (_, number) => String(number));
   expect(numbers.filter((number) => seen.has(number))).toEqual([]);
-  expect(numbers.filter((number) => seen.has(number)).length).toBe(numbers.length);
-  expect(seen.full).toBe(false);
-  expect(MOST_REMEMBERED).toBeGreaterThan(1_000_000);
+  expect(seen.full).toBe(true);
+  expect(numbers.filter((number) => !seen.has(number))).toEqual(["10000"]);
+  const long = new Seen(1);
+  expect(long.has("x".repeat(100_000_000))).toBe(false);
+  expect(long.full).toBe(true);
+});
+
+test("rows are the same by what their cells stand for, and empty ones are", async () => {
+  const columns = [column("a", "FLOAT", { nullable: true }), column("b", "EMAIL", { nullable: true })];
+  const target: Target = { columns, unique: [[1, 0]] };
+  const file = new Blob(["a,b\n1,A@b.co\n1.0,a@b.co\n,\nnan,\n2,a@b.co\n"]);
+  const result = await checkTable(file, target, await recipeOf(file, target));
+  expect(result.kinds).toMatchObject([{ code: "DUPLICATE_VALUES", column: 1, combination: 0, rows: [3, 5] }]);
 });
 
 test("whatever a file holds: each row is sent or told of, and what is sent is valid", async () => {

@@ -37,7 +37,12 @@ export function Mend({
     return (
       <Group gap="xs">
         <Text size="xs">{hint} It becomes empty.</Text>
-        <Button size="compact-xs" variant="subtle" onClick={() => onValue(undefined)} aria-label={`${label}: undo`}>
+        <Button
+          size="compact-xs"
+          variant="subtle"
+          onClick={() => onValue(undefined)}
+          aria-label={`Undo: ${label} nothing`}
+        >
           Undo
         </Button>
       </Group>
@@ -55,7 +60,13 @@ export function Mend({
         onChange={(event) => write(event.currentTarget.value)}
       />
       {column.nullable && (
-        <Button size="compact-xs" mt={4} variant="subtle" onClick={() => onValue("")} aria-label={`${label} nothing`}>
+        <Button
+          size="compact-xs"
+          mt={4}
+          variant="subtle"
+          onClick={() => onValue("")}
+          aria-label={`Empty: ${label} nothing`}
+        >
           Empty
         </Button>
       )}
