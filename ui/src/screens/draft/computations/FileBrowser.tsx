@@ -17,7 +17,7 @@ import { KINDS } from "../../../components/kinds";
 import type { Node } from "../../../core/records";
 import styles from "./Computations.module.css";
 import type { ById } from "./columns";
-import { type Language, snippet } from "./snippets";
+import { identifier, type Language, snippet } from "./snippets";
 import { below, codeItems, type Item, OUTPUT, SCRATCH, type Source, sourcesFor } from "./tree";
 
 type Reader = Extract<Node, { kind: Language }>;
@@ -41,11 +41,17 @@ export const FileBrowser = memo(function FileBrowser({ nodes, reader, reading, o
   const shown = sources.filter(({ item }) => item.label.toLowerCase().includes(wanted.trim().toLowerCase()));
   const script = reader.kind === "python" || reader.kind === "r";
   const filtered = reader.kind === "sql" && reader.minimum_rows !== undefined;
+  // Where a query is written already, it is a name that is missing.
+  const begun = "statement" in reader && reader.statement.trim() !== "";
+  const texts = (item: Item): Pick<RowProps, "code" | "inserted"> => {
+    const code = snippet(reader.kind, item, filtered);
+    return { code, inserted: begun && item.content !== "column" ? identifier(item.name) : code };
+  };
   const row = (item: Item, more: Partial<RowProps> = {}) => (
     <Row
       key={`${item.path} ${item.content} ${item.label}`}
       item={item}
-      code={snippet(reader.kind, item, filtered)}
+      {...texts(item)}
       onInsert={onInsert}
       {...more}
     />
@@ -75,7 +81,7 @@ export const FileBrowser = memo(function FileBrowser({ nodes, reader, reading, o
             source={source}
             nodes={nodes}
             script={script}
-            code={snippet(reader.kind, source.item, filtered)}
+            texts={texts(source.item)}
             row={row}
             onMount={onMount}
             onInsert={onInsert}
@@ -120,13 +126,13 @@ interface SourceProps {
   source: Source;
   nodes: ById;
   script: boolean;
-  code: string;
+  texts: Pick<RowProps, "code" | "inserted">;
   row: (item: Item, more?: Partial<RowProps>) => ReactNode;
   onMount: (id: string, mounted: boolean) => void;
   onInsert: (code: string) => void;
 }
 
-function SourceRow({ source, nodes, script, code, row, onMount, onInsert }: SourceProps) {
+function SourceRow({ source, nodes, script, texts, row, onMount, onInsert }: SourceProps) {
   const [open, setOpen] = useState(false);
   const { id, item, mounted, blocked } = source;
   const node = nodes.get(id);
@@ -142,7 +148,7 @@ function SourceRow({ source, nodes, script, code, row, onMount, onInsert }: Sour
     <li>
       <Row
         item={item}
-        code={code}
+        {...texts}
         kind={source.kind}
         blocked={blocked}
         before={
@@ -213,7 +219,10 @@ function columns(item: Item): Item[] {
 
 interface RowProps {
   item: Item;
+  /** The snippet. */
   code: string;
+  /** What is put where the cursor is. */
+  inserted: string;
   kind?: Node["kind"] | undefined;
   blocked?: string | undefined;
   before?: ReactNode;
@@ -221,7 +230,7 @@ interface RowProps {
   onInsert: (code: string) => void;
 }
 
-function Row({ item, code, kind, blocked, before, onCopy, onInsert }: RowProps) {
+function Row({ item, code, inserted, kind, blocked, before, onCopy, onInsert }: RowProps) {
   const Icon = kind !== undefined ? KINDS[kind].icon : item.content === "table" ? IconFolder : IconFile;
   const content = (
     <div className={styles["row"]}>
@@ -262,7 +271,7 @@ function Row({ item, code, kind, blocked, before, onCopy, onInsert }: RowProps) 
               variant="subtle"
               color="gray"
               aria-label={`Insert the snippet for ${item.label}`}
-              onClick={() => onInsert(code)}
+              onClick={() => onInsert(inserted)}
             >
               <IconTextPlus size={14} />
             </ActionIcon>
