@@ -10,50 +10,65 @@ import { Hex } from "../Hex";
 import { type Agreed, computations, dataNodes } from "./agreed";
 import { NodeList } from "./NodeList";
 
-/** @param open The id of the node that is shown at once. */
-export function Agreement({ agreed, open }: { agreed: Agreed; open?: string | undefined }) {
+interface AgreementProps {
+  agreed: Agreed;
+  /** The id of the node that is shown at once. */
+  open?: string | undefined;
+  /** Of its headings. */
+  order?: 2 | 3;
+}
+
+export function Agreement({ agreed, open, order = 2 }: AgreementProps) {
   const names = new Map(agreed.nodes.map((node) => [node.id, node.name]));
   const nameOf = (id: string): string => names.get(id) ?? id;
   return (
     <Stack gap="xl">
       {agreed.description !== "" && (
-        <Section title="Description">
+        <Section order={order} title="Description">
           <Text size="sm">{agreed.description}</Text>
         </Section>
       )}
-      <Section title="People">
+      <Section order={order} title="People">
         <People agreed={agreed} nameOf={nameOf} />
       </Section>
-      <Section title="Data">
-        <NodeList agreed={agreed} nodes={dataNodes(agreed)} nameOf={nameOf} open={open} none="No data goes in." />
+      <Section order={order} title="Data">
+        <NodeList
+          agreed={agreed}
+          nodes={dataNodes(agreed)}
+          nameOf={nameOf}
+          open={open}
+          order={order === 2 ? 3 : 4}
+          none="No data goes in."
+        />
       </Section>
-      <Section title="Computations">
+      <Section order={order} title="Computations">
         <NodeList
           agreed={agreed}
           nodes={computations(agreed)}
           nameOf={nameOf}
           open={open}
+          order={order === 2 ? 3 : 4}
           none="Nothing is computed."
         />
       </Section>
-      <Section title="Privacy budget">
+      <Section order={order} title="Privacy budget">
         <Text size="sm">
           {agreed.privacy_budget === undefined
             ? "None: computations with differential privacy may be run as often as anybody wants. What they have cost is shown."
             : `Epsilon ${agreed.privacy_budget}: once computations with differential privacy have cost the data of a node that much, they can't be run over it any more.`}
         </Text>
       </Section>
-      <Section title="Where it runs">
+      <Section order={order} title="Where it runs">
         <Places agreed={agreed} />
       </Section>
     </Stack>
   );
 }
 
-function Section({ title, children }: { title: string; children: ReactNode }) {
+function Section({ title, order, children }: { title: string; order: 2 | 3; children: ReactNode }) {
   return (
     <section>
-      <Title order={2} size="h4" mb="sm">
+      <Title order={order} size="h4" mb="sm">
         {title}
       </Title>
       {children}

@@ -22,9 +22,11 @@ interface NodeListProps {
   open?: string | undefined;
   /** What is said where there are none. */
   none: string;
+  /** Of the headings of nodes. */
+  order: 3 | 4;
 }
 
-export function NodeList({ agreed, nodes, nameOf, open, none }: NodeListProps) {
+export function NodeList({ agreed, nodes, nameOf, open, none, order }: NodeListProps) {
   // By places: ids may have spaces, which those of elements can't.
   const found = nodes.findIndex((node) => node.id === open);
   const wanted = found < 0 ? undefined : String(found);
@@ -57,7 +59,7 @@ export function NodeList({ agreed, nodes, nameOf, open, none }: NodeListProps) {
           {all ? "Close all" : nodes.length > MOST_OPEN ? `Open the first ${MOST_OPEN}` : "Open all"}
         </Button>
       </Group>
-      <Accordion multiple variant="separated" chevronPosition="left" order={3} value={opened} onChange={setOpened}>
+      <Accordion multiple variant="separated" chevronPosition="left" order={order} value={opened} onChange={setOpened}>
         {nodes.map((node, at) => (
           <Accordion.Item key={node.id} value={String(at)}>
             <Accordion.Control data-wanted={String(at) === wanted || undefined}>

@@ -95,9 +95,8 @@ function Publish({ before, described, publishing }: PublishProps) {
         <Stack gap="sm">
           <Text size="sm" maw={760}>
             All that stands below is encrypted in this browser and sent to the enclave, which has proven what it is.
-            From then on nobody can change it: not you, not the others, not the operator. The{" "}
-            {agreed.participants.length} {agreed.participants.length === 1 ? "person" : "people"} listed find the room
-            when they sign in.
+            From then on nobody can change it: not you, not the others, not the operator. Everybody who is listed (
+            {agreed.participants.length}) finds the room when they sign in.
           </Text>
           <PublishButton
             seen={{ configuration, described, tested: standing === "passed" ? last?.report : undefined }}
@@ -112,7 +111,7 @@ function Publish({ before, described, publishing }: PublishProps) {
         <Title order={2} size="h3" id="immutable" mb="md">
           What becomes immutable
         </Title>
-        <Agreement agreed={agreed} />
+        <Agreement agreed={agreed} order={3} />
       </section>
     </Stack>
   );

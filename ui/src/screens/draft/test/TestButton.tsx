@@ -13,6 +13,7 @@ export function TestButton() {
       component={Link}
       to={`/drafts/${id}/test`}
       variant="default"
+      px="xs"
       leftSection={<IconTestPipe size={18} aria-hidden />}
     >
       Test all computations
