@@ -35,7 +35,7 @@ export function ComputationCard({
   const { email } = useSession();
   const attached = attachedData(status);
   const wanted = waitsFor(room.definition, node.id, attached);
-  const cost = costs(room.definition, room.id, node.id, status);
+  const cost = costs(room.definition, node.id, status);
   const ready = wanted.length === 0 && !status.stopped && job?.state !== "waiting";
   return (
     <Card withBorder component="article" aria-label={node.name}>
@@ -66,7 +66,7 @@ export function ComputationCard({
         {cost.length > 0 && <Costs all={cost} />}
         {node.kind === "preview" && <Quota room={room} node={node} />}
         {job !== undefined && (
-          <RunState definition={room.definition} room={room.id} job={job} attached={attached} onCancel={onCancel} />
+          <RunState definition={room.definition} job={job} attached={attached} onCancel={onCancel} />
         )}
       </Stack>
     </Card>

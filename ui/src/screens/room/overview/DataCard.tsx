@@ -135,7 +135,7 @@ function NodeCard({
           </Group>
         )}
         {job !== undefined && job.state !== "finished" && (
-          <RunState definition={room.definition} room={room.id} job={job} attached={attached} onCancel={onCancel} />
+          <RunState definition={room.definition} job={job} attached={attached} onCancel={onCancel} />
         )}
       </Stack>
     </Card>

@@ -1,6 +1,7 @@
 /** What one participant does in a room: what comes next first, then all of it by their roles. */
 
 import { Stack, Title } from "@mantine/core";
+import { notifications } from "@mantine/notifications";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
@@ -8,6 +9,7 @@ import { keys, useStatus } from "../../../app/queries";
 import { useSession } from "../../../app/session";
 import type { LiveStatus } from "../../../client/room";
 import { Loaded } from "../../../components/Page";
+import { wordsFor } from "../../../components/Problem";
 import { ProvisionDialog } from "../../../components/upload/ProvisionDialog";
 import { type DataNode, isRunNode, nodeOf } from "../../../core/nodes";
 import type { TabProps } from "../RoomPage";
@@ -39,12 +41,12 @@ function Overview({ room, status }: TabProps & { status: LiveStatus }) {
   const runs = jobsOver(current, over);
   const mine = nodesOf(definition, email);
   const run = (node: string): void => {
-    void jobs.start(node, over(node));
+    tried(jobs.start(node, over(node)));
   };
   const look = (node: string): void => {
     const job = runs.get(node)?.job;
     setShown(job === undefined ? null : { node, job });
-    void jobs.look(node);
+    tried(jobs.look(node));
   };
   const provide = (node: DataNode): void => setProviding({ node, before: attached.get(node.id) });
   const provided = async (node: DataNode, before: string | undefined): Promise<void> => {
@@ -54,7 +56,7 @@ function Overview({ room, status }: TabProps & { status: LiveStatus }) {
     const there = now === undefined ? attached : attachedData(now);
     if (node.kind === "table_data" && there.has(node.id) && there.get(node.id) !== before) {
       // Whoever provides a table wants to know what is wrong with it before others run into that.
-      void jobs.start(node.id, inputsOf(definition, node.id, there));
+      tried(jobs.start(node.id, inputsOf(definition, node.id, there)));
     }
   };
   const resultNode = shown === null ? undefined : nodeOf(definition, shown.node);
@@ -82,7 +84,7 @@ function Overview({ room, status }: TabProps & { status: LiveStatus }) {
               job={runs.get(node.id)}
               onProvide={() => provide(node)}
               onValidate={() => run(node.id)}
-              onCancel={() => void jobs.cancel(node.id)}
+              onCancel={() => tried(jobs.cancel(node.id))}
               onLook={() => look(node.id)}
             />
           ))}
@@ -101,7 +103,7 @@ function Overview({ room, status }: TabProps & { status: LiveStatus }) {
               status={status}
               job={runs.get(node.id)}
               onRun={() => run(node.id)}
-              onCancel={() => void jobs.cancel(node.id)}
+              onCancel={() => tried(jobs.cancel(node.id))}
               onLook={() => look(node.id)}
             />
           ))}
@@ -129,5 +131,12 @@ function Overview({ room, status }: TabProps & { status: LiveStatus }) {
         />
       )}
     </Stack>
+  );
+}
+
+/** What goes wrong before a run is under way, or while it is to be ended, is told. */
+function tried(work: Promise<unknown>): void {
+  work.catch((error: unknown) =>
+    notifications.show({ color: "red", title: "That did not work", message: wordsFor(error) }),
   );
 }

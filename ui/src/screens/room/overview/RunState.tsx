@@ -5,11 +5,10 @@ import { IconAlertTriangle, IconCheck, IconClock, IconDots, IconPlayerStop } fro
 
 import { wordsFor } from "../../../components/Problem";
 import { printable } from "../../../components/printable";
-import { plan } from "../../../core/planning";
 import type { Definition } from "../../../core/records";
 import type { Job } from "./jobs";
 import styles from "./Overview.module.css";
-import type { AttachedData } from "./states";
+import { type AttachedData, stepsOf } from "./states";
 
 const SHOWN: Record<"done" | "running" | "queued" | "waiting", string> = {
   done: "Done",
@@ -20,23 +19,21 @@ const SHOWN: Record<"done" | "running" | "queued" | "waiting", string> = {
 
 export function RunState({
   definition,
-  room,
   job,
   attached,
   onCancel,
 }: {
   definition: Definition;
-  room: string;
   job: Job;
   attached: AttachedData;
   onCancel: () => void;
 }) {
   if (job.state === "waiting") {
-    const steps = plan(definition, room, job.node, attached);
+    const steps = stepsOf(definition, job.node, attached);
     return (
       <Stack gap="xs" role="group" aria-label="State of the run">
         <List spacing={4} size="sm" center listStyleType="none">
-          {steps.map(({ node }) => (
+          {steps.map((node) => (
             <StepLine key={node.id} name={node.name} isTable={node.kind === "table_data"} job={job} id={node.id} />
           ))}
         </List>

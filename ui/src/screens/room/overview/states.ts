@@ -1,7 +1,8 @@
 /** What holds of each node of a room at the moment, in the words of the person who looks. Pure. */
 
-import { type ComputeNode, type DataNode, isDataNode } from "../../../core/nodes";
-import { leaves, missing, plan } from "../../../core/planning";
+import { topologicalOrder } from "../../../core/graph";
+import { type ComputeNode, type DataNode, isDataNode, isRunNode, nodeOf, type RunNode } from "../../../core/nodes";
+import { leaves, missing } from "../../../core/planning";
 import type { Definition, RoomStatus } from "../../../core/records";
 
 /** Data nodes by id, with the digest of what is attached. */
@@ -54,6 +55,13 @@ export function waitsFor(definition: Definition, target: string, attached: Attac
   return missing(definition, target, attached).map((node) => ({ node, by: providers(definition, node.id) }));
 }
 
+/** What a run computes or validates, itself last; less of it where something was computed before. */
+export function stepsOf(definition: Definition, target: string, attached: AttachedData): RunNode[] {
+  const node = nodeOf(definition, target);
+  const order = node === undefined ? [] : topologicalOrder(definition.nodes, [node]);
+  return order.filter(isRunNode).filter((each) => !isDataNode(each) || attached.has(each.id));
+}
+
 /** What a run may cost the privacy of one data node. */
 export interface Cost {
   node: DataNode;
@@ -68,7 +76,7 @@ export interface Cost {
  * What running a computation costs the privacy of the data that is attached, at most: what was computed before over the
  * same data isn't computed, and isn't paid for, again.
  */
-export function costs(definition: Definition, room: string, target: string, status: RoomStatus): Cost[] {
+export function costs(definition: Definition, target: string, status: RoomStatus): Cost[] {
   const attached = attachedData(status);
   const spent = new Map((status.privacy ?? []).map(({ node, epsilon }) => [node, epsilon]));
   const total = new Map<string, number>();
@@ -76,7 +84,7 @@ export function costs(definition: Definition, room: string, target: string, stat
   if (missing(definition, target, attached).length > 0) {
     return [];
   }
-  for (const { node } of plan(definition, room, target, attached)) {
+  for (const node of stepsOf(definition, target, attached)) {
     if (node.kind !== "synthetic" && node.kind !== "match") {
       continue;
     }

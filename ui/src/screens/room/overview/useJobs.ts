@@ -27,7 +27,8 @@ export function useJobs(room: Room): { jobs: Jobs; current: ReadonlyMap<string, 
   const jobs = useJobsOf(room);
   const current = useSyncExternalStore(jobs.subscribe, jobs.current);
   useEffect(() => {
-    void jobs.recall();
+    // Where nothing can be remembered, nothing was: what is started says so itself.
+    jobs.recall().catch(() => undefined);
   }, [jobs]);
   // What has ended may have cost something.
   const ended = [...current.values()].filter((job) => job.state !== "waiting").length;

@@ -9,10 +9,11 @@ import {
   costs,
   inputsOf,
   nodesOf,
+  stepsOf,
   waitsFor,
 } from "../../../../src/screens/room/overview/states";
 import { nextSteps, words } from "../../../../src/screens/room/overview/steps";
-import { ANN, BOB, DIGEST, definition, OTHER_DIGEST, ROOM, status } from "./definition";
+import { ANN, BOB, DIGEST, definition, OTHER_DIGEST, status } from "./definition";
 
 function said(user: string, attached: string[], jobs: Record<string, Job["state"]> = {}): string[] {
   const known = new Map(Object.entries(jobs).map(([node, state]) => [node, { node, state } as Job]));
@@ -62,16 +63,16 @@ test("an optional node is waited for by nobody", () => {
 });
 
 test("what a run costs, of each data that it reads", () => {
-  expect(costs(definition, ROOM, "both", status(["t"]))).toEqual([]);
+  expect(costs(definition, "both", status(["t"]))).toEqual([]);
   const spent = status(["t", "p"], { privacy: [{ node: "t", epsilon: 2 }] });
-  const [cost, ...others] = costs(definition, ROOM, "both", spent);
+  const [cost, ...others] = costs(definition, "both", spent);
   expect(others).toEqual([]);
   expect(cost).toMatchObject({ node: { id: "t" }, epsilon: 1, spent: 2, left: 0.5 });
-  expect(beyondBudget(costs(definition, ROOM, "both", spent))).toBe(true);
-  expect(beyondBudget(costs(definition, ROOM, "both", status(["t", "p"])))).toBe(false);
+  expect(beyondBudget(costs(definition, "both", spent))).toBe(true);
+  expect(beyondBudget(costs(definition, "both", status(["t", "p"])))).toBe(false);
   const { privacy_budget: _, ...unbounded } = definition;
-  expect(costs(unbounded, ROOM, "s", spent)[0]?.left).toBeNull();
-  expect(costs(definition, ROOM, "q", status(["t"]))).toEqual([]);
+  expect(costs(unbounded, "s", spent)[0]?.left).toBeNull();
+  expect(costs(definition, "q", status(["t"]))).toEqual([]);
 });
 
 test("a run over other data is another one", () => {
@@ -91,6 +92,12 @@ test("a run over other data is another one", () => {
   expect(inputsOf(definition, "q", attachedData(status(["t"])))).toBe(
     inputsOf(definition, "q", attachedData(status(["t", "p"]))),
   );
+});
+
+test("the steps of a run, in their order", () => {
+  const steps = stepsOf(definition, "both", attachedData(status(["t", "f", "p"])));
+  expect(steps.map((node) => node.id)).toEqual(["t", "s", "both"]);
+  expect(stepsOf(definition, "unknown", new Map())).toEqual([]);
 });
 
 test("what the log tells", () => {
