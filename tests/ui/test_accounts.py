@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from cloister.cli.layout import Layout
 from cloister.hub import accounts
+from cloister.hub.provider import CALLBACK
 from tests.installation import Installation
+from tests.pages import NODE
+from tests.ports import free_port
 
 from .people import PASSWORD, Person
 
 pytestmark = pytest.mark.slow
 
 NASTY = "<img src=x onerror=alert(1)>"
+PROVIDER = Path(__file__).parents[1] / "hub" / "provider"
 PHONE = {"width": 390, "height": 800}
 
 
@@ -74,6 +81,66 @@ def test_one_comes_back_to_where_one_wanted_to_go(person: Callable[..., Person])
         page.goto(f"{visitor.url}/sign-in?problem={word}")
         expect(page.get_by_role("alert")).to_contain_text(told)
     expect(page.get_by_text("onerror")).to_have_count(0)
+
+
+@pytest.fixture
+def with_provider(own_installation: Installation, tmp_path: Path) -> Iterator[Installation]:
+    """An installation whose users sign in at a provider: npm's oidc-provider, as a process."""
+    own_installation.port = free_port()
+    (tmp_path / "secret").write_text("a secret of thirty-two characters\n")
+    callback = f"http://127.0.0.1:{own_installation.port}{CALLBACK}"
+    command = [str(NODE), "provider.js", callback, "a secret of thirty-two characters"]
+    process = subprocess.Popen(command, cwd=PROVIDER, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout is not None
+    try:
+        issuer = next(line.strip() for line in process.stdout if line.startswith("http"))
+        with (tmp_path / "cloister.toml").open("a") as settings:
+            settings.write(f'''
+public_url = "http://127.0.0.1:{own_installation.port}"
+oidc_issuer = "{issuer}"
+oidc_name = "{NASTY}"
+oidc_client_id = "hub"
+oidc_client_secret_file = "{tmp_path / "secret"}"
+''')
+        yield own_installation.start()
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def is_known_at_the_provider(somebody: Person, subject: str) -> None:
+    """They have signed in there before, for this hub: their browser has the provider's cookie."""
+    url = f"{somebody.url}/auth/provider"
+    while not url.startswith(f"{somebody.url}{CALLBACK}"):
+        answer = somebody.context.request.get(url, max_redirects=0)
+        assert answer.status in (302, 303), answer.text()
+        url = urljoin(url, answer.headers["location"])
+        if "/interaction/" in url:
+            url += f"?as={subject}:{somebody.email}"
+
+
+def test_one_signs_in_at_a_provider_and_comes_back(person: Callable[..., Person], with_provider: Installation) -> None:
+    member = person("member@accounts.example", signed_in=False, at=with_provider)
+    member.expects("asks elsewhere: http://127.0.0.1:")
+    is_known_at_the_provider(member, "one")
+    page = member.goes_to("/settings")
+    link = page.get_by_role("link", name=f"Sign in with {NASTY}")
+    expect(link).to_be_visible()
+    member.finds_it_accessible()
+    link.click()
+    expect(page).to_have_url(f"{member.url}/settings")
+    expect(section(page, "Sessions").get_by_role("row").filter(has_text="This one")).to_contain_text("at the provider")
+
+    # Somebody without an account is told so.
+    stranger = person("known@accounts.example", signed_in=False, at=with_provider)
+    stranger.expects("asks elsewhere: http://127.0.0.1:")
+    stranger.email = "stranger@accounts.example"
+    is_known_at_the_provider(stranger, "two")
+    page = stranger.goes_to("/")
+    page.get_by_role("link", name="Sign in with").click()
+    expect(page.get_by_role("alert")).to_contain_text("There is no account with your email address here.")
+    stranger.finds_it_accessible()
 
 
 def test_an_enclave_without_protection_gets_nothing_unasked(person: Callable[..., Person]) -> None:

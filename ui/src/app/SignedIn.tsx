@@ -29,9 +29,9 @@ export function SignedIn() {
   return (
     <SessionProvider session={session}>
       <Shell>
+        <Returning />
         <EnclaveGate waiting={<Waiting />}>
           <Suspense fallback={<Waiting />}>
-            <Returning />
             <Outlet />
           </Suspense>
         </EnclaveGate>
