@@ -8,7 +8,7 @@ AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || ! command -v sudo || echo env PYTHONDO
 BIN := .venv/bin
 
 # The Node of requirements/dev.txt, whatever else this machine has.
-NPM := cd ui && PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent
+NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent --prefix ui
 # Folders too: they change when something in them goes.
 PAGES := $(shell find ui/src ui/public ui/scripts ui/*.html ui/*.json ui/vite.config.ts)
 CHECKED := $(shell find ui/tests) $(wildcard tests/vectors/*.json)
@@ -55,10 +55,11 @@ suite: images pages
 browser: setup ui/node_modules/.checked ## Check the browser's code, where it has changed: lint, types, tests.
 
 ui/node_modules/.checked: $(PAGES) $(CHECKED) | setup
-	@$(NPM) lint
+	@$(NPM) lint -- --log-level=warn
 	@$(NPM) check
-	@$(NPM) test -- --reporter=dot
+	@$(NPM) test >.tools/vitest.log 2>&1 || { cat .tools/vitest.log; exit 1; }
 	@touch $@
+	@echo "biome, tsc and vitest: no complaints"
 
 pages: setup ui/dist/index.html ## Build the web pages (ui/dist), where their sources have changed.
 	@:
