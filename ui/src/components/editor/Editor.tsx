@@ -126,17 +126,20 @@ function Surface({ value, onChange, language, label, name, placeholder = "", hei
 
 function insert(view: EditorView, text: string, ownLines: boolean): void {
   const { main } = view.state.selection;
-  let [before, after] = ["", ""];
+  let whole = text;
   if (ownLines) {
     const [first, last] = [view.state.doc.lineAt(main.from), view.state.doc.lineAt(main.to)];
-    before = view.state.sliceDoc(first.from, main.from).trim() === "" ? "" : "\n";
-    after = view.state.sliceDoc(main.to, last.to).trim() === "" ? "" : "\n";
+    const ahead = view.state.sliceDoc(first.from, main.from);
+    const indentation = /^[ \t]*/.exec(ahead)?.[0] ?? "";
+    const before = ahead === indentation ? "" : `\n${indentation}`;
+    const after = view.state.sliceDoc(main.to, last.to).trim() === "" ? "" : `\n${indentation}`;
+    // Whole lines, as deep as the one that they come into.
+    whole = `${before}${text.replace(/\n(?!\n)/g, `\n${indentation}`)}${after}`;
   }
-  const whole = `${before}${text}${after}`;
   const changes = { from: main.from, to: main.to, insert: whole };
   view.dispatch({
     changes,
-    selection: { anchor: main.from + before.length + text.length },
+    selection: { anchor: main.from + whole.length },
     scrollIntoView: true,
     userEvent: "input.paste",
   });

@@ -1,6 +1,12 @@
 /** What an editor is made of. */
 
-import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from "@codemirror/autocomplete";
+import {
+  autocompletion,
+  type CompletionContext,
+  closeBrackets,
+  closeBracketsKeymap,
+  completionKeymap,
+} from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyField, historyKeymap, indentWithTab } from "@codemirror/commands";
 import { bracketMatching, foldGutter, foldKeymap, indentOnInput, indentUnit } from "@codemirror/language";
 import { highlightSelectionMatches, search, searchKeymap } from "@codemirror/search";
@@ -34,6 +40,8 @@ export interface Setup {
 }
 
 export function extensions({ language, readOnly, label, describedBy, known, changed, ...more }: Setup): Extension {
+  // The same one for as long as the editor is there: by that its answers are told from those of others.
+  const offers = [{ autocomplete: (context: CompletionContext) => complete(language, known(), context) }];
   return [
     lineNumbers(),
     foldGutter(),
@@ -63,9 +71,7 @@ export function extensions({ language, readOnly, label, describedBy, known, chan
           autocompletion(),
           placeholder(more.placeholder),
           keymap.of([...completionKeymap, indentWithTab]),
-          EditorState.languageData.of(() => [
-            { autocomplete: (context: never) => complete(language, known(), context) },
-          ]),
+          EditorState.languageData.of(() => offers),
           EditorView.updateListener.of((update) => {
             if (update.docChanged && !update.transactions.some((each) => each.isUserEvent(ELSEWHERE))) {
               changed(update.state.doc.toString());
