@@ -63,7 +63,8 @@ export function ComputationCard({
             .
           </Text>
         ))}
-        {cost.length > 0 && <Costs all={cost} />}
+        {/* Of what runs, or has a result, it is paid already. */}
+        {cost.length > 0 && job?.state !== "waiting" && job?.state !== "finished" && <Costs all={cost} />}
         {node.kind === "preview" && <Quota room={room} node={node} />}
         {job !== undefined && (
           <RunState definition={room.definition} job={job} attached={attached} onCancel={onCancel} />
