@@ -1,7 +1,7 @@
 /** The state of a table's way from a file to what a room takes: seen, mapped, checked, mended. */
 
 import { useMutation } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 
 import { type SeenFile, startTableChecker, type TableChecker } from "../../../client/tableChecker";
 import type { TableDataNode } from "../../../core/records";
@@ -20,12 +20,18 @@ export function useTable(node: TableDataNode) {
   const [table, setTable] = useState<TableFile | null>(null);
   const [progress, setProgress] = useState<CheckProgress | null>(null);
   const checker = useChecker();
+  const latest = useRef<{ file: File; reading: Reading | null } | null>(null);
   const looking = useMutation({
     mutationFn: async ({ file, reading }: { file: File; reading: Reading | null }) => {
       const names = node.columns.map((column) => column.name);
       return await checker.current().look(file, names, reading);
     },
-    onSuccess: (seen, { file }) => setTable({ ...seen, file, recipe: firstRecipe(node, seen) }),
+    onSuccess: (seen, asked) => {
+      // Of two that were chosen one after the other, the first may be there last.
+      if (asked === latest.current) {
+        setTable({ ...seen, file: asked.file, recipe: firstRecipe(node, seen) });
+      }
+    },
   });
   const checking = useMutation({
     mutationFn: async ({ file, recipe }: TableFile) => {
@@ -42,7 +48,12 @@ export function useTable(node: TableDataNode) {
     /** Looks at another file, or at the same one in another way. */
     look: (file: File, reading: Reading | null = null) => {
       checking.reset();
-      looking.mutate({ file, reading });
+      if (reading === null) {
+        // Nothing of another file stays, should this one be unreadable.
+        setTable(null);
+      }
+      latest.current = { file, reading };
+      looking.mutate(latest.current);
     },
     looking: looking.isPending,
     lookError: looking.error,
