@@ -86,7 +86,6 @@ def test_rooms_are_listed_searched_and_stopped(person: Callable[..., Person], ro
     expect(rows.filter(has_text="Your data is missing: letter")).to_have_count(len(rooms))
     expect(rows.first).to_contain_text("Provides 1 dataset")
     guest.finds_it_accessible()
-    guest.takes_picture("rooms")
     page.get_by_label("Search for rooms and drafts").fill(f"{NASTY} 3")
     expect(rows).to_have_count(1)
     published.get_by_role("link", name=f"{NASTY} 3").click()
@@ -175,7 +174,6 @@ def test_permissions_of_many_people(person: Callable[..., Person], tmp_path: Pat
     expect(table.get_by_role("row")).to_have_count(53)
     expect(table.get_by_role("row").filter(has_text=author.email)).to_contain_text("Owner")
     author.finds_it_accessible()
-    author.takes_picture("permissions")
 
     # What is no address is said, and nobody comes in.
     page.get_by_label("Add people").fill(f"new@rooms.example, {NASTY}")
@@ -255,7 +253,6 @@ def test_datasets_are_uploaded_downloaded_and_deleted(
     page.get_by_role("link", name="Datasets").click()
     expect(row.get_by_role("link", name=NASTY)).to_be_visible()
     keeper.finds_it_accessible()
-    keeper.takes_picture("datasets")
     row.get_by_role("button", name="Delete").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("Rooms are using it")
