@@ -1,11 +1,10 @@
 /** One file of a result, shown so that nothing in it can do anything; or offered as a download. */
 
 import { Alert, Button, Center, Loader, Stack, Text } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
+import { useMutation, useQuery } from "@tanstack/react-query";
 
 import type { Archive, ArchiveFile } from "../../client/archive";
 import { download } from "../download";
-import { bytes } from "../format";
 import { Problem } from "../Problem";
 import { Framed } from "./Framed";
 import { HEAD, MOST, type Shown, shownAs } from "./kinds";
@@ -39,7 +38,7 @@ export function Preview({ archive, file, id }: { archive: Archive; file: Archive
   if (query.data === undefined) {
     return (
       <Center p="xl">
-        <Loader aria-label="Loading" />
+        <Loader role="img" aria-label="Loading" />
       </Center>
     );
   }
@@ -65,27 +64,21 @@ export function Preview({ archive, file, id }: { archive: Archive; file: Archive
 
 /** Saves one file. What it may do elsewhere is said: other programs may run what is in it. */
 export function FileDownload({ archive, file }: { archive: Archive; file: ArchiveFile }) {
-  const query = useQuery({
-    queryKey: ["file download", file],
-    queryFn: async ({ signal }) => {
-      download(await archive.blob(file.name, Number.MAX_SAFE_INTEGER, { signal }), lastOf(file.name));
-      return true;
-    },
-    enabled: false,
-    gcTime: 0,
+  const save = useMutation({
+    mutationFn: async () => download(await archive.blob(file.name, Number.MAX_SAFE_INTEGER), lastOf(file.name)),
   });
   return (
     <>
       <Button
         size="xs"
         variant="default"
-        loading={query.isFetching}
-        onClick={() => void query.refetch()}
-        aria-label={`Download ${file.label}`}
+        loading={save.isPending}
+        onClick={() => save.mutate()}
+        aria-label={`Download this file: ${file.label}`}
       >
-        Download this file ({bytes(file.size)})
+        Download this file
       </Button>
-      {query.error !== null && <Problem error={query.error} />}
+      {save.error !== null && <Problem error={save.error} />}
     </>
   );
 }
