@@ -4,7 +4,15 @@ import { readConfiguration } from "../../src/core/configuration";
 import { utf8 } from "../../src/core/encoding";
 import { byId } from "../../src/screens/draft/computations/columns";
 import { snippet } from "../../src/screens/draft/computations/snippets";
-import { below, codeItems, type Item, OUTPUT, SCRATCH, sourcesFor } from "../../src/screens/draft/computations/tree";
+import {
+  below,
+  codeItems,
+  type Item,
+  OUTPUT,
+  readerOf,
+  SCRATCH,
+  sourcesFor,
+} from "../../src/screens/draft/computations/tree";
 
 const configuration = readConfiguration(utf8(process.argv[2] ?? ""));
 const nodes = byId(configuration.nodes);
@@ -17,7 +25,7 @@ for (const node of configuration.nodes) {
   const script = node.kind === "python" || node.kind === "r";
   const filtered = node.kind === "sql" && node.minimum_rows !== undefined;
   const items: Item[] = [];
-  for (const source of sourcesFor(nodes, node).filter((each) => each.mounted)) {
+  for (const source of sourcesFor(nodes, readerOf(node)).filter((each) => each.mounted)) {
     const read = nodes.get(source.id);
     items.push(source.item, ...(script && read !== undefined ? below(nodes, read) : []));
   }

@@ -1,13 +1,13 @@
 /** What is computed: the list of computations, the one that is worked on, and what it finds. */
 
 import { Stack, Tabs, Text } from "@mantine/core";
-import { type RefObject, useCallback, useDeferredValue, useMemo, useRef } from "react";
+import { type RefObject, useCallback, useDeferredValue, useMemo, useRef, useState } from "react";
 import { useSearchParams } from "react-router";
 
 import type { EditorHandle } from "../../../components/editor/Editor";
 import { type ComputeNode, isDataNode } from "../../../core/nodes";
 import { problems as problemsOf } from "../../../core/problems";
-import type { Configuration, Node } from "../../../core/records";
+import type { Configuration, Node, TextFile } from "../../../core/records";
 import { useDraft } from "../../../drafts/useDraft";
 import { TestButton } from "../test/TestButton";
 import { AddComputation } from "./AddComputation";
@@ -69,6 +69,20 @@ function problemsByNode(configuration: Configuration): ReadonlyMap<string, strin
   return found;
 }
 
+const NO_FILES: readonly TextFile[] = [];
+
+/** All nodes but one: the same map for as long as they are the same. */
+function useOthers(nodes: readonly Node[], id: string): ById {
+  const others = nodes.filter((each) => each.id !== id);
+  const [kept, keep] = useState(others);
+  const same = kept.length === others.length && kept.every((each, at) => each === others[at]);
+  if (!same) {
+    keep(others);
+  }
+  const now = same ? kept : others;
+  return useMemo(() => byId(now), [now]);
+}
+
 type Reader = NodeOf<"python" | "r" | "sql" | "sqlite">;
 
 function isReader(node: Node): node is Reader {
@@ -84,9 +98,8 @@ interface WorkProps {
 function Work({ node, settled, problems }: WorkProps) {
   const change = useChange(node.id, node.kind);
   const nodes = useMemo(() => byId(settled.nodes), [settled]);
+  const others = useOthers(settled.nodes, node.id);
   const editor = useRef<EditorHandle>(null);
-  // As it was when what is around was drawn last: the file browser is drawn anew when that changes, and not before.
-  const drawn = nodes.get(node.id);
   const mount = useCallback(
     (id: string, mounted: boolean) =>
       (change as Change<Reader["kind"]>)((now) => {
@@ -99,8 +112,18 @@ function Work({ node, settled, problems }: WorkProps) {
     (code: string) => editor.current?.insert(code.replace(/\n$/, ""), code.endsWith("\n")),
     [],
   );
-  const browser = isReader(node) && drawn !== undefined && isReader(drawn) && (
-    <FileBrowser nodes={nodes} reader={drawn} reading={node.dependencies} onMount={mount} onInsert={insert} />
+  const browser = isReader(node) && (
+    <FileBrowser
+      nodes={others}
+      id={node.id}
+      kind={node.kind}
+      reading={node.dependencies}
+      files={"files" in node ? node.files : NO_FILES}
+      filtered={node.kind === "sql" && node.minimum_rows !== undefined}
+      begun={"statement" in node && node.statement.trim() !== ""}
+      onMount={mount}
+      onInsert={insert}
+    />
   );
   const script = node.kind === "python" || node.kind === "r";
   const beside = script || browser !== false || node.kind === "python_environment";

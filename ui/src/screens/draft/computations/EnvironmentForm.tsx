@@ -47,7 +47,7 @@ export function EnvironmentForm({ node, change }: FormProps<"python_environment"
           ? "No script uses it yet: choose it in a Python computation."
           : `Used by ${users.map((each) => each.name).join(", ")}.`}
       </Text>
-      <Advanced node={node} change={change} />
+      <Advanced image={node.image} limits={node.limits} change={change} />
     </Stack>
   );
 }

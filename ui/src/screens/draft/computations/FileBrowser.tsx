@@ -14,19 +14,26 @@ import {
 import { memo, type ReactNode, useState } from "react";
 
 import { KINDS } from "../../../components/kinds";
-import type { Node } from "../../../core/records";
+import type { Node, TextFile } from "../../../core/records";
 import styles from "./Computations.module.css";
 import type { ById } from "./columns";
 import { identifier, type Language, snippet } from "./snippets";
 import { below, codeItems, type Item, OUTPUT, SCRATCH, type Source, sourcesFor } from "./tree";
 
-type Reader = Extract<Node, { kind: Language }>;
-
+/** Nothing of it changes while a script is typed: of many nodes there is much to draw. */
 interface Props {
+  /** All but the one that reads. */
   nodes: ById;
-  reader: Reader;
-  /** The ids of what it reads: of now, whatever all else is drawn from. */
+  id: string;
+  kind: Language;
+  /** The ids of what it reads. */
   reading: readonly string[];
+  /** Static files. */
+  files: readonly TextFile[];
+  /** Of queries: whether small groups are left out. */
+  filtered: boolean;
+  /** Of queries: whether something is written already. Then it is a name that is missing. */
+  begun: boolean;
   onMount: (id: string, mounted: boolean) => void;
   /** Puts a snippet where the cursor is. */
   onInsert: (code: string) => void;
@@ -35,16 +42,14 @@ interface Props {
 /** More of them need a way to find one. */
 const MANY = 8;
 
-export const FileBrowser = memo(function FileBrowser({ nodes, reader, reading, onMount, onInsert }: Props) {
+export const FileBrowser = memo(function FileBrowser(props: Props) {
+  const { nodes, id, kind, reading, files, filtered, begun, onMount, onInsert } = props;
   const [wanted, setWanted] = useState("");
-  const sources = sourcesFor(nodes, { ...reader, dependencies: [...reading] });
+  const sources = sourcesFor(nodes, { id, kind, reading });
   const shown = sources.filter(({ item }) => item.label.toLowerCase().includes(wanted.trim().toLowerCase()));
-  const script = reader.kind === "python" || reader.kind === "r";
-  const filtered = reader.kind === "sql" && reader.minimum_rows !== undefined;
-  // Where a query is written already, it is a name that is missing.
-  const begun = "statement" in reader && reader.statement.trim() !== "";
+  const script = kind === "python" || kind === "r";
   const texts = (item: Item): Pick<RowProps, "code" | "inserted"> => {
-    const code = snippet(reader.kind, item, filtered);
+    const code = snippet(kind, item, filtered);
     return { code, inserted: begun && item.content !== "column" ? identifier(item.name) : code };
   };
   const row = (item: Item, more: Partial<RowProps> = {}) => (
@@ -92,8 +97,8 @@ export const FileBrowser = memo(function FileBrowser({ nodes, reader, reading, o
         <>
           <Heading>/input/code</Heading>
           <ul>
-            {codeItems(reader.files).map((item) => row(item))}
-            {reader.files.length === 0 && (
+            {codeItems(files).map((item) => row(item))}
+            {files.length === 0 && (
               <li>
                 <Text size="sm" c="dimmed">
                   Static files: + beside the main script adds one.

@@ -130,7 +130,7 @@ export function MatchForm({ node, change, nodes }: FormProps<"match"> & { nodes:
         about="Five counts share it. Smaller is more private, and noisier. 1 is a usual choice."
       />
       <LogSettings node={node} change={change} />
-      <Advanced node={node} change={change} />
+      <Advanced image={node.image} limits={node.limits} change={change} />
     </Stack>
   );
 }

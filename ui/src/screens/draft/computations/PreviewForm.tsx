@@ -7,7 +7,7 @@ import { KINDS } from "../../../components/kinds";
 import type { ById } from "./columns";
 import { readLimit, writeLimit } from "./limits";
 import { Advanced } from "./Settings";
-import { sourcesFor } from "./tree";
+import { readerOf, sourcesFor } from "./tree";
 import type { FormProps } from "./useNode";
 
 export function PreviewForm({ node, change, nodes }: FormProps<"preview"> & { nodes: ById }) {
@@ -22,7 +22,7 @@ export function PreviewForm({ node, change, nodes }: FormProps<"preview"> & { no
         onChange={(dependency) => change({ dependency })}
       />
       <Quota key={node.quota_bytes} value={node.quota_bytes} onChange={(quota) => change({ quota_bytes: quota })} />
-      <Advanced node={node} change={change} />
+      <Advanced image={node.image} limits={node.limits} change={change} />
     </Stack>
   );
 }
@@ -70,7 +70,7 @@ export function SourceSelect({
   disabled = false,
   onChange,
 }: SourceSelectProps) {
-  const sources = sourcesFor(nodes, reader).filter((each) => each.blocked === undefined || each.id === value);
+  const sources = sourcesFor(nodes, readerOf(reader)).filter((each) => each.blocked === undefined || each.id === value);
   const known = nodes.has(value) ? [] : [{ value, label: value === "" ? "Choose one" : `${value} (not in the room)` }];
   const data = sources.map(({ id, kind, item }) => ({ value: id, label: `${item.label} (${KINDS[kind].label})` }));
   return (

@@ -45,7 +45,7 @@ export function QueryForm({ node, change, tables, editor }: Props) {
       ) : (
         <LogSettings node={node} change={change} />
       )}
-      <Advanced node={node} change={change} />
+      <Advanced image={node.image} limits={node.limits} change={change} />
     </Stack>
   );
 }

@@ -115,7 +115,7 @@ export function ScriptForm({ node, change, paths, editor }: Props) {
       </Tabs>
       {node.kind === "python" && <Environment node={node} change={change} />}
       <LogSettings node={node} change={change} />
-      <Advanced node={node} change={change} />
+      <Advanced image={node.image} limits={node.limits} change={change} />
       {asking !== null && (
         <FileName
           others={node.files.filter((each) => asking === "add" || each !== file)}

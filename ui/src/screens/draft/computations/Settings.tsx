@@ -1,7 +1,7 @@
 /** What computations have in common, out of the way: consoles, limits, the image. */
 
 import { Accordion, NativeSelect, Stack, Switch, Text, TextInput } from "@mantine/core";
-import { useState } from "react";
+import { memo, useState } from "react";
 
 import { useDescribed } from "../../../app/queries";
 import type { Limits } from "../../../core/records";
@@ -39,8 +39,12 @@ interface Run {
 }
 
 /** Limits and the image. */
-export function Advanced({ node, change }: { node: Run; change: (fields: Partial<Run>) => void }) {
-  const changed = LIMIT_FIELDS.filter(({ name }) => node.limits[name] !== LIMITS[name]).length;
+export const Advanced = memo(function Advanced({
+  image,
+  limits,
+  change,
+}: Run & { change: (fields: Partial<Run>) => void }) {
+  const changed = LIMIT_FIELDS.filter(({ name }) => limits[name] !== LIMITS[name]).length;
   return (
     <Accordion variant="contained" order={2}>
       <Accordion.Item value="limits">
@@ -53,20 +57,20 @@ export function Advanced({ node, change }: { node: Run; change: (fields: Partial
             <div className={styles["fields"]}>
               {LIMIT_FIELDS.map((field) => (
                 <LimitInput
-                  key={`${field.name} ${node.limits[field.name]}`}
+                  key={`${field.name} ${limits[field.name]}`}
                   field={field}
-                  value={node.limits[field.name]}
-                  onChange={(value) => change({ limits: { ...node.limits, [field.name]: value } })}
+                  value={limits[field.name]}
+                  onChange={(value) => change({ limits: { ...limits, [field.name]: value } })}
                 />
               ))}
             </div>
-            <ImageSelect value={node.image} onChange={(image) => change({ image })} />
+            <ImageSelect value={image} onChange={(wanted) => change({ image: wanted })} />
           </Stack>
         </Accordion.Panel>
       </Accordion.Item>
     </Accordion>
   );
-}
+});
 
 function LimitInput({
   field,

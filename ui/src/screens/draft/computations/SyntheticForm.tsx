@@ -63,7 +63,7 @@ export function SyntheticForm({ node, change, nodes }: FormProps<"synthetic"> & 
         onChange={(event) => change({ statistics: event.currentTarget.checked })}
       />
       <LogSettings node={node} change={change} />
-      <Advanced node={node} change={change} />
+      <Advanced image={node.image} limits={node.limits} change={change} />
     </Stack>
   );
 }

@@ -51,9 +51,21 @@ export interface Source {
   blocked: string | undefined;
 }
 
+/** Who looks for something to read. */
+export interface Reader {
+  id: string;
+  kind: Node["kind"];
+  /** The ids of what it reads. */
+  reading: readonly string[];
+}
+
+export function readerOf(node: Node): Reader {
+  return { id: node.id, kind: node.kind, reading: mounted(node) };
+}
+
 /** The nodes that a computation may read, data first, each in the order of the room. */
-export function sourcesFor(nodes: ById, reader: Node): Source[] {
-  const reading = new Set(mounted(reader));
+export function sourcesFor(nodes: ById, reader: Reader): Source[] {
+  const reading = new Set(reader.reading);
   const after = readersOf(nodes, reader.id);
   const query = ["sql", "sqlite", "synthetic", "match"].includes(reader.kind);
   const found: Source[] = [];

@@ -4,7 +4,7 @@ import type { Node, PythonNode, SqlNode, TableDataNode } from "../../../../src/c
 import { byId, columnsOf } from "../../../../src/screens/draft/computations/columns";
 import { LIMITS } from "../../../../src/screens/draft/computations/kinds";
 import { identifier, PYTHON_TAKEN, snippet, variable } from "../../../../src/screens/draft/computations/snippets";
-import { below, codeItems, inputItem, sourcesFor } from "../../../../src/screens/draft/computations/tree";
+import { below, codeItems, inputItem, readerOf, sourcesFor } from "../../../../src/screens/draft/computations/tree";
 
 const NASTY = '"); import os #\u202e\n<img src=x onerror=alert(1)>';
 
@@ -34,7 +34,11 @@ describe("what there is to read", () => {
   const nodes = byId([last, second, first, file, table("people", "name")]);
 
   test("data comes first; what reads the computation itself is no choice", () => {
-    const found = sourcesFor(nodes, second).map(({ id, mounted, blocked }) => [id, mounted, blocked !== undefined]);
+    const found = sourcesFor(nodes, readerOf(second)).map(({ id, mounted, blocked }) => [
+      id,
+      mounted,
+      blocked !== undefined,
+    ]);
     expect(found).toEqual([
       ["file id", false, false],
       ["people id", false, false],
@@ -44,20 +48,20 @@ describe("what there is to read", () => {
   });
 
   test("queries read tables alone, and results of scripts, which may be some", () => {
-    const blocked = sourcesFor(nodes, first).filter((each) => each.blocked !== undefined);
+    const blocked = sourcesFor(nodes, readerOf(first)).filter((each) => each.blocked !== undefined);
     expect(blocked.map((each) => each.id)).toEqual(["file id", "last id", "second id"]);
-    expect(sourcesFor(nodes, last).find((each) => each.id === "second id")?.blocked).toBeUndefined();
+    expect(sourcesFor(nodes, readerOf(last)).find((each) => each.id === "second id")?.blocked).toBeUndefined();
   });
 
   test("what stands in a circle ends", () => {
     const circle = byId([sql("one", "other id"), sql("other", "one id")]);
-    expect(sourcesFor(circle, sql("one", "other id")).map((each) => each.mounted)).toEqual([true]);
+    expect(sourcesFor(circle, readerOf(sql("one", "other id"))).map((each) => each.mounted)).toEqual([true]);
   });
 
   test("packages are no data", () => {
     const rest = { requirements: "", lock: [], image: "python", limits: LIMITS };
     const all = byId([{ kind: "python_environment", id: "p", name: "p", ...rest }, second]);
-    expect(sourcesFor(all, second)).toEqual([]);
+    expect(sourcesFor(all, readerOf(second))).toEqual([]);
   });
 });
 
