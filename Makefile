@@ -58,6 +58,9 @@ ui/node_modules/.checked: $(PAGES) $(CHECKED) | setup
 	@$(NPM) lint -- --log-level=warn
 	@$(NPM) check
 	@$(NPM) test >.tools/vitest.log 2>&1 || { cat .tools/vitest.log; exit 1; }
+	@if found=$$(command -v chromium || command -v google-chrome); then \
+		CHROMIUM=$$found $(NPM) test:chromium >.tools/vitest.log 2>&1 || { cat .tools/vitest.log; exit 1; }; \
+	else echo "There is no Chromium here: the formats were not tried in a browser."; fi
 	@touch $@
 	@echo "biome, tsc and vitest: no complaints"
 

@@ -14,7 +14,18 @@ import {
   PART_SIZE,
 } from "../../src/core/dataset";
 import { decodeCanonical } from "../../src/core/decode";
-import { type Bytes, number, pack, randomBytes, randomHex, sha256, toHex, utf8 } from "../../src/core/encoding";
+import {
+  type Bytes,
+  concat,
+  equal,
+  number,
+  pack,
+  randomBytes,
+  randomHex,
+  sha256,
+  toHex,
+  utf8,
+} from "../../src/core/encoding";
 import { DecryptionFailed, VerificationError } from "../../src/core/errors";
 import type { Manifest } from "../../src/core/records";
 import { load, unhex, type Vectors } from "../vectors";
@@ -62,7 +73,7 @@ test.each([0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 5 * CHUNK, 5 * CHUNK + 77])("messa
   const [key, context, plaintext] = [randomBytes(32), utf8("context"), filled(size)];
   const message = await encrypt(key, context, plaintext);
   expect(message.length).toBe(ciphertextSize(size));
-  expect(Buffer.compare(await decrypt(key, context, message), plaintext)).toBe(0);
+  expect(equal(await decrypt(key, context, message), plaintext)).toBe(true);
 });
 
 test("messages that were cut, lengthened, reordered or changed are refused", async () => {
@@ -121,7 +132,7 @@ test.each([0, 1, PART_SIZE, PART_SIZE + 1])("datasets of %i bytes come back", as
   for await (const piece of decryptStream(key, manifest, async (index) => parts[index] as Bytes)) {
     back.push(piece);
   }
-  expect(Buffer.concat(back).equals(plaintext)).toBe(true);
+  expect(equal(concat(...back), plaintext)).toBe(true);
   expect(parts.slice(0, -1).every((part) => part.length === PART_CIPHERTEXT_SIZE)).toBe(true);
 });
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import { decodeCanonical } from "../../src/core/decode";
-import { type Bytes, concat, pack, sha256, toHex, utf8 } from "../../src/core/encoding";
+import { type Bytes, concat, fromHex, pack, sha256, toBase64, toHex, utf8 } from "../../src/core/encoding";
 import { DecryptionFailed, VerificationError } from "../../src/core/errors";
 import type { EnclaveKeys } from "../../src/core/records";
 import { Exchange, frames, keysDigest, MAX_FRAME, sealRequest, signedText, verifyKeys } from "../../src/core/sealed";
@@ -13,7 +13,7 @@ const known = load("keys");
 const vectors = load("sealed");
 const KEYS: EnclaveKeys = decodeCanonical(utf8(known.canonical), "EnclaveKeys", "keys");
 const SEALING = new SealingKey(unhex(known.mlkem768_seed), unhex(known.x25519_private));
-const SIGNATURE = Buffer.from(known.signature, "hex").toString("base64");
+const SIGNATURE = toBase64(fromHex(known.signature));
 
 test("keys of Python's", async () => {
   expect(toHex(SEALING.publicKey)).toBe(known.sealing_public);
@@ -68,12 +68,12 @@ test("requests that are made here can be opened, and are signed", async () => {
 });
 
 test("nothing is sealed to what is no key", async () => {
-  for (const sealing of ["", "AAAA", Buffer.from(new Uint8Array(1215)).toString("base64")]) {
+  for (const sealing of ["", "AAAA", toBase64(new Uint8Array(1215))]) {
     await expect(sealRequest({ ...KEYS, sealing }, utf8("hello"), null)).rejects.toThrow(VerificationError);
   }
   // A point of small order: well-formed, and of no use.
   const small = concat(SEALING.publicKey.slice(0, 1184), new Uint8Array(32));
-  const keys = { ...KEYS, sealing: Buffer.from(small).toString("base64") };
+  const keys = { ...KEYS, sealing: toBase64(small) };
   await expect(sealRequest(keys, utf8("hello"), null)).rejects.toThrow(VerificationError);
 });
 
