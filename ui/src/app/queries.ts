@@ -1,12 +1,13 @@
 /** What the servers are asked, by name: screens share the answers. Whatever changes one of them invalidates it. */
 
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
+import { useEffect } from "react";
 
 import type { LiveStatus, Room } from "../client/room";
 import { Unavailable } from "../core/errors";
 import { loadDraft } from "../drafts/drafts";
 import { OpenDraft } from "../drafts/openDraft";
+import { useAttention } from "./attention";
 import { useClient } from "./session";
 
 /** Names of what is asked. */
@@ -51,16 +52,11 @@ export function useStatus(room: Room) {
   return useQuery({ queryKey: keys.status(room.id), queryFn: () => room.status() });
 }
 
-/** Keeps the room's status up to date for as long as the page is seen: the enclave tells of changes. */
+/** Keeps the room's status up to date for as long as somebody looks at the page: the enclave tells of changes. */
 export function useLive(room: Room): void {
   const queries = useQueryClient();
   const { data } = useStatus(room);
-  const [seen, setSeen] = useState(!document.hidden);
-  useEffect(() => {
-    const look = (): void => setSeen(!document.hidden);
-    document.addEventListener("visibilitychange", look);
-    return () => document.removeEventListener("visibilitychange", look);
-  }, []);
+  const seen = useAttention();
   const known = data !== undefined;
   useEffect(() => {
     if (!known || !seen) {
