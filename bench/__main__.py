@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import bulk, images, logs, one_script, sql, synthetic, validation, whole
+from bench import bulk, images, logs, one_script, pages, sql, synthetic, validation, whole
 from bench.report import Report, Table, machine, now
 from cloister.worker.images.store import open_image
 from cloister.worker.linux import enter_private_mounts
@@ -45,6 +45,11 @@ class Sizes:
     """MiB."""
     rows: int = 10_000_000
     queries: int = 3
+    loads: int = 5
+    uploaded: int = 1024
+    """MiB."""
+    nodes: int = 100
+    events: int = 10_000
 
 
 SMOKE = Sizes(
@@ -63,6 +68,10 @@ SMOKE = Sizes(
     synthetics=1,
     rows=20_000,
     queries=1,
+    loads=1,
+    uploaded=1,
+    nodes=3,
+    events=20,
 )
 """Only to see that it still works: the numbers mean nothing."""
 
@@ -89,6 +98,8 @@ def measure(sizes: Sizes, runtime: Runtime, image_root: Path) -> Iterator[Table]
     with tempfile.TemporaryDirectory(prefix="cloister-bench-") as folder:
         yield validation.measure(Path(folder), sizes.table, 1)
     yield sql.measure(sizes.rows, sizes.queries)
+    with tempfile.TemporaryDirectory(prefix="cloister-bench-") as folder:
+        yield from pages.measure(Path(folder), sizes.loads, sizes.uploaded, sizes.nodes, sizes.events)
     yield from logs.lengths(sizes.logs)
     yield logs.many_rooms(sizes.rooms, 100)
 

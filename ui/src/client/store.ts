@@ -67,6 +67,8 @@ export class IndexedDbStore implements Store {
         TABLES.filter((table) => !fresh.objectStoreNames.contains(table)).forEach((table) =>
           fresh.createObjectStore(table),
         ),
+      // A page of a newer release wants to change it: this one has to be loaded anew, that one must not wait for it.
+      blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(),
     });
     return new IndexedDbStore(database);
   }
