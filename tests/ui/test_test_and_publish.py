@@ -167,7 +167,6 @@ def test_what_has_passed_is_published_and_what_was_changed_is_shown(
     expect(page.get_by_role("textbox", name="main.py of count")).to_contain_text("/output/count.txt")
     expect(page.get_by_text(f"Counts letters {NASTY}")).to_be_visible()
     author.finds_it_accessible()
-    author.takes_picture("definition", full_page=True)
     page.goto(f"{author.url}{path}")
     expect(page.get_by_text("You have no such draft")).to_be_visible()
 
