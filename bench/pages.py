@@ -120,16 +120,17 @@ def _upload(browser: Browser, installation: Installation, place: Path, megabytes
     by_sdk = time.perf_counter() - started
     with _reader(browser, installation) as reader:
         page = reader.goes_to("/datasets")
-        before = _memory()
-        page.get_by_role("button", name="Upload a file").click()
-        page.get_by_role("dialog").locator("input[type=file]").set_input_files(file)
+        _begin(page, file)
         started = time.perf_counter()
-        page.get_by_role("button", name="Encrypt and upload").click()
-        peak = 0.0
+        page.get_by_text(f"Stored: {file.name}").wait_for()
+        in_browser = time.perf_counter() - started
+        # Once more for its memory: looking at that holds the browser up.
+        page = reader.goes_to("/datasets")
+        before, peak = _memory(), 0.0
+        _begin(page, file)
         while not page.get_by_text(f"Stored: {file.name}").count():
             peak = max(peak, _memory() - before)
-            page.wait_for_timeout(250)
-        in_browser = time.perf_counter() - started
+            page.wait_for_timeout(1000)
     file.unlink()
     return Table(
         title=f"{megabytes} MiB encrypted and uploaded, through a hub on this machine",
@@ -139,6 +140,12 @@ def _upload(browser: Browser, installation: Installation, place: Path, megabytes
             Row(name="Chromium, memory that it took besides", value=peak / MIB, unit="MiB"),
         ),
     )
+
+
+def _begin(page: Page, file: Path) -> None:
+    page.get_by_role("button", name="Upload a file").click()
+    page.get_by_role("dialog").locator("input[type=file]").set_input_files(file)
+    page.get_by_role("button", name="Encrypt and upload").click()
 
 
 def _large(browser: Browser, installation: Installation, nodes: int, events: int) -> Table:
@@ -193,13 +200,13 @@ def _large_room(installation: Installation, nodes: int, events: int) -> Analytic
     room = client.publish_analytics_dcr(builder.build())
     # Every reading is an event; of the log itself, what is new alone is asked for.
     link = client._link(room.id)
-    size = link.ask(ReadStatus(), RoomStatus).checkpoint.size
+    sizes = [link.ask(ReadStatus(), RoomStatus).checkpoint.size]
 
     def read(_: int) -> None:
-        link.ask(ReadLog(start=size), Log)
+        sizes.append(link.ask(ReadLog(start=sizes[-1]), Log).checkpoint.size)
 
     with ThreadPoolExecutor(4) as threads:
-        list(threads.map(read, range(max(0, events - size))))
+        list(threads.map(read, range(max(0, events - sizes[0]))))
     return room
 
 
