@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import re
@@ -253,8 +254,13 @@ def parts(person: Person) -> list[int]:
 
 def memory() -> int:
     """Bytes that all pages and their workers have in memory."""
-    family = psutil.Process().children(recursive=True)
-    return sum(each.memory_info().rss for each in family if "--type=renderer" in each.cmdline())
+    total = 0
+    for each in psutil.Process().children(recursive=True):
+        # Processes come and go meanwhile.
+        with contextlib.suppress(psutil.Error):
+            if "--type=renderer" in each.cmdline():
+                total += each.memory_info().rss
+    return total
 
 
 def test_a_page_that_is_left_sends_nothing_more(person: Callable[..., Person], installation: Installation) -> None:
