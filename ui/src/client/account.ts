@@ -3,8 +3,8 @@
  * accounts is its own word: nothing to verify, but that it has the form of an answer.
  */
 
-import { AuthorizationError, NotFoundError, ServerError } from "../core/errors";
-import type { Hub } from "./hub";
+import { AuthorizationError, ServerError } from "../core/errors";
+import { type Hub, unlessGone } from "./hub";
 
 /** How one may sign in. */
 export interface Ways {
@@ -148,12 +148,6 @@ async function ended(request: Promise<unknown>): Promise<void> {
       unlessGone(error);
     }
   });
-}
-
-function unlessGone(error: unknown): void {
-  if (!(error instanceof NotFoundError)) {
-    throw error;
-  }
 }
 
 // --- the form of answers ---

@@ -9,7 +9,7 @@ import { type Bytes, canonical, pack, randomBytes, randomHex, sha256, toHex, utf
 import { BadRequestError, NotFoundError, VerificationError } from "../core/errors";
 import type { Attachment, DatasetRecord, Item, Manifest } from "../core/records";
 import type { Content } from "../tables/recipe";
-import type { Hub } from "./hub";
+import { type Hub, unlessGone } from "./hub";
 import type { MoveOptions, Mover } from "./mover";
 import type { Patience } from "./patience";
 import { fingerprint } from "./resume";
@@ -222,10 +222,4 @@ function recordOf(item: Item): DatasetRecord {
 
 function noDataset(digest: string): NotFoundError {
   return new NotFoundError(`You have no dataset ${digest}.`);
-}
-
-function unlessGone(error: unknown): void {
-  if (!(error instanceof NotFoundError)) {
-    throw error;
-  }
 }

@@ -381,3 +381,10 @@ function room(value: unknown): RoomEntry {
 function partOf(blob: string, index: number): string {
   return `/v1/blobs/${blob}/parts/${index}`;
 }
+
+/** For `catch`: that it isn't there (any more) is no error. */
+export function unlessGone(error: unknown): void {
+  if (!(error instanceof NotFoundError)) {
+    throw error;
+  }
+}

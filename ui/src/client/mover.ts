@@ -1,8 +1,8 @@
 /** The page's side of transfers: what is done in a worker, as promises. */
 
-import { CloisterError } from "../core/errors";
 import type { Manifest } from "../core/records";
-import { type Fetch, type Order, type Port, packed, type Report, type Upload, unpacked } from "../worker/messages";
+import { Calls } from "../worker/calls";
+import type { Fetch, Order, Port, Report, Upload } from "../worker/messages";
 import type { TransferProgress } from "./progress";
 
 /** What a transfer may be told besides. */
@@ -14,25 +14,16 @@ export interface MoveOptions {
 
 /** Encrypts and decrypts in a worker; several transfers at once if asked to. */
 export class Mover {
-  readonly #port: Port;
-  readonly #waiting = new Map<number, (report: Report) => void>();
-  #last = 0;
+  readonly #calls: Calls<Order, Report>;
 
   /** @param port The worker, or whatever `serve` listens at. */
   constructor(port: Port) {
-    this.#port = port;
-    port.addEventListener("message", ({ data }) => {
-      const report = data as Report;
-      this.#waiting.get(report.id)?.(report);
-    });
+    this.#calls = new Calls(port);
   }
 
   /** The worker is gone: whoever waits for it hears of it. */
   lost(): void {
-    const ended = new CloisterError(
-      "The browser has ended the transfer, most likely for want of memory. Reload the page.",
-    );
-    this.#waiting.forEach((report, id) => report({ type: "failed", id, ...packed(ended) }));
+    this.#calls.lost("The browser has ended the transfer, most likely for want of memory. Reload the page.");
   }
 
   /**
@@ -42,42 +33,17 @@ export class Mover {
    * @throws DOMException AbortError: the signal has come.
    */
   async upload(job: Upload, options: MoveOptions = {}): Promise<Manifest> {
-    return (await this.#moved((id) => ({ type: "upload", id, job }), "uploaded", options)).manifest;
+    return (await this.#calls.ask((id) => ({ type: "upload", id, job }), "uploaded", { ...options, onStop })).manifest;
   }
 
   /** Fetches a result whose receipt was checked. As `results.fetchResult`, and as `upload`. */
   async fetch(job: Fetch, options: MoveOptions = {}): Promise<Blob> {
-    return (await this.#moved((id) => ({ type: "fetch", id, job }), "fetched", options)).content;
+    return (await this.#calls.ask((id) => ({ type: "fetch", id, job }), "fetched", { ...options, onStop })).content;
   }
+}
 
-  async #moved<T extends Report["type"]>(
-    order: (id: number) => Order,
-    last: T,
-    { onProgress, signal }: MoveOptions,
-  ): Promise<Extract<Report, { type: T }>> {
-    signal?.throwIfAborted();
-    const id = ++this.#last;
-    const send = (message: Order): void => this.#port.postMessage(message);
-    const stop = (): void => send({ type: "cancel", id });
-    signal?.addEventListener("abort", stop);
-    try {
-      return await new Promise((resolve, reject) => {
-        this.#waiting.set(id, (report) => {
-          if (report.type === "progress") {
-            onProgress?.(report.progress);
-          } else if (report.type === last) {
-            resolve(report as Extract<Report, { type: T }>);
-          } else if (report.type === "failed") {
-            reject(unpacked(report));
-          }
-        });
-        send(order(id));
-      });
-    } finally {
-      signal?.removeEventListener("abort", stop);
-      this.#waiting.delete(id);
-    }
-  }
+function onStop(id: number): Order {
+  return { type: "cancel", id };
 }
 
 /** A mover with a worker of its own, in browsers. */

@@ -1,11 +1,11 @@
 /** The page's side of looking at tables: what is done in a worker, as promises. */
 
-import { CloisterError } from "../core/errors";
 import type { Start } from "../tables/infer";
 import type { CheckProgress, CheckResult } from "../tables/prepare";
 import type { Reading } from "../tables/reading";
 import type { Recipe, Target } from "../tables/recipe";
-import { type Port, packed, unpacked } from "../worker/messages";
+import { Calls } from "../worker/calls";
+import { type Port, unpacked } from "../worker/messages";
 
 /** A file that was looked at. */
 export interface SeenFile {
@@ -34,30 +34,23 @@ const LOOKED_AT = 2_000;
 
 /** Reads and checks tables beside the page. What it is told never leaves the machine. */
 export class TableChecker {
-  readonly #port: Port;
+  readonly #calls: Calls<CheckOrder, CheckReport>;
   readonly #end: () => void;
-  readonly #waiting = new Map<number, (report: CheckReport) => void>();
-  #last = 0;
 
   /**
    * @param port The worker, or whatever `serveChecks` listens at.
    * @param end Ends it, with whatever it is doing.
    */
   constructor(port: Port, end: () => void) {
-    this.#port = port;
+    this.#calls = new Calls(port);
     this.#end = end;
-    port.addEventListener("message", ({ data }) => {
-      const report = data as CheckReport;
-      this.#waiting.get(report.id)?.(report);
-    });
   }
 
   /** The worker is gone: whoever waits for it hears of it. */
   lost(): void {
-    const ended = new CloisterError(
+    this.#calls.lost(
       "The browser has given up reading this file, most likely for want of memory. Save it as CSV, and try again.",
     );
-    this.#waiting.forEach((report, id) => report({ type: "failed", id, ...packed(ended) }));
   }
 
   /** Ends all that it does. Whoever waits for it waits for ever: that is for those who have gone. */
@@ -73,7 +66,7 @@ export class TableChecker {
    */
   async look(file: Blob, names: readonly string[], reading: Reading | null = null): Promise<SeenFile> {
     const order = (id: number): CheckOrder => ({ type: "look", id, file, names, reading, most: LOOKED_AT });
-    const { seen, problem } = await this.#asked(order, "seen");
+    const { seen, problem } = await this.#calls.ask(order, "seen");
     return { ...seen, problem: problem === null ? null : unpacked(problem) };
   }
 
@@ -88,31 +81,8 @@ export class TableChecker {
     recipe: Recipe,
     onProgress: (progress: CheckProgress) => void,
   ): Promise<CheckResult> {
-    return (await this.#asked((id) => ({ type: "check", id, file, target, recipe }), "checked", onProgress)).result;
-  }
-
-  async #asked<T extends CheckReport["type"]>(
-    order: (id: number) => CheckOrder,
-    last: T,
-    onProgress?: (progress: CheckProgress) => void,
-  ): Promise<Extract<CheckReport, { type: T }>> {
-    const id = ++this.#last;
-    try {
-      return await new Promise((resolve, reject) => {
-        this.#waiting.set(id, (report) => {
-          if (report.type === "progress") {
-            onProgress?.(report.progress);
-          } else if (report.type === last) {
-            resolve(report as Extract<CheckReport, { type: T }>);
-          } else if (report.type === "failed") {
-            reject(unpacked(report));
-          }
-        });
-        this.#port.postMessage(order(id));
-      });
-    } finally {
-      this.#waiting.delete(id);
-    }
+    const order = (id: number): CheckOrder => ({ type: "check", id, file, target, recipe });
+    return (await this.#calls.ask(order, "checked", { onProgress })).result;
   }
 }
 

@@ -9,7 +9,7 @@ import { configurationDigest } from "../core/configuration";
 import { checkKey, KEY_SIZE } from "../core/dataset";
 import { readDefinition, roomId } from "../core/definition";
 import { canonical, randomBytes, randomHex, toBase64 } from "../core/encoding";
-import { BadRequestError, CloisterError, EnclaveError, NotFoundError } from "../core/errors";
+import { BadRequestError, CloisterError, EnclaveError } from "../core/errors";
 import { topologicalOrder } from "../core/graph";
 import { type DataNode, dependencies, isDataNode, isRunNode, type RunNode } from "../core/nodes";
 import { checkConfiguration } from "../core/problems";
@@ -18,7 +18,7 @@ import { environmentsWithoutLock } from "../core/requirements";
 import { shown } from "../core/texts";
 import { Archive } from "./archive";
 import type { Datasets, Uploaded } from "./datasets";
-import type { Hub } from "./hub";
+import { type Hub, unlessGone } from "./hub";
 import type { RoomLink } from "./link";
 import type { Mover } from "./mover";
 import type { Patience } from "./patience";
@@ -140,12 +140,6 @@ async function endAbandoned({ running, link, hub, patience }: TestingContext): P
       throw error;
     }
   });
-}
-
-function unlessGone(error: unknown): void {
-  if (!(error instanceof NotFoundError)) {
-    throw error;
-  }
 }
 
 /** One test, from its published room on. */

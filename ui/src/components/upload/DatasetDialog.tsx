@@ -1,6 +1,6 @@
 /** One of the user's datasets for a data node: uploaded now by the wizard, or before. It is attached nowhere. */
 
-import { Modal, Stack, Tabs } from "@mantine/core";
+import { Modal, Stack } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 
@@ -12,9 +12,8 @@ import { manifestDigest } from "../../core/dataset";
 import type { DataNode } from "../../core/nodes";
 import type { Content } from "../../tables/recipe";
 import { Problem } from "../Problem";
-import { DatasetChoice } from "./DatasetChoice";
+import { ContentTabs } from "./ContentTabs";
 import { Transfer } from "./Transfer";
-import { UploadWizard } from "./UploadWizard";
 
 const LONGEST = 4096;
 
@@ -72,22 +71,13 @@ export function DatasetDialog({
         {isPending && <Transfer progress={progress} onCancel={() => ending.current?.abort()} />}
         {/* It keeps what was chosen, for another try. */}
         <div hidden={isPending}>
-          <Tabs defaultValue="file" keepMounted={false}>
-            <Tabs.List>
-              <Tabs.Tab value="file">Upload a file</Tabs.Tab>
-              <Tabs.Tab value="dataset">Use a dataset</Tabs.Tab>
-            </Tabs.List>
-            <Tabs.Panel value="file" pt="md">
-              <UploadWizard
-                node={node}
-                action="Encrypt and upload"
-                onReady={(content, name) => upload.mutate({ content, name })}
-              />
-            </Tabs.Panel>
-            <Tabs.Panel value="dataset" pt="md">
-              <DatasetChoice action="Use it" onChosen={onDataset} />
-            </Tabs.Panel>
-          </Tabs>
+          <ContentTabs
+            node={node}
+            action="Encrypt and upload"
+            onReady={(content, name) => upload.mutate({ content, name })}
+            choose="Use it"
+            onDataset={onDataset}
+          />
         </div>
       </Stack>
     </Modal>

@@ -1,16 +1,15 @@
 /** Gives a data node of a published room its data: a file, or a dataset that was uploaded before. */
 
-import { Modal, Stack, Tabs } from "@mantine/core";
+import { Modal, Stack } from "@mantine/core";
 
 import { useClient } from "../../app/session";
 import type { Room } from "../../client/room";
 import type { DataNode } from "../../core/nodes";
 import { Problem } from "../Problem";
-import { DatasetChoice } from "./DatasetChoice";
+import { ContentTabs } from "./ContentTabs";
 import { KeyConsent } from "./KeyConsent";
 import { Transfer } from "./Transfer";
-import { UploadWizard } from "./UploadWizard";
-import { type Provided, useProvision } from "./useProvision";
+import { useProvision } from "./useProvision";
 
 /**
  * It is open for as long as it is there.
@@ -45,30 +44,15 @@ export function ProvisionDialog({ room, node, onDone }: { room: Room; node: Data
         {asked === null && busy && <Transfer progress={progress} onCancel={cancel} />}
         {/* It keeps what was chosen, for another try. */}
         <div hidden={busy}>
-          <Choices node={node} onChosen={start} />
+          <ContentTabs
+            node={node}
+            action="Encrypt and provision"
+            onReady={(content, name) => start({ content, label: { name } })}
+            choose="Attach"
+            onDataset={(dataset) => start({ dataset })}
+          />
         </div>
       </Stack>
     </Modal>
-  );
-}
-
-function Choices({ node, onChosen }: { node: DataNode; onChosen: (provided: Provided) => void }) {
-  return (
-    <Tabs defaultValue="file" keepMounted={false}>
-      <Tabs.List>
-        <Tabs.Tab value="file">Upload a file</Tabs.Tab>
-        <Tabs.Tab value="dataset">Use a dataset</Tabs.Tab>
-      </Tabs.List>
-      <Tabs.Panel value="file" pt="md">
-        <UploadWizard
-          node={node}
-          action="Encrypt and provision"
-          onReady={(content, name) => onChosen({ content, label: { name } })}
-        />
-      </Tabs.Panel>
-      <Tabs.Panel value="dataset" pt="md">
-        <DatasetChoice action="Attach" onChosen={(dataset) => onChosen({ dataset })} />
-      </Tabs.Panel>
-    </Tabs>
   );
 }

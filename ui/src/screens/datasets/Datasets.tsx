@@ -1,7 +1,7 @@
 /** The user's datasets: encrypted files, and where they are attached. */
 
-import { ActionIcon, Anchor, Button, Group, Paper, Stack, Table, Text, TextInput } from "@mantine/core";
-import { IconDownload, IconSearch, IconTrash, IconUpload } from "@tabler/icons-react";
+import { ActionIcon, Anchor, Button, Group, Paper, Stack, Table, Text } from "@mantine/core";
+import { IconDownload, IconTrash, IconUpload } from "@tabler/icons-react";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "react-router";
@@ -14,6 +14,7 @@ import { bytes, moment } from "../../components/format";
 import { Hex } from "../../components/Hex";
 import { Loaded, Page } from "../../components/Page";
 import { Problem } from "../../components/Problem";
+import { Search } from "../../components/Search";
 import { type Held, held } from "./attachments";
 import styles from "./Datasets.module.css";
 import { DeleteDataset } from "./DeleteDataset";
@@ -66,15 +67,7 @@ function Listed({ all }: { all: readonly OwnDataset[] }) {
   return (
     <>
       {deleted !== null && <DeleteDataset dataset={deleted} onClose={() => setDeleted(null)} />}
-      <TextInput
-        className={styles["search"] ?? ""}
-        type="search"
-        aria-label="Search for datasets"
-        placeholder="Search"
-        leftSection={<IconSearch size={16} aria-hidden />}
-        value={search}
-        onChange={(event) => setSearch(event.currentTarget.value)}
-      />
+      <Search label="Search for datasets" value={search} onChange={setSearch} />
       <Table.ScrollContainer minWidth={640}>
         <Table verticalSpacing="sm" highlightOnHover aria-label="Datasets">
           <Table.Thead>

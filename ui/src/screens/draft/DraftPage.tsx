@@ -1,11 +1,12 @@
 /** A draft: what goes in, what is computed, who may do what; tested, and published. */
 
-import { Badge, Tabs } from "@mantine/core";
-import { lazy, Suspense } from "react";
+import { Badge } from "@mantine/core";
+import { lazy } from "react";
 import { useNavigate, useParams } from "react-router";
 
 import { useOpenDraft } from "../../app/queries";
 import { Loaded, Page } from "../../components/Page";
+import { PageTabs } from "../../components/PageTabs";
 import { DraftProvider, useDraft } from "../../drafts/useDraft";
 import { DraftActions } from "./DraftActions";
 import { SavingState } from "./SavingState";
@@ -40,22 +41,7 @@ function DraftView() {
   return (
     <Page title={configuration.title} subtitle={<Badge variant="light">Draft</Badge>} actions={<DraftActions />}>
       <SavingState />
-      <Tabs value={tab} onChange={(name) => void navigate(`/drafts/${id}/${name}`)} keepMounted={false}>
-        <Tabs.List>
-          {TABS.map(({ name, label }) => (
-            <Tabs.Tab key={name} value={name}>
-              {label}
-            </Tabs.Tab>
-          ))}
-        </Tabs.List>
-        {TABS.map(({ name, Tab }) => (
-          <Tabs.Panel key={name} value={name} pt="lg">
-            <Suspense fallback={null}>
-              <Tab />
-            </Suspense>
-          </Tabs.Panel>
-        ))}
-      </Tabs>
+      <PageTabs tabs={TABS} current={tab} given={{}} onChange={(name) => void navigate(`/drafts/${id}/${name}`)} />
     </Page>
   );
 }

@@ -1,13 +1,14 @@
 /** A published room, for one of its participants. */
 
-import { Badge, Group, Tabs } from "@mantine/core";
-import { lazy, Suspense } from "react";
+import { Badge, Group } from "@mantine/core";
+import { lazy } from "react";
 import { useNavigate, useParams } from "react-router";
 
 import { useLive, useRoom, useStatus } from "../../app/queries";
 import type { Room } from "../../client/room";
 import { Hex } from "../../components/Hex";
 import { Loaded, Page } from "../../components/Page";
+import { PageTabs } from "../../components/PageTabs";
 import { RoomActions } from "./RoomActions";
 
 /** What each tab is given. */
@@ -42,22 +43,12 @@ function RoomView({ room }: TabProps) {
   );
   return (
     <Page title={room.definition.title} subtitle={head} actions={<RoomActions room={room} />}>
-      <Tabs value={tab} onChange={(name) => void navigate(`/rooms/${room.id}/${name}`)} keepMounted={false}>
-        <Tabs.List>
-          {TABS.map(({ name, label }) => (
-            <Tabs.Tab key={name} value={name}>
-              {label}
-            </Tabs.Tab>
-          ))}
-        </Tabs.List>
-        {TABS.map(({ name, Tab }) => (
-          <Tabs.Panel key={name} value={name} pt="lg">
-            <Suspense fallback={null}>
-              <Tab room={room} />
-            </Suspense>
-          </Tabs.Panel>
-        ))}
-      </Tabs>
+      <PageTabs
+        tabs={TABS}
+        current={tab}
+        given={{ room }}
+        onChange={(name) => void navigate(`/rooms/${room.id}/${name}`)}
+      />
     </Page>
   );
 }

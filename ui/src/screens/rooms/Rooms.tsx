@@ -1,7 +1,7 @@
 /** All clean rooms of the user: those that are published, and those that are being written. */
 
-import { Anchor, Button, Paper, Stack, Text, TextInput, Title } from "@mantine/core";
-import { IconPlus, IconSearch } from "@tabler/icons-react";
+import { Anchor, Button, Paper, Stack, Text, Title } from "@mantine/core";
+import { IconPlus } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "react-router";
@@ -11,11 +11,11 @@ import { keys, useRooms } from "../../app/queries";
 import { useClient } from "../../app/session";
 import { useSeveralRooms, useSeveralStatuses } from "../../app/several";
 import { Loaded, Page } from "../../components/Page";
+import { Search } from "../../components/Search";
 import type { RoomEntry } from "../../core/records";
 import { type KeptDraft, listDrafts, type UnreadableDraft } from "../../drafts/drafts";
 import { DraftTable } from "./DraftTable";
 import { NewRoom } from "./NewRoom";
-import styles from "./Rooms.module.css";
 import { RoomTable } from "./RoomTable";
 import { isIdOf, matches } from "./summary";
 
@@ -37,15 +37,7 @@ export function Component() {
       }
     >
       {writing && <NewRoom rooms={known} onClose={() => setWriting(false)} />}
-      <TextInput
-        className={styles["search"] ?? ""}
-        type="search"
-        aria-label="Search for rooms and drafts"
-        placeholder="Search"
-        leftSection={<IconSearch size={16} aria-hidden />}
-        value={search}
-        onChange={(event) => setSearch(event.currentTarget.value)}
-      />
+      <Search label="Search for rooms and drafts" value={search} onChange={setSearch} />
       <Stack component="section" gap="xs" aria-labelledby="published">
         <Title order={2} size="h4" id="published">
           Published

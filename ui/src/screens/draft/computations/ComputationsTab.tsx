@@ -6,9 +6,9 @@ import { useSearchParams } from "react-router";
 
 import type { EditorHandle } from "../../../components/editor/Editor";
 import { type ComputeNode, isDataNode } from "../../../core/nodes";
-import { problems as problemsOf } from "../../../core/problems";
 import type { Configuration, Node, TextFile } from "../../../core/records";
 import { useDraft } from "../../../drafts/useDraft";
+import { problemsByNode } from "../nodes/NodeProblems";
 import { TestButton } from "../test/TestButton";
 import { AddComputation } from "./AddComputation";
 import { ComputationList } from "./ComputationList";
@@ -56,17 +56,6 @@ export default function ComputationsTab() {
 
 function computationsOf(configuration: Configuration): ComputeNode[] {
   return configuration.nodes.filter((node) => !isDataNode(node));
-}
-
-function problemsByNode(configuration: Configuration): ReadonlyMap<string, string[]> {
-  const found = new Map<string, string[]>();
-  for (const { node, message } of problemsOf(configuration)) {
-    if (node !== undefined) {
-      const before = found.get(node) ?? [];
-      found.set(node, before.includes(message) ? before : [...before, message]);
-    }
-  }
-  return found;
 }
 
 const NO_FILES: readonly TextFile[] = [];

@@ -1,17 +1,17 @@
 /** What all computations have: a name, people who may run it, problems, and an end. */
 
-import { Alert, Anchor, Badge, Button, Group, List, MultiSelect, Stack, TextInput } from "@mantine/core";
-import { IconAlertTriangle, IconTrash } from "@tabler/icons-react";
-import { useState } from "react";
-import { Link } from "react-router";
+import { Badge, Button, Group, Stack } from "@mantine/core";
+import { IconTrash } from "@tabler/icons-react";
 
 import { confirmed } from "../../../components/confirm";
 import { KINDS } from "../../../components/kinds";
 import type { ComputeNode } from "../../../core/nodes";
-import { dependents, removeNode, setRole } from "../../../drafts/edits";
+import { dependents, removeNode } from "../../../drafts/edits";
 import { useDraft } from "../../../drafts/useDraft";
+import { NodeName } from "../nodes/NodeName";
+import { NodeProblems } from "../nodes/NodeProblems";
+import { RoleChoice } from "../nodes/RoleChoice";
 import styles from "./Computations.module.css";
-import { nameProblem } from "./names";
 
 interface Props {
   node: ComputeNode;
@@ -34,7 +34,7 @@ export function Head({ node, problems, onRename }: Props) {
     <Stack gap="sm">
       <Group align="flex-end" justify="space-between" wrap="nowrap">
         <Group align="flex-end" wrap="nowrap" className={styles["named"]}>
-          <Name node={node} onRename={onRename} />
+          <NodeName node={node} onRename={onRename} className={styles["named"] ?? ""} />
           <Badge
             variant="light"
             color="gray"
@@ -56,79 +56,13 @@ export function Head({ node, problems, onRename }: Props) {
           Remove
         </Button>
       </Group>
-      <Analysts node={node} />
-      {problems.length > 0 && (
-        <Alert
-          color="red"
-          variant="light"
-          icon={<IconAlertTriangle aria-hidden />}
-          title={problems.length === 1 ? "A problem to solve before publishing" : "Problems to solve before publishing"}
-        >
-          <List size="sm">
-            {problems.map((problem) => (
-              <List.Item key={problem}>{problem}</List.Item>
-            ))}
-          </List>
-        </Alert>
-      )}
+      <RoleChoice
+        node={node}
+        of="analyst_of"
+        label="Who may run it and get its result"
+        about="Nobody else gets it, not even the owner of the room."
+      />
+      <NodeProblems problems={problems} />
     </Stack>
-  );
-}
-
-/** Taken when the field is left: half a name is none, and others may read the computation by it. */
-function Name({ node, onRename }: Pick<Props, "node" | "onRename">) {
-  const { configuration } = useDraft();
-  const [typed, setTyped] = useState<string | null>(null);
-  const name = typed ?? node.name;
-  const problem = name === node.name ? undefined : nameProblem(configuration, name, node.id);
-  const take = (): void => {
-    if (name !== node.name && problem === undefined) {
-      onRename(name);
-      setTyped(null);
-    }
-  };
-  return (
-    <TextInput
-      label="Name"
-      className={styles["named"]}
-      value={name}
-      error={problem}
-      onChange={(event) => setTyped(event.currentTarget.value)}
-      onBlur={take}
-      onKeyDown={(event) => event.key === "Enter" && take()}
-    />
-  );
-}
-
-function Analysts({ node }: { node: ComputeNode }) {
-  const { id, configuration, edit } = useDraft();
-  const people = configuration.participants;
-  const may = people.filter((each) => each.analyst_of.includes(node.id)).map((each) => each.user);
-  const choose = (wanted: string[]): void => {
-    for (const { user } of people) {
-      if (wanted.includes(user) !== may.includes(user)) {
-        edit(setRole(user, "analyst_of", node.id, wanted.includes(user)));
-      }
-    }
-  };
-  return (
-    <MultiSelect
-      label="Who may run it and get its result"
-      description={
-        <>
-          Nobody else gets it, not even the owner of the room. Add people in{" "}
-          <Anchor component={Link} to={`/drafts/${id}/permissions`} size="xs" underline="always">
-            Permissions
-          </Anchor>
-          .
-        </>
-      }
-      placeholder={may.length === 0 ? "Nobody yet" : undefined}
-      data={people.map((each) => each.user)}
-      value={may}
-      onChange={choose}
-      searchable
-      maw={640}
-    />
   );
 }

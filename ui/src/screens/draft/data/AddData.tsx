@@ -1,14 +1,14 @@
 /** Adding a place for data: a table of a known shape, or a file of any content. */
 
-import { Button, Group, Modal, Stack, Text, TextInput } from "@mantine/core";
+import { Button, Group } from "@mantine/core";
 import { IconPlus } from "@tabler/icons-react";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 
 import { KINDS } from "../../../components/kinds";
 import type { DataNode } from "../../../core/nodes";
-import { freeName, putNode } from "../../../drafts/edits";
+import { freeName } from "../../../drafts/edits";
 import { useDraft } from "../../../drafts/useDraft";
-import { nameProblem } from "../computations/names";
+import { NameDialog } from "../nodes/NameDialog";
 import { newData } from "./tables";
 
 type Kind = DataNode["kind"];
@@ -19,6 +19,7 @@ const ABOUT: Readonly<Record<Kind, string>> = {
 };
 
 export function AddData({ onAdded }: { onAdded: (id: string) => void }) {
+  const { configuration } = useDraft();
   const [kind, setKind] = useState<Kind | null>(null);
   return (
     <>
@@ -35,48 +36,17 @@ export function AddData({ onAdded }: { onAdded: (id: string) => void }) {
           </Button>
         ))}
       </Group>
-      {kind !== null && <NameIt kind={kind} onClose={() => setKind(null)} onAdded={onAdded} />}
+      {kind !== null && (
+        <NameDialog
+          title={`Add ${KINDS[kind].label.toLowerCase()}`}
+          about={ABOUT[kind]}
+          suggested={freeName(configuration, kind === "table_data" ? "table" : "file")}
+          describe={(name) => `Computations find it as /input/${name}.`}
+          make={(name) => newData(configuration, kind, name)}
+          onClose={() => setKind(null)}
+          onAdded={onAdded}
+        />
+      )}
     </>
-  );
-}
-
-function NameIt({ kind, onClose, onAdded }: { kind: Kind; onClose: () => void; onAdded: (id: string) => void }) {
-  const { configuration, edit } = useDraft();
-  const [name, setName] = useState(() => freeName(configuration, kind === "table_data" ? "table" : "file"));
-  const problem = nameProblem(configuration, name);
-  const submit = (event: FormEvent): void => {
-    event.preventDefault();
-    if (problem === undefined) {
-      const node = newData(configuration, kind, name);
-      edit(putNode(node));
-      onClose();
-      onAdded(node.id);
-    }
-  };
-  return (
-    <Modal opened onClose={onClose} title={`Add ${KINDS[kind].label.toLowerCase()}`}>
-      <form onSubmit={submit}>
-        <Stack>
-          <Text size="sm">{ABOUT[kind]}</Text>
-          <TextInput
-            label="Name"
-            description={`Computations find it as /input/${name}.`}
-            value={name}
-            error={problem}
-            onChange={(event) => setName(event.currentTarget.value)}
-            onFocus={(event) => event.currentTarget.select()}
-            data-autofocus
-          />
-          <Group justify="flex-end">
-            <Button variant="default" onClick={onClose}>
-              Cancel
-            </Button>
-            <Button type="submit" disabled={problem !== undefined}>
-              Add
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
   );
 }

@@ -6,9 +6,8 @@ import { useSearchParams } from "react-router";
 
 import { KINDS } from "../../../components/kinds";
 import { type DataNode, isDataNode } from "../../../core/nodes";
-import { problems as problemsOf } from "../../../core/problems";
-import type { Configuration } from "../../../core/records";
 import { useDraft } from "../../../drafts/useDraft";
+import { problemsByNode } from "../nodes/NodeProblems";
 import { AddData } from "./AddData";
 import styles from "./Data.module.css";
 import { DataHead } from "./DataHead";
@@ -86,14 +85,4 @@ function Name({ node, current, problems, onChoose }: NameProps) {
       )}
     </UnstyledButton>
   );
-}
-
-function problemsByNode(configuration: Configuration): ReadonlyMap<string, string[]> {
-  const found = new Map<string, string[]>();
-  for (const { node, message } of problemsOf(configuration)) {
-    if (node !== undefined) {
-      found.set(node, [...new Set([...(found.get(node) ?? []), message])]);
-    }
-  }
-  return found;
 }

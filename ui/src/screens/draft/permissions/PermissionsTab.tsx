@@ -1,9 +1,8 @@
 /** Who may do what: the same permissions, by person and by node. */
 
-import { Accordion, Alert, Group, SegmentedControl, Stack, Text, TextInput } from "@mantine/core";
-import { IconSearch } from "@tabler/icons-react";
+import { Accordion, Alert, Group, SegmentedControl, Stack, Text } from "@mantine/core";
 import { useState } from "react";
-
+import { Search } from "../../../components/Search";
 import { useDraft } from "../../../drafts/useDraft";
 import { AddPeople } from "./AddPeople";
 import { ByNode } from "./ByNode";
@@ -44,14 +43,11 @@ export default function PermissionsTab() {
             { value: "node", label: "By data and computation" },
           ]}
         />
-        <TextInput
-          className={styles["search"] ?? ""}
-          type="search"
-          aria-label="Search in the permissions"
+        <Search
+          label="Search in the permissions"
           placeholder="Search for people, data or computations"
-          leftSection={<IconSearch size={16} aria-hidden />}
           value={search}
-          onChange={(event) => setSearch(event.currentTarget.value)}
+          onChange={setSearch}
         />
       </Group>
       {by === "person" ? <ByPerson search={search} /> : <ByNode search={search} />}
