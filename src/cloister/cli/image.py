@@ -10,6 +10,7 @@ import click
 
 from cloister.worker.images.recipe import recipe_names
 from cloister.worker.images.store import Image, build_image, current_images, list_images, remove_image
+from cloister.worker.linux import enter_private_mounts
 
 
 @click.group()
@@ -29,6 +30,8 @@ def build(names: tuple[str, ...], everything: bool, rebuild: bool) -> None:
     wanted = dict.fromkeys(recipe_names() if everything else names)
     if not wanted:
         raise click.UsageError(f"Name the images to build, or --all. There are: {', '.join(recipe_names())}.")
+    if os.geteuid() == 0:
+        enter_private_mounts()  # what a tool has mounted is gone with it, even if it is killed
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         building = [pool.submit(_build, name, rebuild) for name in wanted]
         for each in as_completed(building):
