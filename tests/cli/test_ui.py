@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -155,3 +156,17 @@ def test_the_digest_is_that_of_the_pages(pages: Path) -> None:
 
     assert said("--digest").strip() == bundle.load(pages).digest
     assert said("--manifest") == bundle.load(pages).manifest
+
+
+def test_a_port_that_is_taken(pages: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        refused = subprocess.run(
+            [sys.executable, "-m", "cloister.cli", "ui", "--hub=http://127.0.0.1:1", f"--port={port}", f"--pages={pages}"],
+            env=os.environ | {"CLOISTER_HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert f"cloister: These pages can't listen on 127.0.0.1 port {port}: Address already in use." in refused.stderr

@@ -19,9 +19,9 @@ import httpx
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from cloister.hub.listening import bind
 from cloister.hub.server import HubServer, make_server
 from cloister.hub.settings import HubSettings
+from cloister.listening import bind
 
 PATIENCE = 20.0
 """Seconds after which a test that waits for an event fails."""
@@ -136,7 +136,7 @@ class RunningEnclave:
 
     def __init__(self, port: int = 0) -> None:
         self.peer = TinyEnclave()
-        self._socket = bind("127.0.0.1", port)
+        self._socket = bind("127.0.0.1", port, "A peer")
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         config = uvicorn.Config(
             self.peer, lifespan="off", ws="none", log_config=None, access_log=False, timeout_graceful_shutdown=1
@@ -177,7 +177,7 @@ class RunningHub:
     ) -> None:
         self.settings = settings
         self._ready = threading.Event()
-        self._socket = bind("127.0.0.1", port)
+        self._socket = bind("127.0.0.1", port, "A peer")
         self.server: HubServer = make_server(
             settings,
             [self._socket],

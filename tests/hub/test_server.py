@@ -23,9 +23,9 @@ from cryptography.hazmat.primitives.serialization import (
 
 from cloister.errors import CloisterError
 from cloister.hub.accounts import add_user
-from cloister.hub.listening import bind
 from cloister.hub.server import make_server, serve
 from cloister.hub.settings import HubSettings
+from cloister.listening import bind
 
 from .conftest import World
 from .peers import PATIENCE, RunningEnclave, RunningHub, client, hub_process
@@ -82,7 +82,7 @@ def test_tls_files_that_do_not_work_are_refused(tmp_path: Path) -> None:
     locked.mkdir()
     locked_cert, locked_key = write_certificate(locked, BestAvailableEncryption(b"secret"))
     settings = HubSettings(data=tmp_path / "data")
-    with bind("127.0.0.1", 0) as bound:
+    with bind("127.0.0.1", 0, "The hub") as bound:
         for cert_file, key_file in (
             (cert, foreign_key),
             (key, cert),
@@ -102,25 +102,29 @@ def test_plain_http_beyond_loopback_is_refused_unless_asked_for(tmp_path: Path, 
     with pytest.raises(CloisterError, match=r"plain HTTP on .* --tls-cert"):
         serve(settings, host=host)
     assert not settings.data.exists()
-    with bind(host, 0) as bound:
+    with bind(host, 0, "The hub") as bound:
         make_server(settings, [bound], insecure_http_ok=True)
 
 
 def test_one_socket_beyond_loopback_is_enough_to_refuse(tmp_path: Path) -> None:
-    with bind("127.0.0.1", 0) as inside, bind("0.0.0.0", 0) as outside, pytest.raises(CloisterError):
+    with (
+        bind("127.0.0.1", 0, "The hub") as inside,
+        bind("0.0.0.0", 0, "The hub") as outside,
+        pytest.raises(CloisterError),
+    ):
         make_server(HubSettings(data=tmp_path), [inside, outside])
 
 
 def test_tls_may_listen_anywhere(tmp_path: Path) -> None:
     cert, key = write_certificate(tmp_path)
-    with bind("0.0.0.0", 0) as bound:
+    with bind("0.0.0.0", 0, "The hub") as bound:
         server = make_server(HubSettings(data=tmp_path / "data"), [bound], tls_cert=cert, tls_key=key)
     assert server.url.startswith("https://0.0.0.0:")
 
 
 def test_ipv6_loopback_is_loopback(tmp_path: Path) -> None:
     try:
-        bound = bind("::1", 0)
+        bound = bind("::1", 0, "The hub")
     except CloisterError:
         pytest.skip("this machine has no IPv6")
     with bound:
@@ -128,7 +132,7 @@ def test_ipv6_loopback_is_loopback(tmp_path: Path) -> None:
 
 
 def test_an_address_that_is_taken_is_a_clear_error(tmp_path: Path) -> None:
-    with bind("127.0.0.1", 0) as bound:
+    with bind("127.0.0.1", 0, "The hub") as bound:
         bound.listen()
         with pytest.raises(CloisterError, match=r"can't listen on 127\.0\.0\.1 port .* in use"):
             serve(HubSettings(data=tmp_path), port=bound.getsockname()[1])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from typing import Any
 
 import click
@@ -17,8 +15,8 @@ from cloister.cli.settings import enclave_settings
 from cloister.enclave.metrics import REGISTRY
 from cloister.enclave.serving import DoorSettings, serve
 from cloister.enclave.settings import EnclaveSettings
-from cloister.errors import CloisterError
 from cloister.kept import read_secret
+from cloister.listening import bind
 
 
 @click.command()
@@ -47,19 +45,6 @@ def enclave(listen_fd: int | None, lock_fd: int | None, **given: Any) -> None:
         insecure_http=given["insecure_http"],
         grace=given["grace"],
     )
-    listening = _listen(given["host"], given["port"]) if listen_fd is None else inherited_socket(listen_fd)
-    # Accepted connections inherit it. Without it every small answer would wait for an acknowledgement.
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listening = bind(given["host"], given["port"], "The enclave") if listen_fd is None else inherited_socket(listen_fd)
     with showing(given["metrics"], REGISTRY):
         serve(EnclaveSettings(**picked(EnclaveSettings, given)), door, sockets=[listening], on_ready=notify_ready)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
-        raise CloisterError(
-            f"The enclave can't listen on {host} port {port}: {reason}. Choose another address or port."
-        ) from None

@@ -17,8 +17,8 @@ from cloister.cli.session import login, state
 from cloister.cli.settings import PORT
 from cloister.errors import CloisterError
 from cloister.hub import bundle
-from cloister.hub.listening import bind
 from cloister.kept import kept
+from cloister.listening import bind
 from cloister.sdk import settings
 
 _PORT = 8643
@@ -70,7 +70,7 @@ def _serve(built: bundle.Bundle, hub: str | None, port: int) -> None:
     except CloisterError as nobody:
         where, token = settings.hub_url(environ), None
         click.echo(f"You sign in on the pages. ({nobody})", err=True)
-    with bind("127.0.0.1", port) as bound:
+    with bind("127.0.0.1", port, "These pages") as bound:
         host = f"{_name(where)}.localhost:{bound.getsockname()[1]}"
         http = httpx.AsyncClient(
             timeout=httpx.Timeout(_WAIT_SECONDS, read=None, pool=None),

@@ -30,8 +30,8 @@ from cloister.cli.settings import up_settings
 from cloister.engines.local import LocalEngine, stop
 from cloister.errors import CloisterError
 from cloister.hub import accounts
-from cloister.hub.listening import bind
 from cloister.kept import kept
+from cloister.listening import bind
 
 log = logging.getLogger("cloister.up")
 LOCK_SECONDS = 15.0
@@ -60,8 +60,8 @@ def up(config: Path | None, **given: Any) -> None:
     with (
         _locked(layout.running, RUNNING_SECONDS, another) as running,
         _locked(layout.lock, LOCK_SECONDS, still) as lock,
-        bind(given["host"], given["port"]) as front,
-        bind("127.0.0.1", 0) as back,
+        bind(given["host"], given["port"], "The hub") as front,
+        bind("127.0.0.1", 0, "The enclave") as back,
     ):
         kept(layout.hub_secret, secrets.token_hex(32).encode())
         asyncio.run(Supervisor(layout, running, lock, front, back, config, given).run())

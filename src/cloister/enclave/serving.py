@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import ipaddress
 import os
 import socket
-import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from cloister.enclave.server import Application, Receive, Scope, Send, create_ap
 from cloister.enclave.settings import EnclaveSettings
 from cloister.errors import CloisterError
 from cloister.heads import heads_within
+from cloister.listening import reached_at, send_without_delay, speaks_tls
 from cloister.logs import REQUEST, REQUEST_HEADER, is_request_id
 from cloister.wire.silence import end_when_silent
 
@@ -87,8 +86,10 @@ def serve(
     Raises:
         CloisterError: the door would be open to strangers, or TLS can't be had.
     """
+    tls = speaks_tls(door.tls_cert, door.tls_key)
     for each in sockets:
-        _check_door(each, door)
+        _check_door(each, door, tls)
+        send_without_delay(each)
         end_when_silent(each, settings.silence_seconds)
     application = create_application(settings)
     config = uvicorn.Config(
@@ -135,28 +136,15 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _check_door(bound: socket.socket, door: DoorSettings) -> None:
-    if (door.tls_cert is None) is not (door.tls_key is None):
-        raise CloisterError("TLS needs both --tls-cert and --tls-key (PEM files).")
-    if door.tls_cert is not None and door.tls_key is not None:
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(door.tls_cert, door.tls_key, password="")
-        except (OSError, ssl.SSLError) as error:
-            raise CloisterError(
-                f"The certificate {door.tls_cert} with the key {door.tls_key} can't be used: "
-                f"{error.strerror or error}. Both must be PEM files that this user can read, and belong together."
-            ) from error
-    if bound.family not in (socket.AF_INET, socket.AF_INET6):
-        return
-    host = bound.getsockname()[0]
-    if ipaddress.ip_address(host.partition("%")[0]).is_loopback:
+def _check_door(bound: socket.socket, door: DoorSettings, tls: bool) -> None:
+    if (host := reached_at(bound)) is None:
         return
     if door.secret is None:
         raise CloisterError(
             f"Everybody who reaches {host} could use up this enclave. Give it and its hub a secret: --hub-secret-file "
             "here, --enclave-secret-file there. `cloister config sample` says how to make one."
         )
-    if door.tls_cert is None and not door.insecure_http:
+    if not tls and not door.insecure_http:
         raise CloisterError(
             f"The enclave would speak plain HTTP on {host}, where others could read the hub's secret. Give it a "
             "certificate with --tls-cert and --tls-key, and the hub that same one with --enclave-cert; or say "

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import os
 import signal
 import socket
-import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,9 +18,9 @@ import uvicorn
 from cloister.errors import CloisterError
 from cloister.heads import heads_within
 from cloister.hub.app import create_app
-from cloister.hub.listening import bind, send_without_delay
 from cloister.hub.services import Services
 from cloister.hub.settings import HubSettings
+from cloister.listening import bind, reached_at, send_without_delay, speaks_tls
 from cloister.wire.silence import end_when_silent
 
 _GRACE_SECONDS = 3
@@ -105,7 +103,7 @@ def make_server(
 
     Raises `CloisterError` for plain HTTP beyond loopback that nobody asked for, and for unusable TLS files.
     """
-    tls = _check_tls(tls_cert, tls_key)
+    tls = speaks_tls(tls_cert, tls_key)
     if not tls and not insecure_http_ok:
         for bound in sockets:
             _require_loopback(bound)
@@ -148,7 +146,7 @@ def serve(
     URL once requests are answered. Raises `CloisterError` where `make_server` does, and where the address
     can't be had.
     """
-    listening = [bind(host, port)] if sockets is None else list(sockets)
+    listening = [bind(host, port, "The hub")] if sockets is None else list(sockets)
     try:
         server = make_server(
             settings,
@@ -166,31 +164,12 @@ def serve(
 
 
 def _require_loopback(bound: socket.socket) -> None:
-    if bound.family not in (socket.AF_INET, socket.AF_INET6):
-        return
-    host = bound.getsockname()[0]
-    if not ipaddress.ip_address(host.partition("%")[0]).is_loopback:
+    if (host := reached_at(bound)) is not None:
         raise CloisterError(
             f"The hub would speak plain HTTP on {host}, where others could read API tokens. Give it a "
             "certificate with --tls-cert and --tls-key, listen on 127.0.0.1 behind a proxy that does TLS, "
             "or say --insecure-http if this network is private."
         )
-
-
-def _check_tls(cert: Path | None, key: Path | None) -> bool:
-    """Whether TLS is wanted; `CloisterError` if it is and can't be had."""
-    if cert is None and key is None:
-        return False
-    if cert is None or key is None:
-        raise CloisterError("TLS needs both --tls-cert and --tls-key (PEM files).")
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password="")
-    except (OSError, ssl.SSLError) as error:
-        raise CloisterError(
-            f"The certificate {cert} with the key {key} can't be used: {error.strerror or error}. "
-            "Both must be PEM files that this user can read, and belong together."
-        ) from error
-    return True
 
 
 def _url(bound: socket.socket, tls: bool) -> str:
