@@ -170,7 +170,7 @@ def create_app(settings: HubSettings) -> FastAPI:
         middleware=[
             Middleware(AccessLog),
             Middleware(SecurityHeaders),
-            Middleware(Pages, pages, settings.blob_origins),
+            Middleware(Pages, pages),
             Middleware(BodyLimit, settings.json_bytes, settings.idle_seconds, settings.slowest_bytes),
             Middleware(Authentication, database, settings),
         ],

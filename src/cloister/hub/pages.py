@@ -22,6 +22,27 @@ from cloister.hub.bundle import INDEX, Asset, Bundle
 API = ("/v1", "/auth", "/.well-known", "/healthz", "/readyz", "/openapi.json")
 """What is not for pages: these paths, and all below them."""
 
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data: blob:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "worker-src 'self'",
+        "manifest-src 'self'",
+        # Previews of results. No other document of this hub lets itself be framed.
+        "frame-src 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "require-trusted-types-for 'script'",
+        "trusted-types default cloister",
+    )
+)
+"""The Content-Security-Policy of the pages."""
+
 _FRAME = re.compile(r"preview/[a-z]+\.html")
 """Documents that a result is shown in: see `frame_policy`."""
 _SCRIPT = re.compile(rb"<script>(.*)</script>", re.DOTALL)
@@ -45,34 +66,6 @@ class _Route:
     """What the log calls these requests."""
 
     path: str = "/{page}"
-
-
-def policy(blob_origins: str | None = None) -> str:
-    """The Content-Security-Policy of the pages.
-
-    Args:
-        blob_origins: where the pages may send parts to and fetch them from besides the hub, separated by commas.
-    """
-    more = "".join(f" {each.strip()}" for each in (blob_origins or "").split(",") if each.strip())
-    return "; ".join(
-        (
-            "default-src 'none'",
-            "script-src 'self'",
-            "style-src 'self'",
-            "img-src 'self' data: blob:",
-            "font-src 'self'",
-            f"connect-src 'self'{more}",
-            "worker-src 'self'",
-            "manifest-src 'self'",
-            # Previews of results. No other document of this hub lets itself be framed.
-            "frame-src 'self'",
-            "frame-ancestors 'none'",
-            "base-uri 'none'",
-            "form-action 'self'",
-            "require-trusted-types-for 'script'",
-            "trusted-types default cloister",
-        )
-    )
 
 
 def frame_policy(document: bytes) -> str:
@@ -102,10 +95,9 @@ def frame_policy(document: bytes) -> str:
 class Pages:
     """A layer in front of an application."""
 
-    def __init__(self, app: ASGIApp, bundle: Bundle | None, blob_origins: str | None = None) -> None:
+    def __init__(self, app: ASGIApp, bundle: Bundle | None) -> None:
         self._app = app
         self._bundle = bundle
-        self._policy = policy(blob_origins)
         assets = {} if bundle is None else bundle.assets
         self._frames = {
             asset.sha256: frame_policy(asset.content) for name, asset in assets.items() if _FRAME.fullmatch(name)
@@ -139,7 +131,7 @@ class Pages:
             "Cache-Control": _FOREVER if asset.hashed else _ASK,
             "ETag": tag,
             "Vary": "Accept-Encoding",
-            "Content-Security-Policy": self._frames.get(asset.sha256, self._policy),
+            "Content-Security-Policy": self._frames.get(asset.sha256, POLICY),
         }
         if tag in (header(scope, "if-none-match") or ""):
             return self._response(b"", asset.media_type, headers, 304)
@@ -154,7 +146,7 @@ class Pages:
 
     def _response(self, content: bytes, media_type: str, headers: dict[str, str], status: int = 200) -> Response:
         strict = {
-            "Content-Security-Policy": self._policy,
+            "Content-Security-Policy": POLICY,
             "Cross-Origin-Opener-Policy": "same-origin",
             "Cross-Origin-Resource-Policy": "same-origin",
             "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",

@@ -40,9 +40,6 @@ class HubSettings:
     attempts to sign in are counted."""
     ui: Path | None = None
     """The folder of the web pages that are served. By default those that were installed along."""
-    blob_origins: str | None = None
-    """Origins of the blob store that the pages may send parts to and fetch them from directly, separated by commas. The
-    store must allow it too (CORS). By default all goes through the hub."""
     session_idle_seconds: int = 1800
     """After how long without a request a browser's session ends, in seconds."""
     session_seconds: int = 43_200
