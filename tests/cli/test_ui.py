@@ -161,8 +161,9 @@ def test_the_digest_is_that_of_the_pages(pages: Path) -> None:
 def test_a_port_that_is_taken(pages: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
+        options = ["--hub", "http://127.0.0.1:1", "--port", port, "--pages", str(pages)]
         refused = subprocess.run(
-            [sys.executable, "-m", "cloister.cli", "ui", "--hub=http://127.0.0.1:1", f"--port={port}", f"--pages={pages}"],
+            [sys.executable, "-m", "cloister.cli", "ui", *options],
             env=os.environ | {"CLOISTER_HOME": str(tmp_path)},
             capture_output=True,
             text=True,
