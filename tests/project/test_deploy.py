@@ -56,6 +56,7 @@ class TestSystemd:
         """But for the program, which lies where it was installed."""
         for unit in UNITS:
             text = re.sub(r"(?m)^ExecStart=\S+", f"ExecStart={sys.executable}", unit.read_text())
+            text = re.sub(r"(?m)^#(?=\w+=)", "", text)
             (tmp_path / unit.name.replace("@", "@1")).write_text(text)
         checked = ran("systemd-analyze", "verify", "--man=no", *sorted(tmp_path.iterdir()))
         assert (checked.returncode, checked.stdout) == (0, "")
@@ -72,13 +73,22 @@ class TestSystemd:
 
     @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
     def test_what_they_set_are_settings(self, unit: Path) -> None:
-        text = unit.read_text()
+        """Also what stands there to be switched on."""
+        text = unit.read_text().replace("\n#", "\n")
         variables = {setting.variable for settings in sections().values() for setting in settings}
         set_here = set(re.findall(r"(?m)^Environment=(\w+)=", text))
         assert set_here
         assert set_here <= variables
         given = set(re.findall(r"=%d/(\w+)", text))
         assert given == set(re.findall(r"(?m)^LoadCredential=(\w+):", text))
+
+    @pytest.mark.parametrize(("part", "name"), [("hub", "hub"), ("enclave", "enclave"), ("worker@", "worker")])
+    def test_each_file_that_a_setting_names_can_be_given_to_them(self, part: str, name: str) -> None:
+        """Only root can read these, and hub and enclave run as somebody else."""
+        text = (DEPLOY / f"systemd/cloister-{part}.service").read_text()
+        files = {each.variable for each in sections()[name] if each.name.endswith("_file")}
+        assert files
+        assert files <= set(re.findall(r"(?m)^#?Environment=(\w+)=%d/", text))
 
     @pytest.mark.parametrize(("part", "name"), [("hub", "hub"), ("enclave", "enclave"), ("worker@", "worker")])
     def test_they_give_more_time_to_stop_than_the_parts_take(self, part: str, name: str) -> None:
