@@ -15,3 +15,9 @@ def open_issuer(settings: HubSettings) -> Issuer:
         issuer = database.read(lambda session: signing.issuer(session, None))
     assert issuer is not None
     return issuer
+
+
+def shown_keys(settings: HubSettings) -> list[dict[str, str]]:
+    """The JWKS entries that the hub on that folder shows."""
+    with open_database(settings) as database:
+        return database.read(open_signing_keys(settings, database).shown)

@@ -53,7 +53,7 @@ from cloister.wire.patience import Patience
 from tests.attacks.liar import EVIDENCE, KEYS, MESSAGES, Asked, Liar, Said, frames
 from tests.attacks.recorder import traces
 from tests.installation import Installation, attach, compute_node, data_node, run
-from tests.issuers import open_issuer
+from tests.issuers import open_issuer, shown_keys
 
 ALICE, BOB = "alice@hostile.example", "bob@hostile.example"
 IMPATIENT = Patience(pauses=())
@@ -477,7 +477,7 @@ def test_an_issuer_that_the_hub_makes_up_stands_in_the_definition(world: World, 
     # definition, for every participant to compare; and pinned keys take it away.
     fake = Layout(tmp_path / "fake").hub_settings()
     issuer = open_issuer(fake)
-    jwks = {"keys": issuer.public_keys(), "issuer": issuer.name}
+    jwks = {"keys": shown_keys(fake), "issuer": issuer.name}
     known = issuer.name
 
     def identity(asked: Asked, said: Said) -> Said:

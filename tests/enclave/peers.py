@@ -32,11 +32,11 @@ from cloister.enclave.store import SqliteStore
 from cloister.enclave.workers import Workers
 from cloister.errors import Refused
 from cloister.formats.checkpoint import Checkpoint, verify_checkpoint
-from cloister.formats.dataset import Manifest, Part, encrypt_stream, make_manifest
+from cloister.formats.dataset import Manifest, Part, make_manifest
 from cloister.formats.encoding import sha256
 from cloister.formats.merkle import EMPTY_ROOT, verify_consistency
 from cloister.formats.sealed import EnclaveKeys, SealingKey, open_task, seal_report, seal_request
-from cloister.hub.issuer import Issuer as TokenIssuer
+from cloister.hub.issuer import Issuer as HubIssuer
 from cloister.protocol import (
     ACCOUNT_HEADER,
     Accepted,
@@ -76,6 +76,7 @@ from cloister.rooms.nodes import Node, PythonNode, RawDataNode, TableDataNode
 from cloister.rooms.tables import Column
 from cloister.trust import software
 from cloister.trust.evidence import WORKER_LABEL, Evidence, SoftwareSource, report_data
+from tests.parts import encrypted
 
 T = TypeVar("T")
 
@@ -98,6 +99,14 @@ class Clock:
         return self.now
 
 
+class TokenIssuer(HubIssuer):
+    """Whoever vouches for identities, with the public key by which rooms know it."""
+
+    def __init__(self, key: OKPKey, name: str) -> None:
+        super().__init__(key, name)
+        self.public: bytes = cast(Any, key.raw_value).public_key().public_bytes_raw()
+
+
 def token_issuer(name: str = "hub") -> TokenIssuer:
     """Whoever vouches for identities, with a fresh key."""
     return TokenIssuer(OKPKey.generate_key("Ed25519", private=True), name)
@@ -105,8 +114,7 @@ def token_issuer(name: str = "hub") -> TokenIssuer:
 
 def pinned(issuer: TokenIssuer) -> Issuer:
     """That issuer as a room's definition names it."""
-    key = OKPKey.import_key(cast(Any, issuer.public_keys()[0]))
-    return Issuer(name=issuer.name, keys=(cast(Any, key.raw_value).public_bytes_raw().hex(),))
+    return Issuer(name=issuer.name, keys=(issuer.public.hex(),))
 
 
 @dataclass
@@ -394,7 +402,7 @@ def python(node: str, *dependencies: str, **fields: Any) -> PythonNode:
 
 def manifest_of(plaintext: bytes, key: bytes, blob: str) -> Manifest:
     """The manifest of a small dataset."""
-    parts = [Part(size=len(part), sha256=sha256(part).hex()) for _, part, _ in encrypt_stream([plaintext], key, blob)]
+    parts = [Part(size=len(part), sha256=sha256(part).hex()) for _, part, _ in encrypted([plaintext], key, blob)]
     return make_manifest(key, blob, len(plaintext), parts)
 
 

@@ -11,7 +11,6 @@ from joserfc import jwt
 from joserfc.jwk import OKPKey
 
 from cloister.errors import Refused
-from cloister.hub.issuer import Issuer as TokenIssuer
 from cloister.protocol import PublishRoom, ReadStatus, RetrieveRoom, RoomStatus, UnbindKey
 from cloister.rooms.definition import Definition, Participant
 from cloister.rooms.events import KeyBound, KeyUnbound, Published
@@ -21,6 +20,7 @@ from tests.enclave.peers import (
     Enclave,
     Meeting,
     Person,
+    TokenIssuer,
     checked,
     data,
     make_definition,

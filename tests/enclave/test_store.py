@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cloister.enclave.sealing import FileSealingRoot, signing_key
+from cloister.enclave.sealing import signing_key, storage_key
 from cloister.enclave.store import OutcomeUnknown, SqliteStore, StoreConflict, StoreFailed
 from cloister.errors import DecryptionFailed, LogTampered, Refused
 from cloister.protocol import ReadLog, RetrieveRoom, StopRoom
@@ -435,14 +435,14 @@ class TestClock:
         enclave.close()
 
 
-class TestSealingRoot:
+class TestStorageKey:
     """The key in a file: software mode."""
 
     def test_it_is_made_once_and_kept_to_its_owner(self, tmp_path: Path) -> None:
         file = tmp_path / "sealing.key"
-        key = FileSealingRoot(file).key()
+        key = storage_key(file)
         assert len(key) == 32
-        assert FileSealingRoot(file).key() == key
+        assert storage_key(file) == key
         assert file.stat().st_mode & 0o777 == 0o600
         assert list(tmp_path.iterdir()) == [file]
 
@@ -451,7 +451,7 @@ class TestSealingRoot:
         file = tmp_path / "sealing.key"
         file.write_text(content)
         with pytest.raises(ValueError, match=r"."):
-            FileSealingRoot(file).key()
+            storage_key(file)
         assert file.read_text() == content
 
 

@@ -14,7 +14,6 @@ import pytest
 from cloister.enclave.backup import declare_restored
 from cloister.enclave.limits import Allowances
 from cloister.errors import LogTampered, Refused
-from cloister.hub.issuer import Issuer as TokenIssuer
 from cloister.protocol import (
     AdmitDevice,
     DismissDevice,
@@ -36,7 +35,18 @@ from cloister.protocol import (
 from cloister.rooms.definition import Participant
 from cloister.rooms.permissions import NO_SUCH_ROOM
 from cloister.rooms.vault import MAX_ITEM, NO_SUCH_VAULT, RECOVERY, VaultDefinition
-from tests.enclave.peers import Clock, Enclave, Meeting, Person, checked, data, pinned, stored_secrets, token_issuer
+from tests.enclave.peers import (
+    Clock,
+    Enclave,
+    Meeting,
+    Person,
+    TokenIssuer,
+    checked,
+    data,
+    pinned,
+    stored_secrets,
+    token_issuer,
+)
 from tests.enclave.test_held import held
 from tests.enclave.test_store import LosingStore
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloister.errors import LogTampered
-from cloister.formats.checkpoint import Checkpoint, key_hash, sign_checkpoint, verifier_key, verify_checkpoint
+from cloister.formats.checkpoint import Checkpoint, key_hash, sign_checkpoint, verify_checkpoint
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x01" * 32)
 PUBLIC = KEY.public_key().public_bytes_raw()
@@ -36,12 +36,6 @@ def test_the_form_is_that_of_signed_notes() -> None:
     signature = base64.b64decode(encoded)
     assert signature[:4] == expected == key_hash(PUBLIC, ROOM)
     KEY.public_key().verify(signature[4:], (text + "\n").encode())
-
-
-def test_the_verifier_key_is_name_hash_and_key() -> None:
-    name, hashed, encoded = verifier_key(PUBLIC, ROOM).split("+", 2)
-    assert (name, hashed) == (f"cloister/room/{ROOM}", key_hash(PUBLIC, ROOM).hex())
-    assert base64.b64decode(encoded) == b"\x01" + PUBLIC
 
 
 @given(st.data())

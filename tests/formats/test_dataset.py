@@ -23,13 +23,12 @@ from cloister.formats.dataset import (
     commit_key,
     cut,
     decrypt_part,
-    decrypt_stream,
     encrypt_part,
-    encrypt_stream,
     make_manifest,
     part_count,
 )
 from cloister.formats.encoding import sha256
+from tests.parts import decrypted, encrypted
 
 KEY = bytes(range(32))
 OTHER_KEY = b"\x01" * 32
@@ -44,7 +43,7 @@ def pattern(size: int) -> bytes:
 
 
 def encrypt(data: bytes, key: bytes = KEY, dataset: str = DATASET) -> tuple[Manifest, list[bytes]]:
-    parts = [bytes(ciphertext) for _, ciphertext, _ in encrypt_stream([data], key, dataset)]
+    parts = [bytes(ciphertext) for _, ciphertext, _ in encrypted([data], key, dataset)]
     listed = (Part(size=len(part), sha256=sha256(part).hex()) for part in parts)
     return make_manifest(key, dataset, len(data), listed), parts
 
@@ -71,7 +70,7 @@ def test_round_trip_around_boundaries(size: int) -> None:
     assert manifest.size == size
     assert len(parts) == len(manifest.parts) == part_count(size)
     assert [len(part) for part in parts[:-1]] == [PART_CIPHERTEXT_SIZE] * (len(parts) - 1)
-    assert b"".join(decrypt_stream(KEY, manifest, parts.__getitem__)) == data
+    assert b"".join(decrypted(KEY, manifest, parts.__getitem__)) == data
 
 
 @given(st.binary(max_size=40_000))
@@ -158,7 +157,7 @@ def test_memory_does_not_grow_with_the_data(form: str) -> None:
     sizes: list[int] = []
     tracemalloc.start()
     try:
-        for _, ciphertext, size in encrypt_stream(stream, KEY, DATASET):
+        for _, ciphertext, size in encrypted(stream, KEY, DATASET):
             sizes.append(size)
             del ciphertext
         peak = tracemalloc.get_traced_memory()[1]
@@ -213,16 +212,16 @@ def test_reordered_parts_are_refused(three: tuple[Manifest, list[bytes]], order:
     manifest, parts = three
     moved = [parts[index] for index in order]
     with pytest.raises(DecryptionFailed, match="stored bytes were changed"):
-        list(decrypt_stream(KEY, manifest, moved.__getitem__))
+        list(decrypted(KEY, manifest, moved.__getitem__))
     with pytest.raises(DecryptionFailed, match="a part from another place"):
-        list(decrypt_stream(KEY, relist(manifest, moved), moved.__getitem__))
+        list(decrypted(KEY, relist(manifest, moved), moved.__getitem__))
 
 
 def test_a_dataset_without_its_end_is_refused(three: tuple[Manifest, list[bytes]]) -> None:
     manifest, parts = three
     shorter = msgspec.structs.replace(relist(manifest, parts[:2]), size=2 * PART_SIZE)
     check_manifest(shorter)
-    read = decrypt_stream(KEY, shorter, parts.__getitem__)
+    read = decrypted(KEY, shorter, parts.__getitem__)
     next(read)
     with pytest.raises(DecryptionFailed, match="a part from another place"):
         next(read)
@@ -252,7 +251,7 @@ def test_a_wrong_key_is_noticed_without_and_with_the_ciphertext() -> None:
     with pytest.raises(DecryptionFailed, match="Use the key of its upload"):
         check_key(OTHER_KEY, manifest)
     with pytest.raises(DecryptionFailed, match="Use the key of its upload"):
-        next(decrypt_stream(OTHER_KEY, manifest, parts.__getitem__))
+        next(decrypted(OTHER_KEY, manifest, parts.__getitem__))
     with pytest.raises(DecryptionFailed, match="wrong key"):
         decrypt_part(OTHER_KEY, manifest, 0, parts[0])
     check_key(KEY, manifest)
@@ -298,7 +297,7 @@ def test_lies_of_a_manifest(three: tuple[Manifest, list[bytes]]) -> None:
     ]
     for lie, message in lies:
         with pytest.raises(VerificationError, match=message):
-            list(decrypt_stream(KEY, lie, parts.__getitem__))
+            list(decrypted(KEY, lie, parts.__getitem__))
         assert lie.digest() != manifest.digest()
 
 

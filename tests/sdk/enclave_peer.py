@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cloister.errors import Refused, VerificationError
 from cloister.formats.checkpoint import Checkpoint, sign_checkpoint
-from cloister.formats.dataset import Manifest, Part, check_key, check_manifest, decrypt_stream, encrypt_stream
+from cloister.formats.dataset import Manifest, Part, check_key, check_manifest
 from cloister.formats.dataset import make_manifest as manifest_of
 from cloister.formats.encoding import canonical, sha256
 from cloister.formats.merkle import MerkleTree
@@ -76,6 +76,7 @@ from cloister.rooms.state import RoomState, fold
 from cloister.rooms.vault import NO_SUCH_VAULT
 from cloister.trust import software
 from cloister.trust.evidence import ENCLAVE_LABEL, Evidence, SoftwareSource, report_data
+from tests.parts import decrypted, encrypted
 from tests.sdk.vault_peer import PeerVault
 
 IMAGE = ImageReference(name="python", measurement=hashlib.sha256(b"image").hexdigest())
@@ -308,12 +309,12 @@ class PeerEnclave:
         )
 
     def _read(self, manifest: Manifest, key: bytes) -> bytes:
-        return b"".join(decrypt_stream(key, manifest, lambda index: self.blobs[manifest.dataset][index]))
+        return b"".join(decrypted(key, manifest, lambda index: self.blobs[manifest.dataset][index]))
 
     def store(self, plaintext: bytes, key: bytes) -> Manifest:
         """Encrypts something into the blob store."""
         dataset, parts = os.urandom(32).hex(), []
-        for index, ciphertext, _ in encrypt_stream(io.BytesIO(plaintext), key, dataset):
+        for index, ciphertext, _ in encrypted(io.BytesIO(plaintext), key, dataset):
             self.blobs.setdefault(dataset, {})[index] = bytes(ciphertext)
             parts.append(Part(size=len(ciphertext), sha256=sha256(ciphertext).hex()))
         return manifest_of(key, dataset, len(plaintext), parts)

@@ -22,7 +22,6 @@ from cloister.trust.evidence import (
     Evidence,
     SoftwareSource,
     appraise,
-    read_evidence,
     report_data,
 )
 
@@ -160,18 +159,6 @@ def test_a_changed_document_is_refused(data: st.DataObject) -> None:
     changed[data.draw(st.integers(0, len(changed) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     with pytest.raises(EvidenceRejected):
         check(msgspec.structs.replace(EVIDENCE, document=bytes(changed)))
-
-
-@pytest.mark.parametrize(
-    "data", [b"", b"{}", b'{"type":"x","document":"","version":2}', b'{"type":"x","document":"","more":1}', b"[" * 9000]
-)
-def test_malformed_evidence_is_refused(data: bytes) -> None:
-    with pytest.raises(EvidenceRejected, match="not evidence"):
-        read_evidence(data)
-
-
-def test_evidence_round_trip() -> None:
-    assert read_evidence(msgspec.json.encode(EVIDENCE)) == EVIDENCE
 
 
 def test_report_data_is_64_bytes_over_delimited_fields() -> None:

@@ -9,6 +9,7 @@ digits; texts that are signed or hashed as they are.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -21,14 +22,13 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
-from cloister.formats.checkpoint import Checkpoint, key_hash, sign_checkpoint, verifier_key
+from cloister.formats.checkpoint import Checkpoint, key_hash, origin, sign_checkpoint
 from cloister.formats.dataset import (
     PART_SIZE,
     Part,
     ciphertext_size,
     commit_key,
     encrypt_part,
-    encrypt_stream,
     make_manifest,
 )
 from cloister.formats.encoding import canonical, normal_email, number, pack, sha256
@@ -82,6 +82,7 @@ from cloister.sdk.datasets import Attachment, DatasetRecord
 from cloister.trust import software
 from cloister.trust.evidence import ENCLAVE_LABEL, WORKER_LABEL, Evidence, report_data
 from tests import messages
+from tests.parts import encrypted
 from tests.rooms.examples import ANALYST, HOSPITAL, OWNER, ROOM, WITH_ENVIRONMENT
 from tests.rooms.kinds import TABLES
 from tests.vectors.cells import cells
@@ -175,10 +176,16 @@ def log() -> dict[str, Any]:
             "size": size,
             "root": checkpoint.root.hex(),
             "key_hash": key_hash(SIGNING_PUBLIC, checkpoint.room).hex(),
-            "verifier_key": verifier_key(SIGNING_PUBLIC, checkpoint.room),
+            "verifier_key": verifier_key(checkpoint.room),
             "note": sign_checkpoint(checkpoint, SIGNING),
         },
     }
+
+
+def verifier_key(room: str) -> str:
+    """The key of a room's checkpoints in the text form that other tools for signed notes read."""
+    encoded = base64.b64encode(b"\x01" + SIGNING_PUBLIC).decode()
+    return f"{origin(room)}+{key_hash(SIGNING_PUBLIC, room).hex()}+{encoded}"
 
 
 def keys() -> dict[str, Any]:
@@ -394,7 +401,7 @@ def dataset() -> dict[str, Any]:
     identifier = "aa" * 32
     small = []
     for plaintext in (b"", b"name,age\nada,36\n", bytes(16384)):
-        ((_, part, _),) = encrypt_stream([plaintext], KEY, identifier)
+        ((_, part, _),) = encrypted([plaintext], KEY, identifier)
         manifest = make_manifest(KEY, identifier, len(plaintext), [Part(size=len(part), sha256=sha256(part).hex())])
         small.append(
             {

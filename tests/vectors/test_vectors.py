@@ -40,7 +40,7 @@ from cloister.rooms.events import Event
 from cloister.rooms.planning import node_digest, plan
 from cloister.rooms.vault import VaultEvent, VaultState, read_vault_definition
 from cloister.sdk.datasets import DatasetRecord
-from cloister.trust.evidence import ENCLAVE_LABEL, appraise, read_evidence
+from cloister.trust.evidence import ENCLAVE_LABEL, Evidence, appraise
 from cloister.trust.identity import verify_identity
 from tests.vectors import make
 
@@ -203,7 +203,7 @@ def test_trust() -> None:
     shown, software = vector["report_data"], vector["software"]
     reference = Reference(evidence="insecure-software", measurement=software["measurement"])
     appraise(
-        read_evidence(software["evidence"].encode()),
+        decode(software["evidence"].encode(), Evidence, what="evidence"),
         label=ENCLAVE_LABEL,
         nonce=unhex(shown["nonce"]),
         keys_digest=unhex(shown["keys_digest"]),

@@ -1,11 +1,11 @@
-"""The key that everything an enclave stores is sealed with, and the signing key that outlives restarts."""
+"""The storage key, which everything that an enclave stores is sealed with (operators know it as the sealing key, in
+`sealing.key`), and the signing key that outlives restarts."""
 
 from __future__ import annotations
 
 import hmac
 import os
 from pathlib import Path
-from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -19,34 +19,24 @@ _INSTALLATION = "installation"
 _SIGNING = "signing-key"
 
 
-class SealingRoot(Protocol):
-    """Where the sealing key comes from.
+def storage_key(file: Path) -> bytes:
+    """The key in a file that only its owner may read; made at the first start.
 
-    In a TEE the hardware or a key broker gives it to this measurement alone.
+    For software mode, where nothing protects from the operator. In a TEE the hardware or a key broker would give it to
+    this measurement alone.
+
+    Returns:
+        32 bytes, the same after every restart.
+
+    Raises:
+        OSError: the file can't be read or written.
+        ValueError: it doesn't hold a key.
     """
-
-    def key(self) -> bytes:
-        """32 bytes, the same after every restart."""
-
-
-class FileSealingRoot:
-    """A key in a file that only its owner may read: for software mode, where nothing protects from the operator."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def key(self) -> bytes:
-        """Reads the key; makes it at the first start.
-
-        Raises:
-            OSError: the file can't be read or written.
-            ValueError: it doesn't hold a key.
-        """
-        fresh = os.urandom(KEY_SIZE).hex() + "\n"
-        key = bytes.fromhex(kept(self._path, fresh.encode()).decode().strip())
-        if len(key) != KEY_SIZE:
-            raise ValueError(f"{self._path} does not hold a sealing key.")
-        return key
+    fresh = os.urandom(KEY_SIZE).hex() + "\n"
+    key = bytes.fromhex(kept(file, fresh.encode()).decode().strip())
+    if len(key) != KEY_SIZE:
+        raise ValueError(f"{file} does not hold a sealing key.")
+    return key
 
 
 def signing_key(store: SealedStore, key: bytes) -> Ed25519PrivateKey:

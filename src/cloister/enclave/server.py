@@ -18,7 +18,7 @@ from cloister.enclave.keys import KeyRing, Replayed, StaleKeys
 from cloister.enclave.limits import Allowances, Meter
 from cloister.enclave.logs import log, place
 from cloister.enclave.metrics import REFUSED, watch
-from cloister.enclave.sealing import FileSealingRoot, signing_key
+from cloister.enclave.sealing import signing_key, storage_key
 from cloister.enclave.service import Service
 from cloister.enclave.settings import EnclaveSettings
 from cloister.enclave.store import StoreFailed
@@ -206,7 +206,7 @@ def create_application(settings: EnclaveSettings, *, clock: Callable[[], int] | 
     """
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     store = open_store(settings.store or settings.data / "rooms.db")
-    key = FileSealingRoot(settings.data / "sealing.key").key()
+    key = storage_key(settings.data / "sealing.key")
     signing = signing_key(store, key)
     source = SoftwareSource("enclave")
     # A software enclave has nothing that its workers' evidence could add to; a hardware one takes hardware only.

@@ -55,12 +55,6 @@ def key_hash(public: bytes, room: str) -> bytes:
     return hashlib.sha256(origin(room).encode() + b"\n" + _ED25519 + public).digest()[:4]
 
 
-def verifier_key(public: bytes, room: str) -> str:
-    """The key in the text form that other tools for signed notes read."""
-    encoded = base64.b64encode(_ED25519 + public).decode()
-    return f"{origin(room)}+{key_hash(public, room).hex()}+{encoded}"
-
-
 def sign_checkpoint(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> str:
     """The signed note."""
     body = checkpoint.body()

@@ -12,7 +12,7 @@ public name: it is what the log and receipts say, and it tells nothing about the
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Literal
 
 from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encryptor
@@ -145,17 +145,6 @@ def decrypt_part(key: bytes, manifest: Manifest, index: int, ciphertext: Bytes) 
     return plaintext
 
 
-def encrypt_stream(
-    stream: BinaryIO | Iterable[Bytes], key: bytes, dataset: str
-) -> Iterator[tuple[int, bytearray, int]]:
-    """Cuts a stream into parts and encrypts them, one at a time.
-
-    Yields ``(index, ciphertext, plaintext bytes in it)``. Holds up to six parts (48 MiB), however much data there is.
-    """
-    for index, last, plaintext in plain_parts(stream):
-        yield index, encrypt_part(key, dataset, index, last=last, plaintext=plaintext), len(plaintext)
-
-
 def plain_parts(stream: BinaryIO | Iterable[Bytes]) -> Iterator[tuple[int, bool, bytearray]]:
     """Cuts a stream into what the parts hold. Yields ``(index, whether it is the last, plaintext)``."""
     chunks = cut(stream)
@@ -165,18 +154,6 @@ def plain_parts(stream: BinaryIO | Iterable[Bytes]) -> Iterator[tuple[int, bool,
         yield index, False, current
         current, index = following, index + 1
     yield index, True, current
-
-
-def decrypt_stream(key: bytes, manifest: Manifest, fetch: Callable[[int], Bytes]) -> Iterator[bytearray]:
-    """Fetches, checks and decrypts all parts in order.
-
-    Raises:
-        DecryptionFailed, VerificationError: as `check_manifest`, `check_key`, `decrypt_part`.
-    """
-    check_manifest(manifest)
-    check_key(key, manifest)
-    for index in range(len(manifest.parts)):
-        yield decrypt_part(key, manifest, index, fetch(index))
 
 
 def cut(stream: BinaryIO | Iterable[Bytes]) -> Iterator[bytearray]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import secrets
-from typing import Any
 
 from joserfc import jwt
 from joserfc.jwk import OKPKey
@@ -40,11 +39,6 @@ class Issuer:
         }
         header = {"alg": ALGORITHM, "kid": self._key.thumbprint(), "typ": "JWT"}
         return jwt.encode(header, claims, self._key, algorithms=[ALGORITHM])
-
-    def public_keys(self) -> list[dict[str, str]]:
-        """The JWKS entry with which its tokens are verified."""
-        public: dict[str, Any] = self._key.as_dict(private=False)
-        return [jwk(self._key.thumbprint(), str(public["x"]))]
 
 
 def jwk(kid: str, x: str) -> dict[str, str]:

@@ -11,8 +11,8 @@ import hashlib
 from collections.abc import Iterable
 from typing import Literal, Protocol
 
-from cloister.errors import EvidenceRejected, VerificationError
-from cloister.formats.encoding import Record, decode, pack
+from cloister.errors import EvidenceRejected
+from cloister.formats.encoding import Record, pack
 from cloister.formats.receipt import Attested
 from cloister.rooms.definition import Reference
 from cloister.trust import software
@@ -58,16 +58,6 @@ class SoftwareSource:
 def report_data(label: str, nonce: bytes, keys_digest: bytes) -> bytes:
     """What evidence binds: SHA-512 of the label, the verifier's nonce and the digest of the attester's keys."""
     return hashlib.sha512(pack(label, nonce, keys_digest)).digest()
-
-
-def read_evidence(data: bytes) -> Evidence:
-    """Raises:
-    EvidenceRejected: it is not evidence of a known version.
-    """
-    try:
-        return decode(data, Evidence, what="evidence")
-    except VerificationError as error:
-        raise EvidenceRejected(str(error)) from None
 
 
 def appraise(
