@@ -196,6 +196,7 @@ def test_two_workers_with_different_images_and_what_operators_see(apart: Apart, 
         assert enclave["cloister_enclave_rooms_open"] >= 1
         assert hub['cloister_hub_requests_total{method="POST",route="/v1/enclave/messages",status="200"}'] > 5
         assert first['cloister_worker_tasks_total{outcome="finished"}'] == 2
+        assert first["cloister_worker_task_peak_memory_bytes_count"] == 2
         assert first["cloister_worker_connected"] == 1
         assert (two.stop(), one.stop()) == (0, 0)
 

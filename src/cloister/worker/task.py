@@ -23,6 +23,7 @@ from cloister.worker.environments import tasks as packages
 from cloister.worker.environments.store import Environments
 from cloister.worker.images.offer import Offer
 from cloister.worker.inputs import InputInvalid, stage
+from cloister.worker.metrics import held_memory
 from cloister.worker.runners.python import PROGRAM, PYTHON
 from cloister.worker.runners.r import R
 from cloister.worker.runners.script import ScriptTask, blueprint, run_script
@@ -72,6 +73,8 @@ def perform(
                 enable_logs_on_success=task.logs_on_success,
             )
             run = run_script(LANGUAGES[task.kind], container, script, cancelled)
+            if run.outcome.peak_memory_bytes is not None:
+                held_memory(run.outcome.peak_memory_bytes)
             if run.error is not None:
                 return Failed(message=run.error, log=run.console if task.logs_on_error else "")
             finished = _store(task, run.result(withheld=task.withheld is not UNSET), hub, patience)
