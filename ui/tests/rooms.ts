@@ -5,6 +5,7 @@ import { sha256 as algorithm } from "@noble/hashes/sha2.js";
 import { Uint8ArrayReader, Uint8ArrayWriter, ZipWriter } from "@zip.js/zip.js/lib/zip-core-custom.js";
 
 import { Client } from "../src/client/client";
+import type { Port } from "../src/client/messages";
 import { Mover } from "../src/client/mover";
 import { Patience } from "../src/client/patience";
 import type { Locks } from "../src/client/running";
@@ -27,7 +28,6 @@ import { nodeDigest, nodeOf, type RunNode, sources } from "../src/core/nodes";
 import { keyId, PAYLOAD_TYPE, preAuthenticationEncoding } from "../src/core/receipt";
 import type { Answer, Definition, Frame, Manifest, ReceiptBody, Refusal, Request, Result } from "../src/core/records";
 import { measurement, TYPE } from "../src/core/software";
-import type { Port } from "../src/worker/messages";
 import { serve } from "../src/worker/serve";
 import { done, note, type TestHub } from "./hub";
 
@@ -72,7 +72,7 @@ export class TestRooms {
     const patience = new Patience([]);
     serve(port2 as unknown as Port, Promise.resolve(store), patience);
     [port1, port2].forEach((port) => port.start());
-    const mover = new Mover(port1 as unknown as Port);
+    const mover = new Mover(() => ({ port: port1 as unknown as Port, end: () => port1.close() }));
     const hub = this.#hub.client;
     return await Client.open({ hub, email: AUTHOR, store, mover, allowSoftware: true, patience, locks });
   }

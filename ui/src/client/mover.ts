@@ -1,8 +1,8 @@
 /** The page's side of transfers: what is done in a worker, as promises. */
 
 import type { Manifest } from "../core/records";
-import { Calls } from "../worker/calls";
-import type { Fetch, Order, Port, Report, Upload } from "../worker/messages";
+import { Calls, type StartThread, threadOf } from "./calls";
+import type { Fetch, Order, Report, Upload } from "./messages";
 import type { TransferProgress } from "./progress";
 
 /** What a transfer may be told besides. */
@@ -12,24 +12,24 @@ export interface MoveOptions {
   signal?: AbortSignal | undefined;
 }
 
+const LOST =
+  "The browser has ended the transfer, most likely for want of memory. Close what else is open, and try again. If that " +
+  "doesn't help, reload the page.";
+
 /** Encrypts and decrypts in a worker; several transfers at once if asked to. */
 export class Mover {
   readonly #calls: Calls<Order, Report>;
 
-  /** @param port The worker, or whatever `serve` listens at. */
-  constructor(port: Port) {
-    this.#calls = new Calls(port);
-  }
-
-  /** The worker is gone: whoever waits for it hears of it. */
-  lost(): void {
-    this.#calls.lost("The browser has ended the transfer, most likely for want of memory. Reload the page.");
+  /** @param start Starts a worker, or whatever `serve` listens at; another one, after one was lost. */
+  constructor(start: StartThread) {
+    this.#calls = new Calls(start, LOST);
   }
 
   /**
    * Encrypts a file and stores it with the hub.
    *
    * @throws ApiError, BadRequestError: as `transfers.upload`.
+   * @throws CloisterError The worker is lost. The next transfer has another one.
    * @throws DOMException AbortError: the signal has come.
    */
   async upload(job: Upload, options: MoveOptions = {}): Promise<Manifest> {
@@ -48,8 +48,8 @@ function onStop(id: number): Order {
 
 /** A mover with a worker of its own, in browsers. */
 export function startMover(): Mover {
-  const worker = new Worker(new URL("../worker/transfers.ts", import.meta.url), { type: "module" });
-  const mover = new Mover(worker);
-  worker.addEventListener("error", () => mover.lost());
-  return mover;
+  return new Mover((lost) => {
+    const worker = new Worker(new URL("../worker/transfers.ts", import.meta.url), { type: "module" });
+    return threadOf(worker, lost);
+  });
 }

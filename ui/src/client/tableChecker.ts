@@ -4,8 +4,8 @@ import type { Start } from "../tables/infer";
 import type { CheckProgress, CheckResult } from "../tables/prepare";
 import type { Reading } from "../tables/reading";
 import type { Recipe, Target } from "../tables/recipe";
-import { Calls } from "../worker/calls";
-import { type Port, unpacked } from "../worker/messages";
+import { Calls, type StartThread, threadOf } from "./calls";
+import { unpacked } from "./messages";
 
 /** A file that was looked at. */
 export interface SeenFile {
@@ -32,30 +32,21 @@ export type CheckReport =
 /** Records of a file that are looked at, before all of them are checked. */
 const LOOKED_AT = 2_000;
 
+const LOST =
+  "The browser has given up reading this file, most likely for want of memory. Save it as CSV, and try again.";
+
 /** Reads and checks tables beside the page. What it is told never leaves the machine. */
 export class TableChecker {
   readonly #calls: Calls<CheckOrder, CheckReport>;
-  readonly #end: () => void;
 
-  /**
-   * @param port The worker, or whatever `serveChecks` listens at.
-   * @param end Ends it, with whatever it is doing.
-   */
-  constructor(port: Port, end: () => void) {
-    this.#calls = new Calls(port);
-    this.#end = end;
-  }
-
-  /** The worker is gone: whoever waits for it hears of it. */
-  lost(): void {
-    this.#calls.lost(
-      "The browser has given up reading this file, most likely for want of memory. Save it as CSV, and try again.",
-    );
+  /** @param start Starts a worker, or whatever `serveChecks` listens at; another one, after one was lost. */
+  constructor(start: StartThread) {
+    this.#calls = new Calls(start, LOST);
   }
 
   /** Ends all that it does. Whoever waits for it waits for ever: that is for those who have gone. */
   close(): void {
-    this.#end();
+    this.#calls.end();
   }
 
   /**
@@ -63,6 +54,7 @@ export class TableChecker {
    *
    * @param names Of the columns that are wanted.
    * @throws BadRequestError It can't be read at all.
+   * @throws CloisterError The worker is lost. The next file has another one.
    */
   async look(file: Blob, names: readonly string[], reading: Reading | null = null): Promise<SeenFile> {
     const order = (id: number): CheckOrder => ({ type: "look", id, file, names, reading, most: LOOKED_AT });
@@ -74,6 +66,7 @@ export class TableChecker {
    * Checks every row of a file.
    *
    * @throws BadRequestError It can't be read so.
+   * @throws CloisterError As `look`.
    */
   async check(
     file: Blob,
@@ -88,8 +81,8 @@ export class TableChecker {
 
 /** A checker with a worker of its own, in browsers. Whoever started it closes it. */
 export function startTableChecker(): TableChecker {
-  const worker = new Worker(new URL("../worker/tables.ts", import.meta.url), { type: "module" });
-  const checker = new TableChecker(worker, () => worker.terminate());
-  worker.addEventListener("error", () => checker.lost());
-  return checker;
+  return new TableChecker((lost) => {
+    const worker = new Worker(new URL("../worker/tables.ts", import.meta.url), { type: "module" });
+    return threadOf(worker, lost);
+  });
 }

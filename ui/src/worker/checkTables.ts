@@ -1,10 +1,10 @@
 /** The worker's side of `TableChecker`: reads and checks files beside the page. One thing after the other. */
 
+import { type Port, packed } from "../client/messages";
 import type { CheckOrder, CheckReport } from "../client/tableChecker";
 import { detect } from "../tables/detect";
 import { readStart, type Start } from "../tables/infer";
 import { checkTable } from "../tables/prepare";
-import { type Port, packed } from "./messages";
 
 const NOTHING: Start = { header: null, records: [], rows: [], width: 0 };
 /** Milliseconds between words of progress. */

@@ -1,6 +1,7 @@
 /** The worker's side: encrypts, decrypts and moves what the page asks for, beside it. */
 
 import { Hub } from "../client/hub";
+import { type Access, type Order, type Port, packed, type Report, type Upload } from "../client/messages";
 import { Patience } from "../client/patience";
 import { Meter } from "../client/progress";
 import { fetchResult } from "../client/results";
@@ -10,7 +11,6 @@ import { type TransferOptions, upload } from "../client/transfers";
 import { randomHex } from "../core/encoding";
 import { BadRequestError } from "../core/errors";
 import type { Manifest } from "../core/records";
-import { type Access, type Order, type Port, packed, type Report, type Upload } from "./messages";
 
 /**
  * Does transfers for whoever is at the other end of the port.

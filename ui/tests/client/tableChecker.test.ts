@@ -1,22 +1,27 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 
+import type { Thread } from "../../src/client/calls";
+import type { Port } from "../../src/client/messages";
 import { TableChecker } from "../../src/client/tableChecker";
 import { BadRequestError } from "../../src/core/errors";
 import { proposeColumns } from "../../src/tables/mapping";
 import { serveChecks } from "../../src/worker/checkTables";
-import type { Port } from "../../src/worker/messages";
 
 const TARGET = { columns: [{ name: "id", type: "INTEGER", nullable: false, hashed: false }], unique: [] } as const;
 const target = { columns: [...TARGET.columns], unique: [] };
 
 let checker: TableChecker;
 beforeEach(() => {
+  checker = new TableChecker(served);
+});
+afterEach(() => checker.close());
+
+function served(): Thread {
   const { port1, port2 } = new MessageChannel();
   serveChecks(port2 as unknown as Port);
   [port1, port2].forEach((port) => port.start());
-  checker = new TableChecker(port1 as unknown as Port, () => port1.close());
-});
-afterEach(() => checker.close());
+  return { port: port1 as unknown as Port, end: () => port1.close() };
+}
 
 test("a file is looked at, and checked", async () => {
   const file = new Blob(["id;x\n1;a\n=2;b\n"]);
@@ -41,9 +46,13 @@ test("what can't be read is said in its own words", async () => {
   await expect(looking).rejects.toThrow("no Excel file");
 });
 
-test("whoever waits for a worker that is gone hears of it", async () => {
-  const gone = new TableChecker({ postMessage: () => undefined, addEventListener: () => undefined }, () => undefined);
-  const looking = gone.look(new Blob(["a"]), []);
-  gone.lost();
+test("whoever waits for a worker that is gone hears of it, and the next file has another one", async () => {
+  const losing: (() => void)[] = [];
+  const silent = { port: { postMessage: () => undefined, addEventListener: () => undefined }, end: () => undefined };
+  const lost = new TableChecker((lose) => (losing.push(lose) === 1 ? silent : served()));
+  const looking = lost.look(new Blob(["a"]), []);
+  losing[0]?.();
   await expect(looking).rejects.toThrow("want of memory");
+  expect(await lost.look(new Blob(["a;b"]), [])).toMatchObject({ reading: { delimiter: ";" } });
+  lost.close();
 });

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { type Port, packed, unpacked } from "../../src/client/messages";
 import { Mover } from "../../src/client/mover";
 import { Patience } from "../../src/client/patience";
 import { Meter } from "../../src/client/progress";
@@ -10,7 +11,6 @@ import { type Bytes, randomBytes, randomHex, sha256Bulk, toHex } from "../../src
 import * as errors from "../../src/core/errors";
 import { BadRequestError, DecryptionFailed, NotFoundError, Unavailable } from "../../src/core/errors";
 import type { PreparedTable } from "../../src/tables/recipe";
-import { type Port, packed, unpacked } from "../../src/worker/messages";
 import { serve } from "../../src/worker/serve";
 import { refusal, TestHub } from "../hub";
 
@@ -83,12 +83,17 @@ test("an upload that fails leaves nothing there", async () => {
   expect(hub.blobs.size).toBe(0);
 });
 
-/** A page with a worker: what both remember lies in the store. */
-function page(store: Store): Mover {
+/** A worker that listens. */
+function served(store: Promise<Store> = Promise.resolve(new MemoryStore())): Port {
   const { port1, port2 } = new MessageChannel();
-  serve(port2 as unknown as Port, Promise.resolve(store), quick);
+  serve(port2 as unknown as Port, store, quick);
   [port1, port2].forEach((port) => port.start());
-  return new Mover(port1 as unknown as Port);
+  return port1 as unknown as Port;
+}
+
+/** A page with a worker: what both remember lies in the store. */
+function page(store: Store | Promise<Store>): Mover {
+  return new Mover(() => ({ port: served(Promise.resolve(store)), end: () => undefined }));
 }
 
 const puts = (): number => hub.asked.filter((each) => each.startsWith("PUT")).length;
@@ -203,18 +208,34 @@ test("what would not help to try again is given up", async () => {
   expect(hub.blobs.size).toBe(0);
 });
 
-test("whoever waits for a worker that is gone hears of it", async () => {
-  const mover = new Mover({ postMessage: () => undefined, addEventListener: () => undefined });
-  const waiting = mover.upload(job(new Blob([])));
-  mover.lost();
-  await expect(waiting).rejects.toThrow("The browser has ended the transfer");
+test("whoever waits for a worker that is gone hears of it, and the next transfer has another one", async () => {
+  const ended: string[] = [];
+  const losing: (() => void)[] = [];
+  // The first does nothing.
+  const ports: [string, Port][] = [
+    ["first", { postMessage: () => undefined, addEventListener: () => undefined }],
+    ["second", served()],
+  ];
+  const mover = new Mover((lost) => {
+    losing.push(lost);
+    const [name, port] = ports[losing.length - 1] as [string, Port];
+    return { port, end: () => void ended.push(name) };
+  });
+  const lose = (): void => losing[0]?.();
+  const waiting = [mover.upload(job(new Blob([]))), mover.upload(job(new Blob(["a"])))];
+  lose();
+  for (const each of waiting) {
+    await expect(each).rejects.toThrow("The browser has ended the transfer");
+  }
+  const next = mover.upload(job(new Blob(["b"])));
+  // What it says once more is no news of the second.
+  lose();
+  await expect(next).resolves.toMatchObject({ size: 1 });
+  expect(ended).toEqual(["first"]);
 });
 
 test("what a worker can't remember it says", async () => {
-  const { port1, port2 } = new MessageChannel();
-  serve(port2 as unknown as Port, Promise.reject(new Error("No database here.")), quick);
-  [port1, port2].forEach((port) => port.start());
-  const mover = new Mover(port1 as unknown as Port);
+  const mover = page(Promise.reject(new Error("No database here.")));
   await expect(mover.upload(job(new Blob([])))).rejects.toThrow("No database here.");
   await expect(mover.upload({ ...job(new Blob([])), resumable: false })).resolves.toMatchObject({ size: 0 });
 });

@@ -57,7 +57,7 @@ async function answer({ body, room }: Request): Promise<Answer[]> {
 async function open(store = new MemoryStore(), vault?: string): Promise<Client> {
   const port = { postMessage: () => undefined, addEventListener: () => undefined };
   const patience = new Patience([], async () => undefined);
-  const mover = new Mover(port);
+  const mover = new Mover(() => ({ port, end: () => undefined }));
   const options = { hub: hub.client, email: "a@b.example", store, mover, allowSoftware: true, vault, patience };
   const client = await Client.open(options);
   devices = [device(client.deviceKey)];

@@ -4,10 +4,10 @@ import "fake-indexeddb/auto";
 
 import { Client } from "../../src/client/client";
 import { Hub } from "../../src/client/hub";
+import type { Port } from "../../src/client/messages";
 import { Mover } from "../../src/client/mover";
 import { IndexedDbStore } from "../../src/client/store";
 import type { Limits } from "../../src/core/records";
-import type { Port } from "../../src/worker/messages";
 import { serve } from "../../src/worker/serve";
 
 export const MIB = 1024 * 1024;
@@ -37,7 +37,7 @@ export async function page(allowSoftware = true): Promise<{ client: Client; stor
   const { port1, port2 } = new MessageChannel();
   serve(port2 as unknown as Port, IndexedDbStore.open());
   [port1, port2].forEach((port) => port.start());
-  const mover = new Mover(port1 as unknown as Port);
+  const mover = new Mover(() => ({ port: port1 as unknown as Port, end: () => port1.close() }));
   const hub = new Hub(given.url, given.token);
   return { client: await Client.open({ hub, email: given.email, store, mover, allowSoftware }), store };
 }

@@ -11,24 +11,42 @@ interface Reported {
 type Failed = { type: "failed"; id: number; name: string; message: string };
 type Progressed<R> = Extract<R, { type: "progress" }> extends { progress: infer P } ? P : never;
 
+/** A worker, or whatever listens in its place. */
+export interface Thread {
+  port: Port;
+  /** Ends it, with whatever it is doing. */
+  end: () => void;
+}
+
+/** Starts a worker, which says `lost`, some time after that, where something has ended it. */
+export type StartThread = (lost: () => void) => Thread;
+
+/** A worker of browsers, as `Calls` takes it. */
+export function threadOf(worker: Worker, lost: () => void): Thread {
+  worker.addEventListener("error", lost);
+  return { port: worker, end: () => worker.terminate() };
+}
+
 export class Calls<Order, Report extends Reported> {
-  readonly #port: Port;
+  readonly #start: StartThread;
+  readonly #lostWords: string;
   readonly #waiting = new Map<number, (report: Report | Failed) => void>();
+  #thread: Thread | undefined;
   #last = 0;
 
-  /** @param port The worker, or whatever listens in its place. */
-  constructor(port: Port) {
-    this.#port = port;
-    port.addEventListener("message", ({ data }) => {
-      const report = data as Report;
-      this.#waiting.get(report.id)?.(report);
-    });
+  /**
+   * @param start Starts the worker now, and another one for the next order after one was lost.
+   * @param lostWords What whoever waits for a worker hears when it is lost.
+   */
+  constructor(start: StartThread, lostWords: string) {
+    this.#start = start;
+    this.#lostWords = lostWords;
+    this.#running();
   }
 
-  /** The worker is gone: whoever waits for it hears of it, in these words. */
-  lost(words: string): void {
-    const ended = packed(new CloisterError(words));
-    this.#waiting.forEach((report, id) => report({ type: "failed", id, ...ended }));
+  /** Ends the worker. Whoever waits for it, or asks it for more, waits for ever. */
+  end(): void {
+    this.#thread?.end();
   }
 
   /**
@@ -37,6 +55,7 @@ export class Calls<Order, Report extends Reported> {
    * @param last The type of that report.
    * @param onStop The order that breaks it off, where the signal comes.
    * @throws Error What has failed there.
+   * @throws CloisterError The worker is lost.
    * @throws DOMException AbortError: the signal has come.
    */
   async ask<T extends Report["type"]>(
@@ -53,10 +72,11 @@ export class Calls<Order, Report extends Reported> {
     } = {},
   ): Promise<Extract<Report, { type: T }>> {
     signal?.throwIfAborted();
+    const { port } = this.#running();
     const id = ++this.#last;
     const stop = (): void => {
       if (onStop !== undefined) {
-        this.#port.postMessage(onStop(id));
+        port.postMessage(onStop(id));
       }
     };
     signal?.addEventListener("abort", stop);
@@ -71,11 +91,34 @@ export class Calls<Order, Report extends Reported> {
             reject(unpacked(report as Failed));
           }
         });
-        this.#port.postMessage(order(id));
+        port.postMessage(order(id));
       });
     } finally {
       signal?.removeEventListener("abort", stop);
       this.#waiting.delete(id);
+    }
+  }
+
+  #running(): Thread {
+    if (this.#thread === undefined) {
+      const thread = this.#start(() => this.#lost(thread));
+      thread.port.addEventListener("message", ({ data }) => {
+        const report = data as Report;
+        this.#waiting.get(report.id)?.(report);
+      });
+      this.#thread = thread;
+    }
+    return this.#thread;
+  }
+
+  #lost(thread: Thread): void {
+    // It may say so more than once, and others be at work by then.
+    if (thread === this.#thread) {
+      this.#thread = undefined;
+      // Whatever of it is left does nothing more that is reported as failed here.
+      thread.end();
+      const ended = packed(new CloisterError(this.#lostWords));
+      this.#waiting.forEach((report, id) => report({ type: "failed", id, ...ended }));
     }
   }
 }

@@ -1,10 +1,10 @@
 /** What a page and the worker that moves data for it say to each other. */
 
-import type { TransferProgress } from "../client/progress";
 import type { Bytes } from "../core/encoding";
 import * as errors from "../core/errors";
 import type { Manifest, Result } from "../core/records";
 import type { Content } from "../tables/recipe";
+import type { TransferProgress } from "./progress";
 
 /** Where the hub is, and who asks: see `Hub`. */
 export interface Access {
