@@ -15,7 +15,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from cloister.errors import BadRequestError, NotFoundError
-from cloister.formats.encoding import normal_email as fold_email
+from cloister.formats.encoding import normal_email
 from cloister.hub import links, passwords, sessions, tokens
 from cloister.hub.database import open_database
 from cloister.hub.schema import ACCOUNT, WORKER, LinkRow, PasswordRow, PrincipalRow, SubjectRow, TokenRow
@@ -41,7 +41,7 @@ class Entry:
     removed_at: datetime | None
 
 
-def normal_email(text: str) -> str:
+def checked_email(text: str) -> str:
     """The one spelling under which an account's email is stored and compared: see `formats.encoding`.
 
     Only ASCII is taken: letters that look like others would let one participant pass for another. An
@@ -49,7 +49,7 @@ def normal_email(text: str) -> str:
 
     Raises `BadRequestError` for what can't be an address (RFC 5321 dot-string@domain, at most 254 octets).
     """
-    email = fold_email(text)
+    email = normal_email(text)
     match = _EMAIL.fullmatch(email)
     if not text.isascii() or match is None or len(email) > 254 or len(match["local"]) > 64:
         raise BadRequestError("That is not an email address. Write it like name@example.com.")
@@ -61,7 +61,7 @@ def add_user(settings: HubSettings, email: str, description: str = "") -> str:
 
     Raises `BadRequestError` for an email that can't be one, and for an account that was disabled or removed.
     """
-    return _add(settings, ACCOUNT, normal_email(email), description or "made on the hub's machine")
+    return _add(settings, ACCOUNT, checked_email(email), description or "made on the hub's machine")
 
 
 def add_worker(settings: HubSettings, name: str) -> str:
@@ -79,7 +79,7 @@ def set_password(settings: HubSettings, email: str, password: str) -> None:
 
     Raises `BadRequestError` for an email or a password that can't be one, and for an account that was disabled.
     """
-    name = normal_email(email)
+    name = checked_email(email)
     hashed = passwords.hashed(passwords.checked(password, name))
     now = datetime.now(UTC)
 
@@ -98,7 +98,7 @@ def invite_user(settings: HubSettings, email: str) -> str:
     It begins with `HubSettings.public_url`, or with a slash where there is none. Raises `BadRequestError` as
     `add_user`.
     """
-    name = normal_email(email)
+    name = checked_email(email)
     now = datetime.now(UTC)
     expires_at = now + timedelta(hours=settings.invitation_hours)
     with open_database(settings) as database:
@@ -117,7 +117,7 @@ def unlink_user(settings: HubSettings, email: str) -> None:
         session.execute(delete(SubjectRow).where(SubjectRow.principal_id == row.id))
         sessions.end_all(session, row.id)
 
-    _change(settings, normal_email(email), work)
+    _change(settings, checked_email(email), work)
 
 
 def revoke_user_tokens(settings: HubSettings, email: str) -> int:
@@ -125,7 +125,7 @@ def revoke_user_tokens(settings: HubSettings, email: str) -> int:
 
     Raises `NotFoundError` if there is no such account, `BadRequestError` if that is no email.
     """
-    return _revoke_all(settings, ACCOUNT, normal_email(email))
+    return _revoke_all(settings, ACCOUNT, checked_email(email))
 
 
 def revoke_worker_tokens(settings: HubSettings, name: str) -> int:
@@ -152,7 +152,7 @@ def disable_user(settings: HubSettings, email: str) -> None:
     def work(_session: Session, row: PrincipalRow, now: datetime) -> None:
         row.disabled_at = row.disabled_at or now
 
-    _change(settings, normal_email(email), work)
+    _change(settings, checked_email(email), work)
 
 
 def enable_user(settings: HubSettings, email: str) -> None:
@@ -161,7 +161,7 @@ def enable_user(settings: HubSettings, email: str) -> None:
     def work(_session: Session, row: PrincipalRow, _now: datetime) -> None:
         row.disabled_at = row.removed_at = None
 
-    _change(settings, normal_email(email), work)
+    _change(settings, checked_email(email), work)
 
 
 def remove_user(settings: HubSettings, email: str) -> None:
@@ -178,7 +178,7 @@ def remove_user(settings: HubSettings, email: str) -> None:
         for kind in (PasswordRow, LinkRow, SubjectRow):
             session.execute(delete(kind).where(kind.principal_id == row.id))
 
-    _change(settings, normal_email(email), work)
+    _change(settings, checked_email(email), work)
 
 
 def _change(settings: HubSettings, email: str, work: Callable[[Session, PrincipalRow, datetime], None]) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from cloister.errors import BadRequestError
 from cloister.hub import browsers, links, passwords, sessions
 from cloister.hub.access import SESSION
-from cloister.hub.accounts import normal_email
+from cloister.hub.accounts import checked_email
 from cloister.hub.problems import Problem, bad_request, responses
 from cloister.hub.schema import PasswordRow
 from cloister.hub.services import Hub, Services
@@ -76,7 +76,7 @@ async def sign_in(body: PasswordSignIn, request: Request, response: Response, hu
     """The answer sets the cookie of a session. It takes as long for an account that isn't there."""
     browsers.require_own_page(request.scope, hub.settings, by_cookie=False)
     try:
-        email = normal_email(body.email)
+        email = checked_email(body.email)
     except BadRequestError:
         email = ""
     hub.sign_in.count(browsers.address(request.scope, hub.settings), email)

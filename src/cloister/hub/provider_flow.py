@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from cloister.errors import BadRequestError
 from cloister.hub import browsers, flows
-from cloister.hub.accounts import normal_email
+from cloister.hub.accounts import checked_email
 from cloister.hub.entrance import begin, hand_over
 from cloister.hub.problems import not_found, responses
 from cloister.hub.provider import CALLBACK, NotVouchedFor, Person, Provider, ProviderAway
@@ -140,7 +140,7 @@ async def _let_in(
 def _allowed(person: Person, hub: Services) -> str:
     """The email in the spelling of accounts. `NotVouchedFor` for one that may not sign in so."""
     try:
-        email = normal_email(person.email)
+        email = checked_email(person.email)
     except BadRequestError:
         raise NotVouchedFor("the email is none that an account may have") from None
     domains = hub.settings.oidc_email_domains
