@@ -22,11 +22,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc.jwk import OKPKey
 from msgspec import UNSET, UnsetType
 
+from cloister.enclave.app import Application
 from cloister.enclave.keys import KeyRing
 from cloister.enclave.limits import Allowances, Meter
 from cloister.enclave.open_rooms import MEMORY_BYTES
 from cloister.enclave.sealing import signing_key
-from cloister.enclave.server import Application
 from cloister.enclave.service import Service
 from cloister.enclave.store import SqliteStore
 from cloister.enclave.workers import Workers

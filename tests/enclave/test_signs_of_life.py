@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from cloister.enclave.server import seal_frames
+from cloister.enclave.app import seal_frames
 from cloister.formats.sealed import Exchange
 from cloister.protocol import Answer, Done, Frame, Progress
 

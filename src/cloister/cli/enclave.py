@@ -13,7 +13,7 @@ from cloister.cli.process import inherited_socket, keep_lock, notify_ready
 from cloister.cli.setting import picked
 from cloister.cli.settings import enclave_settings
 from cloister.enclave.metrics import REGISTRY
-from cloister.enclave.serving import DoorSettings, serve
+from cloister.enclave.server import DoorSettings, serve
 from cloister.enclave.settings import EnclaveSettings
 from cloister.kept import read_secret
 from cloister.listening import bind
