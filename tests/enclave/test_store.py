@@ -15,7 +15,7 @@ import pytest
 from cloister.enclave.sealing import signing_key, storage_key
 from cloister.enclave.store import OutcomeUnknown, SqliteStore, StoreConflict, StoreFailed
 from cloister.errors import DecryptionFailed, LogTampered, Refused
-from cloister.protocol import ReadLog, RetrieveRoom, StopRoom
+from cloister.protocol import FetchDataset, ReadLog, RetrieveRoom, StopRoom
 from cloister.rooms.definition import Participant
 from cloister.rooms.events import DatasetAttached, LogRead, RunFinished, RunStarted, RunVoided, Stopped
 from cloister.rooms.permissions import NO_SUCH_ROOM
@@ -248,6 +248,33 @@ class TestSecrets:
         assert await one.count(RunStarted) == 1
         await two.fetch(OWNER, "mean")
 
+    async def test_a_dataset_that_was_removed_is_not_put_back_by_its_old_row(
+        self, rooms: tuple[Meeting, Meeting], enclave: Enclave, path: Path
+    ) -> None:
+        """It is sealed as it should be, to this room and this name; only the log tells that it was replaced."""
+        one = rooms[0].again(enclave)
+        change(path, KEEP, one=one.id)
+        await one.remove(OWNER, "patients")
+        attached = await one.attach(OWNER, "patients")
+        events = len(await one.events())
+        change(path, PUT_BACK, one=one.id)
+        job = await one.start(OWNER, "mean")
+        for ask in (
+            lambda: one.wait(OWNER, "mean", job),
+            lambda: one.ask(OWNER, FetchDataset(node="patients")),
+            lambda: one.attach(OWNER, "lab"),
+        ):
+            with pytest.raises(Refused, match=r"not the one that its log tells of\. Ask the operator") as caught:
+                await ask()
+            assert caught.value.code == "failed"
+        assert len(await one.events()) == events + 1  # and that the log was read
+        # Somebody who removes it gets rid of it, whichever it is.
+        await one.remove(OWNER, "patients")
+        assert attached != await one.attach(OWNER, "patients")
+        again = await one.start(OWNER, "mean")
+        await work(enclave)
+        await one.wait(OWNER, "mean", again)
+
     async def test_names_of_nodes_are_not_to_be_read_in_the_store(
         self, rooms: tuple[Meeting, Meeting], path: Path
     ) -> None:
@@ -453,6 +480,14 @@ class TestStorageKey:
         with pytest.raises(ValueError, match=r"."):
             storage_key(file)
         assert file.read_text() == content
+
+
+KEEP = "CREATE TABLE kept AS SELECT name, sealed FROM secrets WHERE room = :one"
+PUT_BACK = (
+    "UPDATE secrets SET sealed = (SELECT kept.sealed FROM kept WHERE kept.name = secrets.name)"
+    " WHERE room = :one AND name IN (SELECT name FROM kept)"
+)
+"""What somebody does with the store's file who has kept rows of before."""
 
 
 def change(path: Path, statements: str, **rooms: str) -> None:

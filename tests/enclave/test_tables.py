@@ -46,6 +46,7 @@ from tests.enclave.peers import (
     work,
 )
 from tests.enclave.test_held import held
+from tests.enclave.test_store import KEEP, PUT_BACK, change
 
 pytestmark = pytest.mark.anyio
 
@@ -344,6 +345,34 @@ async def test_other_ways_in_which_withheld_rows_end(enclave: Enclave, ending: s
     else:
         await room.ask(ANALYST, RunComputation(node="pairs", job=os.urandom(32).hex(), lost=run_id(job, "pairs")))
     assert await held(enclave, task.withheld.blob, task.result) == set()
+
+
+async def test_results_of_before_are_not_put_back(tmp_path: Path) -> None:
+    """The log was cut off by hand, and the same job sent again, which has the same runs: names are used again."""
+    path = tmp_path / "again.db"
+    before = Enclave(path)
+    room = await publish(before)
+    rows = len(await room.events()) + 1
+    job = await compute(room, "pairs", steps=3)
+    before.close()
+    change(path, f"{KEEP};DELETE FROM rows WHERE room = :one AND position >= {rows}", one=room.id)
+    for person in room.people.values():
+        person.seen.clear()
+    after = Enclave(path)
+    room = room.again(after)
+    again = await room.start(ANALYST, "pairs", job)
+    for _ in range(3):
+        await work(after, b"another")
+    await room.wait(ANALYST, "pairs", again)
+    change(path, PUT_BACK, one=room.id)
+    with pytest.raises(Refused, match="not the one that its log tells of"):
+        await room.fetch(ANALYST, "pairs")
+    # Nor what is withheld, to what reads it.
+    later = await room.start(ANALYST, "of pairs")
+    with pytest.raises(Refused, match="not the one that its log tells of"):
+        await room.wait(ANALYST, "of pairs", later)
+    assert "of pairs" not in [event.node for event in await room.events() if isinstance(event, RunStarted)]
+    after.close()
 
 
 async def test_what_is_withheld_is_not_kept_where_the_run_is_voided(enclave: Enclave) -> None:

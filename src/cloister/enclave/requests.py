@@ -11,7 +11,7 @@ from cloister.enclave.admission import Asker
 from cloister.enclave.execution import Executor
 from cloister.enclave.limits import Meter
 from cloister.enclave.room import Room
-from cloister.enclave.tasks import StoredDataset, StoredResult
+from cloister.enclave.tasks import StoredDataset, dataset_of, result_of
 from cloister.errors import Refused, VerificationError
 from cloister.formats.dataset import Manifest, check_key, check_manifest
 from cloister.protocol import (
@@ -43,6 +43,7 @@ from cloister.rooms.decisions import published
 from cloister.rooms.events import LogRead, ResultFetched
 from cloister.rooms.nodes import PreviewNode, TableDataNode
 from cloister.rooms.planning import derived
+from cloister.rooms.state import Run
 
 LOG_BYTES = 8 * 1024 * 1024
 """Of events in one answer; the rest is asked for."""
@@ -63,6 +64,7 @@ class Requests:
 
         Raises:
             Refused: it may not happen.
+            LogTampered: a secret was changed in the store.
             StoreFailed: as `Room.append`.
         """
         state, user = room.state, asker.user
@@ -80,7 +82,7 @@ class Requests:
                 return Done()
             case FetchDataset(node=node):
                 shown = decisions.fetch_dataset(state, node, asker.key)
-                data = room.secret(f"dataset/{node}", StoredDataset)
+                data = dataset_of(room, node)
                 if data is None:
                     raise Refused("failed", f"The key of {node!r} is gone. Remove its data and attach it again.")
                 await room.append(room.prepare(user, shown, self._clock()))
@@ -96,7 +98,7 @@ class Requests:
                 return Done()
             case FetchResult(node=node, job=job):
                 run = decisions.fetch(state, room.id, node, self._executor.run_of(room, node, job) if job else None)
-                return await self._fetch(room, asker, node, run.id)
+                return await self._fetch(room, asker, node, run)
             case ReadLog(start=start):
                 size = state.size + 1
                 await room.append(room.prepare(user, LogRead(size=size), self._clock()))
@@ -134,17 +136,17 @@ class Requests:
             )
         return Done()
 
-    async def _fetch(self, room: Room, asker: Asker, node: str, run: str) -> Result:
+    async def _fetch(self, room: Room, asker: Asker, node: str, run: Run) -> Result:
         user, definition_node = asker.user, published(room.state).node(node)
         if isinstance(definition_node, TableDataNode):
             decisions.fetch_table(room.state, node, asker.key)
-        stored = room.secret(f"result/{run}", StoredResult)
+        stored = result_of(room, run)
         if stored is None:
             raise Refused("failed", f"The key of this result is gone. Run {node!r} again.")
         spent: int | UnsetType = UNSET
         if isinstance(definition_node, PreviewNode):
-            spent = decisions.preview(room.state, user, definition_node, run, stored.manifest.size)
-        await room.append(room.prepare(user, ResultFetched(run=run, node=node, spent=spent), self._clock()))
+            spent = decisions.preview(room.state, user, definition_node, run.id, stored.manifest.size)
+        await room.append(room.prepare(user, ResultFetched(run=run.id, node=node, spent=spent), self._clock()))
         return Result(
             manifest=stored.manifest,
             key=stored.key,

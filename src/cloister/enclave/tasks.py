@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from msgspec import UNSET
 
 from cloister.enclave.offers import Demand
 from cloister.enclave.orders import Attempt
 from cloister.enclave.room import Room
-from cloister.errors import Refused
+from cloister.errors import LogTampered, Refused
 from cloister.formats.dataset import Manifest
 from cloister.formats.encoding import Record
 from cloister.protocol import Task, TaskEnvironment, TaskInput
@@ -32,6 +32,7 @@ from cloister.rooms.nodes import (
 )
 from cloister.rooms.planning import Step, plan
 from cloister.rooms.programs import CONFIG_NAME, program_of
+from cloister.rooms.state import Run
 
 
 class StoredDataset(Record, frozen=True, kw_only=True):
@@ -57,6 +58,38 @@ class StoredResult(Record, frozen=True, kw_only=True):
     receipt: bytes
 
 
+S = TypeVar("S", StoredDataset, StoredResult, Withheld)
+
+
+def dataset_of(room: Room, node: str) -> StoredDataset | None:
+    """What it takes to read the dataset that is attached to a data node; None where its key is gone.
+
+    Raises:
+        LogTampered: the store has that of another one, as of before it was replaced.
+    """
+    return _as_logged(room.secret(f"dataset/{node}", StoredDataset), room.state.attached.get(node))
+
+
+def result_of(room: Room, run: Run) -> StoredResult | None:
+    """What it takes to read a run's result; as `dataset_of`."""
+    return _as_logged(room.secret(f"result/{run.id}", StoredResult), run.manifest)
+
+
+def withheld_of(room: Room, run: Run) -> Withheld | None:
+    """What it takes to read what a run has made for later computations alone; as `dataset_of`."""
+    return _as_logged(room.secret(f"withheld/{run.id}", Withheld), run.withheld)
+
+
+def _as_logged(stored: S | None, digest: str | None) -> S | None:
+    """A secret is sealed to its room and its name, and names are used again: which one it is, only the log says."""
+    if stored is not None and stored.manifest.digest() != digest:
+        raise LogTampered(
+            "What the enclave has stored of this room was changed: a secret is not the one that its log tells of. Ask "
+            "the operator to restore the store."
+        )
+    return stored
+
+
 def demanded(definition: Definition, node: RunNode) -> Demand:
     """What a computation needs of a worker.
 
@@ -73,7 +106,12 @@ def demanded(definition: Definition, node: RunNode) -> Demand:
 
 
 def inputs_of(room: Room, definition: Definition, step: Step) -> dict[str, TaskInput]:
-    """Manifests and keys of the step's dependencies by node; absent optional ones are left out."""
+    """Manifests and keys of the step's dependencies by node; absent optional ones are left out.
+
+    Raises:
+        Refused: they aren't those that the step was planned with, or their keys are gone.
+        LogTampered: as `dataset_of`.
+    """
     steps = {each.node.id: each for each in plan(definition, room.id, step.node.id, room.state.attached)}
     if steps[step.node.id].cache_key != step.cache_key:
         raise Refused("conflict", f"The data that {step.node.id!r} reads was changed meanwhile. Run it again.")
@@ -85,16 +123,14 @@ def inputs_of(room: Room, definition: Definition, step: Step) -> dict[str, TaskI
         stored: StoredDataset | StoredResult | Withheld | None
         kind: Literal["file", "zip", "table"] = "file"
         if isinstance(node, RawDataNode) or each == step.node.id:
-            stored = room.secret(f"dataset/{each}", StoredDataset)
+            stored = dataset_of(room, each)
         else:
             kind = "table" if isinstance(node, TableDataNode) else "zip"
             run = room.state.results.get(steps[each].cache_key)
             if run is None:
                 raise Refused("conflict", f"The result of {node.name!r} was lost meanwhile. Run it again.")
-            if isinstance(node, MatchNode):
-                stored = room.secret(f"withheld/{run}", Withheld)
-            else:
-                stored = room.secret(f"result/{run}", StoredResult)
+            of = withheld_of if isinstance(node, MatchNode) else result_of
+            stored = of(room, room.state.runs[run])
         if stored is None:
             raise Refused("failed", f"The key of {node.name!r} is gone. Remove its data and attach it again.")
         inputs[each] = TaskInput(mount=node.name, kind=kind, manifest=stored.manifest, key=stored.key)

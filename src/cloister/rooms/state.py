@@ -59,6 +59,9 @@ class Run:
     """The privacy that it costs each data node that it reads."""
     status: RunStatus = RunStatus.RUNNING
     manifest: str | None = None
+    """Digest of the manifest of its result."""
+    withheld: str | None = None
+    """The same of what it has made for later computations alone."""
     worker: Attested | None = None
     reason: str = ""
     """Why it was voided."""
@@ -158,8 +161,9 @@ class RoomState:
             del self.running[run.cache_key]
         run.finished_at, run.log_index = event.time, index
         match body:
-            case RunFinished(manifest=manifest, worker=worker):
+            case RunFinished(manifest=manifest, worker=worker, withheld=withheld):
                 run.status, run.manifest, run.worker = RunStatus.FINISHED, manifest, worker
+                run.withheld = None if withheld is UNSET else withheld
                 self.results[run.cache_key] = run.id
             case RunVoided(reason=reason):
                 run.status, run.reason = RunStatus.VOIDED, reason
