@@ -29,22 +29,23 @@ class Buckets(Generic[K]):
         self._burst = burst
         self._buckets: OrderedDict[K, _Bucket] = OrderedDict()
 
-    def take(self, key: K, now: float) -> int:
-        """Takes one, where there is one.
+    def take(self, key: K, now: float, count: int = 1) -> int:
+        """Takes so many, where there are as many; all that there can be, where more are wanted.
 
         Args:
             now: seconds since some start.
 
         Returns:
-            Zero; or the seconds until there is one.
+            Zero; or the seconds until there are as many.
         """
+        count = min(count, self._burst)
         bucket = self._buckets.pop(key, None) or _Bucket(self._burst, now)
         self._buckets[key] = bucket
         if len(self._buckets) > MAX_KEYS:
             self._buckets.popitem(last=False)
         bucket.level = min(self._burst, bucket.level + max(0.0, now - bucket.at) * self._per_second)
         bucket.at = now
-        if bucket.level >= 1:
-            bucket.level -= 1
+        if bucket.level >= count:
+            bucket.level -= count
             return 0
-        return max(1, math.ceil((1 - bucket.level) / self._per_second)) if self._per_second else _NEVER_SECONDS
+        return max(1, math.ceil((count - bucket.level) / self._per_second)) if self._per_second else _NEVER_SECONDS

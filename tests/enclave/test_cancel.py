@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -207,7 +208,7 @@ def inside(room: Meeting) -> tuple[Executor, Room]:
     meter = Meter(Allowances())
     opened = Room(room.id, enclave.store, enclave.sealing, enclave.signing)
     opened.load()
-    return Executor(enclave.workers, ENCLAVE, enclave.signing, enclave.clock, meter), opened
+    return Executor(enclave.workers, ENCLAVE, enclave.signing, enclave.clock, meter, time.monotonic), opened
 
 
 async def told(executor: Executor, room: Room, who: str, node: str, job: str) -> list[str]:

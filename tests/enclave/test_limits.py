@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cloister.buckets import MAX_KEYS, Buckets
 from cloister.enclave.limits import Allowances
 from cloister.errors import Refused
-from cloister.protocol import CancelJob, FetchResult, ReadLog, RetrieveRoom, StopRoom, UnbindKey
+from cloister.protocol import CancelJob, FetchResult, ReadLog, ReadStatus, RetrieveRoom, StopRoom, UnbindKey
 from cloister.rooms.definition import Participant
 from cloister.rooms.events import LogRead
 from tests.enclave.peers import Enclave, Meeting, Person, data, pull, python, token_issuer, work
@@ -62,21 +62,24 @@ def closing() -> Iterator[list[Enclave]]:
 @given(
     st.floats(0.01, 100),
     st.integers(1, 50),
-    st.lists(st.floats(0, 20), max_size=200),
+    st.lists(st.tuples(st.floats(0, 20), st.integers(1, 60)), max_size=200),
 )
-def test_a_bucket_never_gives_more_than_its_burst_and_its_rate(rate: float, burst: int, pauses: list[float]) -> None:
+def test_a_bucket_never_gives_more_than_its_burst_and_its_rate(
+    rate: float, burst: int, wishes: list[tuple[float, int]]
+) -> None:
     buckets: Buckets[str] = Buckets(rate, burst)
     now = taken = 0.0
-    for pause in pauses:
+    for pause, count in wishes:
         now += pause
-        wait = buckets.take("a", now)
-        taken += not wait
+        wait = buckets.take("a", now, count)
+        given = min(count, burst)  # more than there can be takes all that there can be
+        taken += 0 if wait else given
         assert taken <= burst + rate * now + 1e-6
         if wait:
             # Who waits as long as was said gets it.
             now += wait
-            assert buckets.take("a", now) == 0
-            taken += 1
+            assert buckets.take("a", now, count) == 0
+            taken += given
 
 
 def test_one_takes_nothing_from_another_and_memory_is_bounded() -> None:
@@ -106,7 +109,7 @@ async def test_events_of_a_user_and_of_a_room(hand: Hand, closing: list[Enclave]
         await room.ask(OWNER, ReadLog())
     assert (caught.value.code, caught.value.retry_seconds) == ("busy", 2)
     # What leaves no event goes on, and others do; all of them together have a bound of their own.
-    await room.ask(OWNER, RetrieveRoom())
+    await room.ask(OWNER, ReadStatus())
     for _ in range(5):
         await room.ask(OTHER, ReadLog())
     with pytest.raises(Refused, match=r"participants of this room have together.*in 1 second\.") as caught:
@@ -127,12 +130,66 @@ async def test_devices_and_ends_of_keys_count_too(hand: Hand, closing: list[Encl
     room = await Meeting.publish(enclave, NODES, ROLES)
     for _ in range(4):
         device = Person(OWNER)
-        await enclave.ask(device, RetrieveRoom(), room.id, token=room.token(device))
+        await enclave.ask(device, ReadStatus(), room.id, token=room.token(device))
     device = Person(OWNER)
     with pytest.raises(Refused, match="too much in this room"):
         await enclave.ask(device, RetrieveRoom(), room.id, token=room.token(device))
     with pytest.raises(Refused, match="too much in this room"):
         await room.ask(OWNER, UnbindKey(key="ab" * 32))
+
+
+async def test_what_leaves_no_event_but_takes_long_counts_too(hand: Hand, closing: list[Enclave]) -> None:
+    enclave = make(hand, user_events_burst=3, user_events_per_second=0.5)
+    closing.append(enclave)
+    room = await Meeting.publish(enclave, NODES, ROLES)
+    await room.ask(OWNER, RetrieveRoom())
+    await room.ask(OWNER, RetrieveRoom())
+    with pytest.raises(Refused, match="too much in this room"):
+        await room.ask(OWNER, RetrieveRoom())
+    with pytest.raises(Refused, match="too much in this room"):
+        await room.wait(OWNER, "alone", "ab" * 32)
+    await room.ask(OWNER, ReadStatus())
+
+
+async def test_computations_count_each_by_itself(hand: Hand, closing: list[Enclave]) -> None:
+    enclave = make(hand, user_events_burst=10, user_events_per_second=1.0)
+    closing.append(enclave)
+    nodes = (python("first"), python("second", "first"), python("third", "second"), python("fourth"))
+    roles = (Participant(user=OWNER, analyst_of=("third", "fourth")),)
+    room = await Meeting.publish(enclave, nodes, roles)  # binding the key counts
+    job = await room.start(OWNER, "third")  # one for asking, two for each of three
+    await room.ask(OWNER, CancelJob(node="third", job=job))
+    with pytest.raises(Refused, match=r"too much in this room\. Try again in 1 second\."):
+        await room.start(OWNER, "fourth")
+    hand.now += 2
+    await room.start(OWNER, "fourth")
+
+
+async def test_a_room_has_space_for_what_its_computations_leave(hand: Hand, closing: list[Enclave]) -> None:
+    enclave = make(hand, room_events=7)
+    closing.append(enclave)
+    nodes = (python("first"), python("second", "first"), python("third", "second"))
+    room = await Meeting.publish(enclave, nodes, (Participant(user=OWNER, analyst_of=("second", "third")),))
+    with pytest.raises(Refused, match="has 2 events, of 7"):
+        await room.start(OWNER, "third")
+    await room.start(OWNER, "second")
+
+
+async def test_identity_tokens_count_whatever_they_are_worth(hand: Hand, closing: list[Enclave]) -> None:
+    enclave = make(hand, identities_burst=3, identities_per_second=0.5)
+    closing.append(enclave)
+    room = await Meeting.publish(enclave, NODES, ROLES)
+    mallory = Person("mallory@limits.example")
+    for _ in range(3):
+        with pytest.raises(Refused, match="no such room"):
+            await enclave.ask(mallory, ReadStatus(), room.id, token="x.y.z")
+    for nowhere in (room.id, "ab" * 32):
+        with pytest.raises(Refused, match=r"too many identity tokens\. Try again in 2 seconds"):
+            await enclave.ask(mallory, ReadStatus(), nowhere, token="x.y.z")
+    await room.ask(OWNER, ReadStatus())
+    hand.now += 2
+    with pytest.raises(Refused, match="no such room"):
+        await enclave.ask(mallory, ReadStatus(), room.id, token="x.y.z")
 
 
 async def test_a_full_log_takes_nothing_but_its_end(hand: Hand, closing: list[Enclave]) -> None:
@@ -151,7 +208,7 @@ async def test_a_full_log_takes_nothing_but_its_end(hand: Hand, closing: list[En
         # Of keys that were never there, there is no end.
         lambda: room.ask(OWNER, UnbindKey(key="ab" * 32)),
     ):
-        with pytest.raises(Refused, match=r"has 7 events, the most that it may.*publish a new one") as caught:
+        with pytest.raises(Refused, match=r"has 7 events, of 7 that it may have.*publish a new one") as caught:
             await ask()
         assert caught.value.code == "conflict"
     await room.remove(OWNER, "patients")

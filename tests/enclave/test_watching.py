@@ -73,6 +73,20 @@ async def test_without_a_change_the_answer_comes_all_the_same() -> None:
         assert (await watched(room, OTHER, size)).attached == ()
 
 
+async def test_waiting_keeps_no_room_in_memory() -> None:
+    with closing(Enclave(memory_bytes=0, allowed=Allowances(watching_seconds=SECONDS))) as enclave:
+        room, size = await made(enclave)
+        waiting = asyncio.create_task(watched(room, OTHER, size))
+        await asyncio.sleep(0)
+        other, _ = await made(enclave)
+        assert enclave.service.rooms_open == 1
+        # It is told all the same by whoever uses the room next.
+        await room.attach(OWNER, "letter")
+        assert [there.node for there in (await waiting).attached] == ["letter"]
+        await other.ask(OWNER, RetrieveRoom())
+        assert enclave.service.rooms_open == 1
+
+
 async def test_waiting_is_for_participants_and_only_for_as_long_as_they_are(enclave: Enclave) -> None:
     room, size = await made(enclave)
     stranger = Person(STRANGER)

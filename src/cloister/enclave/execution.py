@@ -45,12 +45,14 @@ class Executor:
         signing: Ed25519PrivateKey,
         clock: Callable[[], int],
         meter: Meter,
+        monotonic: Callable[[], float],
     ) -> None:
         self._workers = workers
         self._enclave = Attested(evidence=enclave.evidence, measurement=enclave.measurement)
         self._signing = signing
         self._clock = clock
         self._meter = meter
+        self._monotonic = monotonic
         self._turns = Turns(meter.allowed.running_per_user)
         self._executions: dict[tuple[str, str], Execution] = {}
         self._jobs: OrderedDict[tuple[str, str], Job] = OrderedDict()
@@ -81,6 +83,9 @@ class Executor:
             raise Refused("failed", "The room names a worker that this installation doesn't have. Publish it anew.")
         for step in new:
             self.check_fits(definition, step.node)
+        if new:
+            # Each begins and ends. Whoever has asked has done it for all of them.
+            self._meter.event(room.id, user, room.state.size, self._monotonic(), 2 * len(new))
         changes = self._changes.setdefault(room.id, Changes())
         by_node: dict[str, Execution] = {}
         for step in wanted:

@@ -32,13 +32,13 @@ class Allowances:
     running_per_user: int = 64
     """Computations of one account that may be run at once. More wait, whether workers are free or not."""
     user_events_per_second: float = 20.0
-    """Requests of one participant in one room that leave an event: readings of the log, key bindings, attachments,
-    computations and fetched results. As a rate over time. So many items, too, may one device put into its user's
-    vault."""
+    """What one participant does in one room that leaves an event, or takes as long: readings of the log and of the
+    definition, key bindings, attachments, fetched results, and computations, each of which leaves two. As a rate over
+    time. So many items, too, may one device change in its user's vault."""
     user_events_burst: int = 2_000
     """How many of these may come at once."""
     room_events_per_second: float = 100.0
-    """Such requests of all participants of a room together, as a rate over time."""
+    """The same for all participants of a room together, as a rate over time."""
     room_events_burst: int = 10_000
     """How many of these may come at once."""
     room_events: int = 2_000_000
@@ -56,6 +56,10 @@ class Allowances:
     environments_per_hour: float = 120.0
     """Requirements of Python packages that one account may have resolved, as a rate over time."""
     environments_burst: int = 100
+    """How many of these may come at once."""
+    identities_per_second: float = 20.0
+    """Identity tokens of one account that are looked at, as a rate over time. A device needs one once in each room."""
+    identities_burst: int = 2_000
     """How many of these may come at once."""
     watching_per_user: int = 200
     """Requests of one account that may wait for rooms to change, all at once."""
@@ -77,25 +81,26 @@ class Meter:
         self._published: Buckets[str] = Buckets(allowed.rooms_per_hour / 3600, allowed.rooms_burst)
         self._vaults: Buckets[str] = Buckets(allowed.vaults_per_hour / 3600, allowed.vaults_burst)
         self._resolved: Buckets[str] = Buckets(allowed.environments_per_hour / 3600, allowed.environments_burst)
+        self._identities: Buckets[str] = Buckets(allowed.identities_per_second, allowed.identities_burst)
         self._watching: Counter[str] = Counter()
         self._evidence: Buckets[None] = Buckets(allowed.evidence_per_second, allowed.evidence_burst)
 
-    def event(self, room: str, user: str, size: int, now: float) -> None:
-        """One more event of that user in a room of ``size`` events.
+    def event(self, room: str, user: str, size: int, now: float, count: int = 1) -> None:
+        """So many more events of that user in a room of ``size`` events.
 
         Raises:
             Refused: ``busy``, where there have been too many lately; ``conflict``, where the room is full.
         """
-        if size >= self.allowed.room_events:
+        if size + count > self.allowed.room_events:
             raise Refused(
                 "conflict",
-                f"The room's log has {size} events, the most that it may. It can be stopped, and data removed from it; "
-                "for all else publish a new one.",
+                f"The room's log has {size} events, of {self.allowed.room_events} that it may have. It can be stopped, "
+                "and data removed from it; for all else publish a new one.",
             )
         # The user's own first, so that one who asks too much takes nothing from the room's.
-        if seconds := self._users.take((room, user), now):
+        if seconds := self._users.take((room, user), now, count):
             raise busy("You have asked for too much in this room.", seconds)
-        if seconds := self._rooms.take(room, now):
+        if seconds := self._rooms.take(room, now, count):
             raise busy("The participants of this room have together asked for too much.", seconds)
 
     def publication(self, account: str, now: float) -> None:
@@ -116,8 +121,17 @@ class Meter:
         if seconds := self._vaults.take(account, now):
             raise busy("You have made too many vaults.", seconds)
 
+    def identity(self, account: str, now: float) -> None:
+        """One more identity token that is looked at for that account.
+
+        Raises:
+            Refused: ``busy``.
+        """
+        if seconds := self._identities.take(account, now):
+            raise busy("You have shown too many identity tokens.", seconds)
+
     def change(self, vault: str, device: str, now: float) -> None:
-        """One more item that is put into a vault, by that device of its user.
+        """One more item that is put into a vault, or taken out of it, by that device of its user.
 
         Raises:
             Refused: ``busy``.

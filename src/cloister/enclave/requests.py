@@ -70,7 +70,7 @@ class Requests:
         state, user = room.state, asker.user
         match body:
             case RetrieveRoom():
-                return RoomContent(definition=published(state).canonical())
+                return RoomContent(definition=await asyncio.to_thread(published(state).canonical))
             case ReadStatus():
                 return self._status(room)
             case AttachDataset():
@@ -116,18 +116,17 @@ class Requests:
                 raise AssertionError("watched without the lock")
 
     async def _attach(self, room: Room, user: str, body: AttachDataset) -> Done:
-        # 1. The manifest makes sense and the key is the dataset's.
+        # 1. The node is free.
+        if not decisions.attachable(room.state, body.node, body.request):
+            return Done()
+        # 2. The manifest makes sense and the key is the dataset's. It may have as many parts as fit into a message.
         try:
-            check_manifest(body.manifest)
-            check_key(body.key, body.manifest)
+            digest = await asyncio.to_thread(_checked, body.manifest, body.key)
         except VerificationError as error:
             raise Refused("bad_request", str(error)) from None
-        # 2. The node is free.
-        for event in decisions.attach(room.state, body.node, body.manifest.digest(), body.request, body.readers or ()):
+        for event in decisions.attach(room.state, body.node, digest, body.request, body.readers or ()):
             # 3. The room has space for it. The log tells no sizes, so they are those of what is there.
-            others = [room.secret(f"dataset/{node}", StoredDataset) for node in room.state.attached]
-            there = sum(_ciphertext(other.manifest) for other in others if other is not None)
-            self._meter.attachment(there, _ciphertext(body.manifest))
+            self._meter.attachment(await asyncio.to_thread(_attached, room), _ciphertext(body.manifest))
             stored = StoredDataset(manifest=body.manifest, key=body.key)
             await room.append(
                 room.prepare(user, event, self._clock()),
@@ -186,6 +185,19 @@ class Requests:
             )
             or UNSET,
         )
+
+
+def _checked(manifest: Manifest, key: bytes) -> str:
+    """The digest of a manifest that makes sense, and that the key belongs to."""
+    check_manifest(manifest)
+    check_key(key, manifest)
+    return manifest.digest()
+
+
+def _attached(room: Room) -> int:
+    """How many bytes the hub keeps of all that is attached. Nothing changes in the room meanwhile."""
+    others = (dataset_of(room, node) for node in room.state.attached)
+    return sum(_ciphertext(other.manifest) for other in others if other is not None)
 
 
 def _ciphertext(manifest: Manifest) -> int:

@@ -34,6 +34,26 @@ class LogClosed(LogTampered):
         self.state = state
 
 
+class Growth:
+    """How long a room's log is, for those who wait for more of it: they need not keep the room in memory."""
+
+    def __init__(self) -> None:
+        self._size = 0
+        self._event = asyncio.Event()
+
+    def tell(self, size: int) -> None:
+        """Wakes everybody who waits for fewer events than there are now."""
+        event, self._event, self._size = self._event, asyncio.Event(), size
+        event.set()
+
+    async def beyond(self, size: int, seconds: float) -> None:
+        """Waits until the log has more than ``size`` events, so many seconds at most."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._size <= size:
+                    await self._event.wait()
+
+
 class Room:
     """The single writer of one room's log.
 
@@ -41,8 +61,12 @@ class Room:
     it is appended to.
     """
 
-    def __init__(self, room: str, store: SealedStore, key: bytes, signing: Ed25519PrivateKey) -> None:
+    def __init__(
+        self, room: str, store: SealedStore, key: bytes, signing: Ed25519PrivateKey, growth: Growth | None = None
+    ) -> None:
+        """``growth``: told how long the log is."""
         self.id = room
+        self.growth = growth or Growth()
         self.lock = asyncio.Lock()
         self.users = 0
         """What is under way in the room beside requests: computations."""
@@ -52,7 +76,6 @@ class Room:
         self._key = key
         self._signing = signing
         self._log = SealedLog(room, store, key)
-        self._grown = asyncio.Event()
         self._unsure = False
 
     def load(self) -> None:
@@ -79,13 +102,6 @@ class Room:
             self._definition_bytes = len(msgspec.json.encode(self.state.definition))
         return 30_000 + 4 * self._definition_bytes + 1000 * len(self.state.runs) + 300 * len(self.state.answered)
 
-    async def grown(self, size: int, seconds: float) -> None:
-        """Waits until the log has more than ``size`` events, so many seconds at most."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while len(self._log) <= size:
-                    await self._grown.wait()
-
     def prepare(self, actor: str, body: Body, now: int) -> Event:
         """The event that `append` would write at this time (milliseconds since 1970)."""
         return Event(time=event_time(self.state, now), actor=actor, body=body)
@@ -110,29 +126,31 @@ class Room:
         """
         if self._unsure:
             await self._settle()
-        entry = canonical(event)
-        sealed = {self._label(name): self._seal(name, value) for name, value in (put or {}).items()}
-        held = {self._label(name): blob_label(self._key, blob) for name, blob in (holds or {}).items()}
-        gone = [self._label(name) for name in delete]
-        write = asyncio.ensure_future(asyncio.to_thread(self._write, entry, sealed, held, gone))
+        write = asyncio.ensure_future(asyncio.to_thread(self._write, event, put or {}, holds or {}, tuple(delete)))
         try:
-            await asyncio.shield(write)
+            entry = await asyncio.shield(write)
         except asyncio.CancelledError:
             # Whoever asked has gone, but the write goes on: what is on disk must be what is in memory.
             await asyncio.wait([write])
             if write.exception() is None:
-                self._take(event, entry)
+                self._take(event, write.result())
             raise
         self._take(event, entry)
 
-    def _write(self, entry: bytes, put: dict[str, bytes], holds: dict[str, str], gone: list[str]) -> None:
-        put = put | self._log.segment_due()
+    def _write(self, event: Event, put: Mapping[str, object], holds: Mapping[str, str], gone: Iterable[str]) -> bytes:
+        """The entry that was written. In a thread, with all that takes long where the event or a secret is large."""
+        entry = canonical(event)
+        sealed = {self._label(name): self._seal(name, value) for name, value in put.items()} | self._log.segment_due()
+        held = {self._label(name): blob_label(self._key, blob) for name, blob in holds.items()}
+        labels = [self._label(name) for name in gone]
+        rows = [self._log.row(entry)]
         try:
             with APPEND_SECONDS.time():
-                self._store.append(self.id, len(self._log), [self._log.row(entry)], put=put, holds=holds, delete=gone)
+                self._store.append(self.id, len(self._log), rows, put=sealed, holds=held, delete=labels)
         except OutcomeUnknown:
             self._unsure = True
             raise
+        return entry
 
     async def _settle(self) -> None:
         """Finds out whether the last event was written, from the log itself.
@@ -144,7 +162,7 @@ class Room:
         await asyncio.to_thread(again.load)
         written = len(again._log) != len(self._log)
         self._log, self.state, self._unsure = again._log, again.state, False
-        self._tell()
+        self.growth.tell(len(self._log))
         if written:
             raise StoreFailed(
                 "The enclave had lost its store and found it again: what was asked for last has happened, although it "
@@ -155,12 +173,7 @@ class Room:
         EVENTS.labels(str(event.body.__struct_config__.tag)).inc()
         self._log.take(entry)
         self.state.apply(event)
-        self._tell()
-
-    def _tell(self) -> None:
-        """Wakes those who wait for the log to grow."""
-        self._grown.set()
-        self._grown = asyncio.Event()
+        self.growth.tell(len(self._log))
 
     def secret(self, name: str, kind: type[T]) -> T | None:
         """A secret that was put beside the log.

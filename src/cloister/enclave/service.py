@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
+from weakref import WeakValueDictionary
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import UNSET
@@ -19,7 +20,7 @@ from cloister.enclave.metrics import REQUESTS
 from cloister.enclave.open_rooms import MEMORY_BYTES, OpenRooms
 from cloister.enclave.requests import Requests
 from cloister.enclave.resolving import resolve
-from cloister.enclave.room import LogClosed, Room
+from cloister.enclave.room import Growth, LogClosed, Room
 from cloister.enclave.sealing import blob_label
 from cloister.enclave.store import SealedStore, StoreFailed
 from cloister.enclave.vault import Vaults
@@ -99,6 +100,8 @@ OF_TABLES: dict[type[RoomBody], Action] = {
 COUNTED = (AttachDataset, FetchDataset, RunComputation, FetchResult, ReadLog, UnbindKey)
 """What leaves an event and may be asked for over and over. Keys that speak for somebody can be ended in a full room
 too, as it can be stopped, and data removed, none of which can be repeated for ever."""
+COSTLY = (RetrieveRoom, AwaitJob)
+"""What leaves none, also in a full room, but takes as long."""
 
 
 def action_of(body: RoomBody, definition: Definition) -> Action:
@@ -142,8 +145,10 @@ class Service:
         self._reference = reference
         self._clock = clock
         self._vaults = Vaults(store, key, signing, clock, self._meter, monotonic)
-        self._executor = Executor(workers, reference, signing, clock, self._meter)
+        self._executor = Executor(workers, reference, signing, clock, self._meter, monotonic)
         self._requests = Requests(self._executor, clock, self._meter)
+        self._growing: WeakValueDictionary[str, Growth] = WeakValueDictionary()
+        """Of rooms that are in memory, or waited for: who waits is told by whoever has the room next."""
         self._undone: set[str] = set()
         """Rooms in memory to which something has happened before that their logs don't say yet."""
         self._rooms = OpenRooms(self._make, self._opened, self._let_go, memory_bytes=memory_bytes)
@@ -180,6 +185,9 @@ class Service:
             yield refusal(Refused("rejected", str(error)))
 
     async def _dispatch(self, request: Request, device: bytes | None, account: str) -> AsyncGenerator[Frame]:
+        if request.token is not None:
+            # To look at one takes time, whoever has made it.
+            self._meter.identity(account or (request.user or ""), self._monotonic())
         match request.body:
             case Describe():
                 yield Answer(body=self._describe())
@@ -246,10 +254,12 @@ class Service:
             raise
 
     def _make(self, room_id: str) -> Room:
-        return Room(room_id, self._store, self._key, self._signing)
+        growth = self._growing.setdefault(room_id, Growth())
+        return Room(room_id, self._store, self._key, self._signing, growth)
 
     async def _opened(self, room: Room) -> None:
         self._undone.add(room.id)
+        room.growth.tell(room.state.size)
         # Where it can't be done now, whoever turns out to be a participant is told.
         with contextlib.suppress(Refused, StoreFailed):
             await self._catch_up(room)
@@ -336,15 +346,13 @@ class Service:
             user = asker.user
             node = getattr(body, "node", None)
             authorise(published(room.state), action_of(body, published(room.state)), user, node)
-            if isinstance(body, COUNTED):
+            if isinstance(body, COUNTED + COSTLY):
                 bound = isinstance(body, UnbindKey) and body.key in room.state.keys.get(user, ())
-                size = 0 if bound else room.state.size
+                size = 0 if bound or isinstance(body, COSTLY) else room.state.size
                 self._meter.event(room.id, user, size, self._monotonic())
             again: RoomBody
             if isinstance(body, ReadStatus) and body.after is not UNSET:
-                with self._meter.watching(account or user):
-                    await room.grown(body.after, self._meter.allowed.watching_seconds)
-                again = ReadStatus()
+                growth, again = room.growth, ReadStatus()
             elif isinstance(body, AwaitJob):
                 async with aclosing(self._executor.watch(room, body.node, user, body.job)) as changes:
                     async for progress in changes:
@@ -358,6 +366,10 @@ class Service:
                     answer = await self._answer(room, request, await self._requests.decide(room, asker, body, account))
                 yield answer
                 return
+        if isinstance(body, ReadStatus) and body.after is not UNSET:
+            del room  # to wait for it keeps no room in memory
+            with self._meter.watching(account or user):
+                await growth.beyond(body.after, self._meter.allowed.watching_seconds)
         # Whoever was let in before the wait may have lost the right to the answer since: all is asked anew.
         async with aclosing(self._in_room(request, device, again, account)) as frames:
             async for frame in frames:

@@ -67,6 +67,20 @@ def open_room(state: RoomState) -> None:
         raise Refused("conflict", "The room was stopped: nothing can be attached, run or fetched any more.")
 
 
+def attachable(state: RoomState, node: str, request: str) -> bool:
+    """Whether a dataset may come to a data node now; not, where it has come by this very request before.
+
+    Raises:
+        Refused: ``conflict``, where the room was stopped or the node has another dataset.
+    """
+    open_room(state)
+    if (node, request) in state.answered:
+        return False
+    if node in state.attached:
+        raise Refused("conflict", f"The data node {node!r} already has a dataset. Remove that one first.")
+    return True
+
+
 def attach(state: RoomState, node: str, manifest: str, request: str, readers: Collection[str] = ()) -> list[Body]:
     """A dataset comes to a data node.
 
@@ -74,13 +88,10 @@ def attach(state: RoomState, node: str, manifest: str, request: str, readers: Co
         readers: device keys that it is attached for. Those count that speak for a data owner of the node by now.
 
     Raises:
-        Refused: ``conflict``, where the room was stopped or the node has another dataset.
+        Refused: as `attachable`.
     """
-    open_room(state)
-    if (node, request) in state.answered:
+    if not attachable(state, node, request):
         return []
-    if node in state.attached:
-        raise Refused("conflict", f"The data node {node!r} already has a dataset. Remove that one first.")
     owners = (entry.user for entry in published(state).participants if node in entry.data_owner_of)
     speaking = {key for owner in owners for key in state.keys.get(owner, ())}
     known = tuple(sorted(speaking.intersection(readers)))
