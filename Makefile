@@ -1,7 +1,7 @@
 # Everything that one does with a checkout. `make` alone lists it.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup images demo ui test check lint types floors browser suite pages vm bench pictures release lock clean
+.PHONY: help setup images demo ui test check lint types floors browser suite pages generated vm bench pictures release lock clean
 
 # Containers need root: where you aren't, sudo asks. Root leaves no byte code of its own in your checkout.
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || ! command -v sudo || echo env PYTHONDONTWRITEBYTECODE=1)
@@ -73,6 +73,10 @@ ui/dist/index.html: $(PAGES) | setup
 	@$(NPM) build -- --logLevel warn
 	@touch -r .tools/building $@
 	@echo "web pages: built"
+
+generated: setup ## Write anew what is made of other sources: the browser's records and libraries, the demo's data.
+	@$(BIN)/python -m setup.generated
+	@$(NPM) types
 
 pictures: pages ## Take the pictures of the web pages in docs/images anew.
 	@$(AS_ROOT) $(BIN)/pytest -q tests/ui --pictures

@@ -19,7 +19,6 @@ from securesystemslib.dsse import Envelope
 from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined]
 
 from cloister.cli.demo import STOP_SECONDS
-from cloister.demo import make_data
 from cloister.formats.receipt import key_id, read_receipt, sigstore_bundle
 from tests.documents import ROOT
 
@@ -153,11 +152,6 @@ def test_interrupted_it_stops_everything_and_tidies_up(tmp_path: Path, number: i
         assert demo.wait(STOP_SECONDS) == 130
     assert not processes_about(folder)
     assert not folder.exists()
-
-
-def test_what_is_shipped_is_what_is_made() -> None:
-    for name, text in make_data.make().items():
-        assert Path(make_data.__file__).with_name(name).read_text() == text
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

@@ -28,9 +28,9 @@ from cloister.sdk.dcr import AnalyticsDcr
 from cloister.sdk.definitions import NodeDefinition
 from cloister.sdk.key import Key
 from cloister.sdk.nodes import SqlComputeNode, SqliteComputeNode, TableDataNode
+from setup.generated import browser_libraries
 from tests.installation import Installation, attach, run
 from tests.pages import VITE, node
-from tests.project import browser_libraries
 
 ANNA = "anna@example.org"
 MAKES = """

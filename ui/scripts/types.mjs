@@ -1,5 +1,5 @@
 // Makes src/core/records.ts, the types of all messages and records, from the schema that Python writes:
-//     .venv/bin/python -m tests.project.browser_schema && npm run types
+//     make generated
 // and with --check says whether it is up to date.
 
 import { createHash } from "node:crypto";

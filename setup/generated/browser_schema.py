@@ -1,9 +1,7 @@
 """Says what messages and records look like, for the browser: as JSON Schema, made from the types that are used here.
 
-    python -m tests.project.browser_schema
-
-writes `ui/src/core/records.schema.json`; `npm run types` in `ui/` makes the TypeScript types from it. The browser
-checks what comes to it against the schema, so nothing of it is written by hand twice.
+`npm run types` in `ui/` makes the TypeScript types from it. The browser checks what comes to it against the schema, so
+nothing of it is written by hand twice.
 """
 
 from __future__ import annotations
@@ -31,9 +29,7 @@ from cloister.trust import software
 from cloister.trust.evidence import Evidence
 from cloister.wire.hub import KeySet, RoomEntry, StoredBlob
 
-UI = Path(__file__).resolve().parents[2] / "ui"
-FILE = UI / "src" / "core" / "records.schema.json"
-TYPES = UI / "src" / "core" / "records.ts"
+FILE = Path(__file__).resolve().parents[2] / "ui" / "src" / "core" / "records.schema.json"
 
 ROOTS: dict[str, Any] = {
     "Request": Request,
@@ -125,13 +121,3 @@ def _adapt(value: Any) -> None:
         # What canonical JSON has a form for, and JavaScript a number.
         value.setdefault("minimum", -_LARGEST)
         value.setdefault("maximum", _LARGEST)
-
-
-def main() -> None:
-    """Writes the file."""
-    FILE.parent.mkdir(parents=True, exist_ok=True)
-    FILE.write_text(text())
-
-
-if __name__ == "__main__":
-    main()

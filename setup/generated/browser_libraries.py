@@ -1,9 +1,4 @@
-"""Says which libraries the worker images have, for the browser: from their recipes and locks.
-
-    python -m tests.project.browser_libraries
-
-writes `ui/src/screens/draft/computations/libraries.json`.
-"""
+"""Says which libraries the worker images have, for the browser: from their recipes and locks."""
 
 from __future__ import annotations
 
@@ -47,7 +42,3 @@ def libraries(image: str) -> dict[str, Any]:
 def text() -> str:
     """The file, as it should be."""
     return json.dumps({image: libraries(image) for image in IMAGES}, indent=2) + "\n"
-
-
-if __name__ == "__main__":
-    FILE.write_text(text())

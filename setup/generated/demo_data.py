@@ -1,4 +1,4 @@
-"""Makes the two files that the demo ships: `python -m cloister.demo.make_data` writes them again, always the same.
+"""Makes the two files that the demo ships, always the same.
 
 The people and the numbers are invented. About two thirds of the hospital's patients are known to the lab too.
 """
@@ -10,6 +10,7 @@ import io
 import random
 from pathlib import Path
 
+FOLDER = Path(__file__).resolve().parents[2] / "src" / "cloister" / "demo"
 SEED = 20240229
 PATIENTS = 640
 ONLY_LAB = 180
@@ -63,8 +64,3 @@ def _csv(header: list[str], rows: list[list[object]]) -> str:
     writer.writerow(header)
     writer.writerows(rows)
     return text.getvalue()
-
-
-if __name__ == "__main__":
-    for name, text in make().items():
-        Path(__file__).with_name(name).write_text(text)

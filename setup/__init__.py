@@ -1,0 +1,1 @@
+"""What makes a checkout ready, and what is made from it."""
