@@ -296,6 +296,17 @@ async def test_vaults_and_their_changes_are_bounded() -> None:
     enclave.close()
 
 
+async def test_vaults_that_nobody_uses_go_and_come_back_as_they_were(path: Path) -> None:
+    with closing(Enclave(path, memory_bytes=0)) as enclave:
+        owners = [Owner(enclave) for _ in range(3)]
+        devices = [await owner.device() for owner in owners]
+        items = [await owner.put(device, b"kept") for owner, device in zip(owners, devices, strict=True)]
+        assert len(enclave.service._vaults._there) == 1
+        for owner, device, item in zip(owners, devices, items, strict=True):
+            assert await owner.read(device, item.item) == item
+            assert len(enclave.service._vaults._there) == 1
+
+
 async def test_a_lost_last_key_is_recovered_after_days(owner: Owner) -> None:
     lost = await owner.device()
     key = await owner.put(lost, b"k" * 32, f"key/{new_id()}")

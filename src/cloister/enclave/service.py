@@ -132,7 +132,7 @@ class Service:
     ) -> None:
         """
         Args:
-            memory_bytes: what rooms may take in memory; see `OpenRooms`.
+            memory_bytes: what rooms may take in memory, see `OpenRooms`; vaults a quarter of that besides.
             meter: what users and rooms may ask for; by default, the defaults.
             monotonic: seconds since some start, for rates.
         """
@@ -144,7 +144,7 @@ class Service:
         self._workers = workers
         self._reference = reference
         self._clock = clock
-        self._vaults = Vaults(store, key, signing, clock, self._meter, monotonic)
+        self._vaults = Vaults(store, key, signing, clock, self._meter, monotonic, memory_bytes // 4)
         self._executor = Executor(workers, reference, signing, clock, self._meter, monotonic)
         self._requests = Requests(self._executor, clock, self._meter)
         self._growing: WeakValueDictionary[str, Growth] = WeakValueDictionary()

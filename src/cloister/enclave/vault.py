@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from weakref import WeakValueDictionary
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -43,8 +44,8 @@ from cloister.trust.identity import verify_identity
 
 LISTED_BYTES = 8 * 1024 * 1024
 """Of values in one answer; the rest is asked for."""
-KEPT_OPEN = 1000
-"""Vaults whose logs stay in memory when nobody asks for them."""
+_LOADING = 2
+"""Vaults that are read at once, in threads of their own, as rooms are."""
 
 
 class StoredItem(Record, frozen=True, kw_only=True):
@@ -70,6 +71,11 @@ class Vault:
         self._key = key
         self._signing = signing
         self._tree = MerkleTree()
+
+    @property
+    def memory(self) -> int:
+        """About how many bytes of memory the vault takes."""
+        return 10_000 + 300 * len(self._tree) + 600 * len(self.state.items)
 
     def load(self) -> None:
         """Reads the log from the store and folds it.
@@ -175,7 +181,9 @@ class Vaults:
         clock: Callable[[], int],
         meter: Meter,
         monotonic: Callable[[], float],
+        memory_bytes: int,
     ) -> None:
+        """``memory_bytes``: what vaults may take together while nobody asks for them, as `Vault.memory` has it."""
         self._store = store
         self._key = key
         self._signing = signing
@@ -184,7 +192,11 @@ class Vaults:
         self._monotonic = monotonic
         # In use by somebody, or asked for lately: never two of one vault.
         self._there: WeakValueDictionary[str, Vault] = WeakValueDictionary()
-        self._lately: OrderedDict[str, Vault] = OrderedDict()
+        self._lately: OrderedDict[str, tuple[Vault, int]] = OrderedDict()
+        """With what each took in memory when it was used last."""
+        self._memory = 0
+        self._memory_bytes = memory_bytes
+        self._threads = ThreadPoolExecutor(_LOADING, thread_name_prefix="cloister-vaults")
 
     async def answer(self, request: Request, device: bytes | None, body: VaultBody, account: str = "") -> Answer:
         """The answer to a request about a vault. ``account``: as in `Service.answer`.
@@ -200,18 +212,22 @@ class Vaults:
             vault = self._there[request.room] = Vault(request.room, self._store, self._key, self._signing)
         async with vault.lock:
             if not vault.is_loaded:
-                await asyncio.to_thread(vault.load)
+                await asyncio.get_running_loop().run_in_executor(self._threads, vault.load)
                 await self._tell_of_restore(vault)
                 vault.is_loaded = True
             await self._authenticate(vault, request, device, body, account)
-            self._keep(vault)
-            return vault.answer(request, await self._decide(vault, device.hex(), body))
+            try:
+                return vault.answer(request, await self._decide(vault, device.hex(), body))
+            finally:
+                self._keep(vault)
 
     def _keep(self, vault: Vault) -> None:
-        self._lately[vault.id] = vault
-        self._lately.move_to_end(vault.id)
-        if len(self._lately) > KEPT_OPEN:
-            self._lately.popitem(last=False)
+        _, before = self._lately.pop(vault.id, (vault, 0))
+        self._lately[vault.id] = vault, vault.memory
+        self._memory += vault.memory - before
+        while self._memory > self._memory_bytes and len(self._lately) > 1:
+            _, (_, freed) = self._lately.popitem(last=False)
+            self._memory -= freed
 
     async def _tell_of_restore(self, vault: Vault) -> None:
         """Writes into the log that the operator has declared its store an old copy, where that is so."""
