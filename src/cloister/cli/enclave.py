@@ -15,8 +15,8 @@ from cloister.cli.settings import enclave_settings
 from cloister.enclave.metrics import REGISTRY
 from cloister.enclave.server import DoorSettings, serve
 from cloister.enclave.settings import EnclaveSettings
-from cloister.kept import read_secret
 from cloister.listening import bind
+from cloister.secret import read_secret
 
 
 @click.command()

@@ -12,7 +12,7 @@ import msgspec
 from cloister.cli.config_command import found
 from cloister.cli.settings import sections
 from cloister.errors import CloisterError
-from cloister.kept import read_secret
+from cloister.secret import read_secret
 from cloister.wire.pinning import pinned
 
 _SECONDS = 5.0

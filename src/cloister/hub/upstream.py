@@ -17,8 +17,8 @@ from cloister.errors import CloisterError
 from cloister.hub.metrics import ENCLAVE_ERRORS
 from cloister.hub.problems import unavailable
 from cloister.hub.settings import HubSettings
-from cloister.kept import read_secret
 from cloister.logs import REQUEST, REQUEST_HEADER
+from cloister.secret import read_secret
 from cloister.wire.pinning import pinned
 
 _CONNECT_SECONDS = 5.0
