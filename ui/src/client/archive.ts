@@ -12,6 +12,7 @@ import {
 
 import type { Bytes } from "../core/encoding";
 import { BadRequestError, EnclaveError, NotFoundError } from "../core/errors";
+import { withUnseen } from "../core/unseen";
 
 /** Files of one archive; larger ones can be downloaded all the same. */
 export const MAX_FILES = 200_000;
@@ -22,7 +23,6 @@ const MAX_RATIO = 1033;
 /** Bytes of a file's own header, at least. */
 const HEADER = 30;
 const METHODS = new Set([0, 8]);
-const HIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
 const STRICT: ZipReaderConstructorOptions = {
   // The browser's own code decompresses, in the thread that asks: there is nothing to be loaded, or made from text.
@@ -223,5 +223,5 @@ function check(holds: boolean): void {
 }
 
 function label(name: string): string {
-  return name.replace(HIDDEN, (each) => `\\u{${each.codePointAt(0)?.toString(16)}}`);
+  return withUnseen(name);
 }

@@ -1,8 +1,9 @@
 /** What programs have printed, for people: nothing in it gives orders, or looks like something else. Pure. */
 
+import { code, withUnseen } from "../core/unseen";
+
 // ECMA-48: colours, movements of a cursor, titles of windows.
 const ESCAPES = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)|[@-_])/g;
-const HIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
 /**
  * A text of several lines without what moves a cursor. What else can't be seen, or turns letters around, is shown as its
@@ -13,16 +14,12 @@ export function printable(text: string): string {
     .replace(ESCAPES, "")
     .replace(/\r+\n/g, "\n")
     .split("\n")
-    .map((line) => line.slice(line.replace(/\r+$/, "").lastIndexOf("\r") + 1).replace(HIDDEN, code))
+    .map((line) => withUnseen(line.slice(line.replace(/\r+$/, "").lastIndexOf("\r") + 1), shown))
     .join("\n");
 }
 
-function code(letter: string): string {
-  return letter === "\t" || letter === "\u200d"
-    ? letter
-    : letter === "\r"
-      ? ""
-      : `\\u{${letter.codePointAt(0)?.toString(16)}}`;
+function shown(letter: string): string {
+  return letter === "\t" ? letter : letter === "\r" ? "" : code(letter);
 }
 
 /** The beginning and the end of a text that is too long to be shown, and how many letters are left out between. */

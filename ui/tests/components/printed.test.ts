@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
 
 import { printable, shortened } from "../../src/components/printable";
+import { shownCell } from "../../src/components/upload/wizard/cells";
 import { findings } from "../../src/components/validation/findings";
+import { UNSEEN } from "../../src/core/unseen";
 
 test("what programs print gives no orders and hides nothing", () => {
   expect(printable("\u001b[31mred\u001b[0m \u001b]0;title\u0007plain")).toBe("red plain");
@@ -11,6 +13,33 @@ test("what programs print gives no orders and hides nothing", () => {
     "invoice\\u{202e}fdp.exe \\u{0} \\u{200b} \\u{2028} \\u{85}",
   );
   expect(printable("<script>alert(1)</script> été 日本 🎈")).toBe("<script>alert(1)</script> été 日本 🎈");
+});
+
+// What is written in these looks like nothing, or like something else.
+const LETTERS = [
+  ..."\u00ad\u034f\u061c\u115f\u1160\u17b4\u180b\u180e\u200b\u200c\u200d\u200e\u202a\u202b\u202c\u202d\u202e\u2028\u2029",
+  ..."\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\u2800\u3164\ufe00\ufe0f\ufeff\uffa0\ufff9",
+  ..."\u{1d173}\u{e0001}\u{e0020}\u{e0061}\u{e007f}\u{e0100}\u{e01ef}",
+];
+
+test.each(LETTERS.map((letter) => [letter.codePointAt(0)?.toString(16), letter]))(
+  "nobody sees U+%s",
+  (name, letter) => {
+    const shown = `a\\u{${name}}b`;
+    expect(printable(`a${letter}b`)).toBe(shown);
+    expect(shownCell(`a${letter}b`)).toBe(shown);
+    // Editors look for each of them by itself.
+    expect(`${letter}${letter}`.match(new RegExp(UNSEEN, "gu"))).toEqual([letter, letter]);
+  },
+);
+
+test("pictures of several characters stay whole, and nothing hides in them", () => {
+  const family = "\u{1f469}\u{1f3fd}\u200d\u2764\ufe0f\u200d\u{1f469}";
+  expect(printable(`${family}!`)).toBe(`${family}!`);
+  expect(printable(`${family}\u200d\u200d${family}\ufe0f\u200d1`)).toBe(
+    `${family}\\u{200d}\\u{200d}${family}\ufe0f\\u{200d}1`,
+  );
+  expect(printable("\u2764\ufe0f\ufe0f")).toBe("\u2764\ufe0f\\u{fe0f}");
 });
 
 test("of what is too long the beginning and the end are shown", () => {

@@ -22,6 +22,7 @@ import {
   placeholder,
 } from "@codemirror/view";
 
+import { UNSEEN } from "../../core/unseen";
 import { complete, type Known } from "./completions";
 import { type Language, support } from "./languages";
 import { looks } from "./looks";
@@ -48,7 +49,7 @@ export function extensions({ language, readOnly, label, describedBy, known, chan
     history(),
     search({ top: true }),
     // Characters that can't be seen are shown: a script must not hold what its readers can't read.
-    highlightSpecialChars(),
+    highlightSpecialChars({ addSpecialChars: new RegExp(UNSEEN, "gu") }),
     drawSelection(),
     bracketMatching(),
     highlightSelectionMatches(),

@@ -1,13 +1,14 @@
 /** Cells for people: text, whatever is in it. Pure. */
 
-const HIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+import { code, withUnseen } from "../../../core/unseen";
+
 const NAMES: Readonly<Record<string, string>> = { "\n": "\u21b5", "\r": "\u240d", "\t": "\u21e5" };
 const LONGEST = 200;
 
 /** A cell in one line: what can't be seen, or turns letters around, is shown as a sign; the end of a long one left out. */
 export function shownCell(text: string): string {
   const cut = text.length > LONGEST ? `${text.slice(0, LONGEST)}\u2026` : text;
-  return cut.replace(HIDDEN, (letter) => NAMES[letter] ?? `\\u{${letter.codePointAt(0)?.toString(16)}}`);
+  return withUnseen(cut, (letter) => NAMES[letter] ?? code(letter));
 }
 
 /** The same with its spaces, and words for one that is empty. */
