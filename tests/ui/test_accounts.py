@@ -42,7 +42,17 @@ def test_an_invitation_sets_a_password_once(person: Callable[..., Person], insta
     guest = person(email, signed_in=False)
     link = accounts.invite_user(Layout(installation.data).hub_settings(), email)
     _, fragment = link.split("#")
-    page = guest.goes_to(f"/invitation#{fragment}")
+    # A link that names somebody else sets nobody's password: whoever was sent it would type theirs for another account.
+    token = fragment.partition("&")[0]
+    page = guest.goes_to(f"/invitation#{token}&email=victim%40accounts.example")
+    expect(page.get_by_role("textbox", name="Email")).to_have_value("victim@accounts.example")
+    for label in ("New password", "Once more"):
+        page.get_by_label(label).fill("a better battery staple")
+    page.get_by_role("button", name="Set the password").click()
+    expect(page.get_by_role("alert")).to_contain_text("link")
+
+    page.goto(f"{guest.url}/sign-in")
+    page.goto(f"{guest.url}/invitation#{fragment}")
     # Nobody who looks at the address, or at the history, finds the link.
     expect(page).to_have_url(f"{guest.url}/invitation")
     expect(page.get_by_role("textbox", name="Email")).to_have_value(email)

@@ -60,13 +60,13 @@ export async function signIn(hub: Hub, email: string, password: string): Promise
 }
 
 /**
- * Sets a password by the token of a link, once, and signs in.
+ * Sets the password of this account by the token of a link, once, and signs in.
  *
- * @throws AuthorizationError The link doesn't work (any more).
+ * @throws AuthorizationError The link doesn't work (any more), or is another account's.
  * @throws BadRequestError The password is too weak.
  */
-export async function acceptInvitation(hub: Hub, token: string, password: string): Promise<void> {
-  await hub.send("POST", "/auth/invitation", { token, password });
+export async function acceptInvitation(hub: Hub, token: string, email: string, password: string): Promise<void> {
+  await hub.send("POST", "/auth/invitation", { token, email, password });
 }
 
 /** Ends this browser's session. One that has ended already is no error. */

@@ -59,9 +59,9 @@ test("wrong credentials and too many attempts are told in the hub's words", asyn
 
 test("a link that was used, and a weak password", async () => {
   answers["POST /auth/invitation"] = error(401, "The link was used.");
-  await expect(account.acceptInvitation(hub.client, "t", "p")).rejects.toThrow(AuthorizationError);
+  await expect(account.acceptInvitation(hub.client, "t", "a@b.example", "p")).rejects.toThrow(AuthorizationError);
   answers["POST /auth/invitation"] = error(400, "Too short.");
-  await expect(account.acceptInvitation(hub.client, "t", "p")).rejects.toThrow(BadRequestError);
+  await expect(account.acceptInvitation(hub.client, "t", "a@b.example", "p")).rejects.toThrow(BadRequestError);
 });
 
 test("logging out twice is no error", async () => {

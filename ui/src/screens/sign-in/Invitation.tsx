@@ -43,7 +43,7 @@ function Setting({ invited }: { invited: Invited }) {
   const navigate = useNavigate();
   const queries = useQueryClient();
   const setting = useMutation({
-    mutationFn: () => acceptInvitation(hub, invited.token, password),
+    mutationFn: () => acceptInvitation(hub, invited.token, invited.email, password),
     onSuccess: async () => {
       await queries.resetQueries();
       await navigate("/", { replace: true });

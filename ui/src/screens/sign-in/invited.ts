@@ -2,7 +2,7 @@
 
 export interface Invited {
   token: string;
-  /** Only shown: the hub knows whose link it is. */
+  /** Whose account it is, says the link. The hub refuses it where that is another one's: what is shown here holds. */
   email: string;
 }
 
@@ -13,5 +13,5 @@ export function readInvitation(fragment: string): Invited | null {
   const fields = new URLSearchParams(fragment.replace(/^#/, ""));
   const token = fields.get("token") ?? "";
   const email = fields.get("email") ?? "";
-  return /^[!-~]{1,100}$/.test(token) ? { token, email: email.slice(0, MAX_EMAIL) } : null;
+  return /^[!-~]{1,100}$/.test(token) && email !== "" && email.length <= MAX_EMAIL ? { token, email } : null;
 }
