@@ -5,10 +5,10 @@ import { sha256 as algorithm } from "@noble/hashes/sha2.js";
 import { Uint8ArrayReader, Uint8ArrayWriter, ZipWriter } from "@zip.js/zip.js/lib/zip-core-custom.js";
 
 import { Client } from "../src/client/client";
+import type { Locks } from "../src/client/locks";
 import type { Port } from "../src/client/messages";
 import { Mover } from "../src/client/mover";
 import { Patience } from "../src/client/patience";
-import type { Locks } from "../src/client/running";
 import { MemoryStore } from "../src/client/store";
 import { upload } from "../src/client/transfers";
 import { manifestDigest } from "../src/core/dataset";

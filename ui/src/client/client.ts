@@ -23,10 +23,11 @@ import { openDeviceKey } from "./device";
 import type { Hub } from "./hub";
 import { Identity } from "./identity";
 import { RoomLink } from "./link";
+import { browserLocks, type Locks } from "./locks";
 import type { Mover } from "./mover";
 import { Patience } from "./patience";
 import { checkRoom, Room } from "./room";
-import { browserLocks, type Locks, RunningTests } from "./running";
+import { RunningTests } from "./running";
 import type { Store } from "./store";
 import { type TestOptions, test } from "./testing";
 import { Vault } from "./vault";
@@ -61,7 +62,7 @@ export class Client {
   readonly #running: RunningTests;
 
   private constructor(options: ClientOptions, channel: Channel, identity: Identity, patience: Patience) {
-    const { hub, store, mover } = options;
+    const { hub, store, mover, locks = browserLocks } = options;
     this.#hub = hub;
     this.#mover = mover;
     this.#patience = patience;
@@ -70,11 +71,11 @@ export class Client {
     this.#checkpoints = new CheckpointMemory(store);
     const link = (room: string): RoomLink => this.#link(room);
     this.#completion = new Completion(channel, hub, patience);
-    this.#running = new RunningTests(store, options.locks ?? browserLocks, hub.url, identity.email);
+    this.#running = new RunningTests(store, locks, hub.url, identity.email);
     const issuer = (): ReturnType<Completion["issuer"]> => this.#completion.issuer();
     const named = options.vault;
     this.vault = new Vault(identity.email, identity.deviceKey, { hub, store, patience, link, issuer, named });
-    this.datasets = new Datasets({ hub, store, vault: this.vault, mover, patience });
+    this.datasets = new Datasets({ hub, store, vault: this.vault, mover, patience, locks });
   }
 
   /**

@@ -5,14 +5,15 @@
 
 import { checkKey, KEY_SIZE, manifestDigest, PART_SIZE } from "../core/dataset";
 import { decode } from "../core/decode";
-import { type Bytes, canonical, pack, randomBytes, randomHex, sha256, toHex, utf8 } from "../core/encoding";
+import { type Bytes, canonical, randomBytes } from "../core/encoding";
 import { BadRequestError, NotFoundError, VerificationError } from "../core/errors";
 import type { Attachment, DatasetRecord, Item, Manifest } from "../core/records";
 import type { Content } from "../tables/recipe";
 import { type Hub, unlessGone } from "./hub";
+import type { Locks } from "./locks";
 import type { MoveOptions, Mover } from "./mover";
 import type { Patience } from "./patience";
-import { fingerprint } from "./resume";
+import { PendingKeys } from "./pending";
 import type { Store } from "./store";
 import { download } from "./transfers";
 import { itemValue, type Vault } from "./vault";
@@ -37,6 +38,12 @@ export interface Uploaded {
   key: Bytes;
 }
 
+/** How a dataset is uploaded. */
+export interface UploadOptions extends MoveOptions {
+  /** Where it is about to be attached, as `note` would remember it. */
+  attaching?: Attachment[];
+}
+
 /** What datasets are moved with. */
 export interface DatasetsOptions {
   hub: Hub;
@@ -44,38 +51,50 @@ export interface DatasetsOptions {
   vault: Vault;
   mover: Mover;
   patience: Patience;
+  locks: Locks;
 }
 
 export class Datasets {
   readonly #options: DatasetsOptions;
+  readonly #pending: PendingKeys;
 
   constructor(options: DatasetsOptions) {
     this.#options = options;
+    this.#pending = new PendingKeys(options.hub.url, options.vault, options.store, options.locks);
   }
 
   /**
-   * Encrypts a file, or the table that is made of one, in a worker, stores it with the hub and keeps it in mind in the vault, with its key.
+   * Encrypts a file, or the table that is made of one, in a worker, stores it with the hub and keeps it in mind in the
+   * vault, with its key.
    *
    * After a reload the same file goes on where it was broken off, where the vault is surely the user's own: the key
-   * waits in it from before the first byte.
+   * waits in it from before the first byte. A file that is on its way already is another dataset, which doesn't.
    *
-   * @param attaching Where it is about to be attached, as `note` would remember it.
+   * @throws AuthorizationError Somebody else has signed in meanwhile: it would be stored as theirs.
    * @throws BadRequestError The label can't be used, or the vault is full.
    * @throws ApiError The hub refused, or stayed away.
    */
-  async upload(
-    file: Content,
-    { name, description = "" }: Label,
-    { attaching = [], ...options }: MoveOptions & { attaching?: Attachment[] } = {},
-  ): Promise<Uploaded> {
+  async upload(file: Content, { name, description = "" }: Label, options: UploadOptions = {}): Promise<Uploaded> {
     if (name.length < 1 || name.length > MAX_TEXT || description.length > MAX_TEXT) {
       throw new BadRequestError(`A dataset needs a name; it and the description have at most ${MAX_TEXT} letters.`);
     }
-    const { hub, mover, vault } = this.#options;
+    const label = { name, description };
     // Nothing of the data is sent, not even encrypted, before the enclave has proven itself.
-    const trusted = await vault.trusted();
-    const pending = trusted && file.size > PART_SIZE ? await this.#pendingKey(file) : undefined;
-    const key = pending?.key ?? randomBytes(KEY_SIZE);
+    if ((await this.#options.vault.trusted()) && file.size > PART_SIZE) {
+      return await this.#pending.during(file, async (key) => await this.#stored(file, key, label, options));
+    }
+    return await this.#stored(file, undefined, label, options);
+  }
+
+  /** @param pending The key that the upload is taken up with again; it isn't, without. */
+  async #stored(
+    file: Content,
+    pending: Bytes | undefined,
+    { name, description }: Required<Label>,
+    { attaching = [], ...options }: UploadOptions,
+  ): Promise<Uploaded> {
+    const { hub, mover, vault } = this.#options;
+    const key = pending ?? randomBytes(KEY_SIZE);
     const resumable = pending !== undefined;
     const manifest = await mover.upload({ hub: hub.access, file, key, resumable }, options);
     checkKey(key, manifest);
@@ -89,12 +108,11 @@ export class Datasets {
     };
     const digest = manifestDigest(manifest);
     const values = { [`manifest/${digest}`]: canonical(manifest), [`dataset/${digest}`]: canonical(record) };
-    if (trusted) {
+    if (await vault.trusted()) {
       values[`key/${digest}`] = key;
     }
     // Together: what is listed is whole.
     await vault.putNew(values, { [`manifest/${digest}`]: manifest.dataset });
-    await pending?.giveUp();
     return { manifest, key };
   }
 
@@ -130,11 +148,7 @@ export class Datasets {
     if (item === undefined) {
       throw noDataset(digest);
     }
-    const manifest = decode(itemValue(item), "Manifest", "a dataset's manifest");
-    if (manifestDigest(manifest) !== digest) {
-      throw new VerificationError("The vault shows another dataset than was asked for. Ask the operator why.");
-    }
-    return manifest;
+    return manifestOf(item, digest);
   }
 
   /** The plaintext, part by part, each checked before any of it is handed out. */
@@ -171,15 +185,17 @@ export class Datasets {
   async delete(digest: string): Promise<void> {
     const { hub, patience, vault } = this.#options;
     const item = await this.#item(digest);
-    const manifest = await this.manifest(digest);
-    // The key first: whatever comes after may fail, and be done again.
-    for (const name of [`key/${digest}`, `manifest/${digest}`]) {
-      const secret = await vault.read(name);
-      if (secret !== undefined) {
-        await vault.remove(secret);
-      }
+    const manifest = await vault.read(`manifest/${digest}`);
+    const key = await vault.read(`key/${digest}`);
+    const blob = manifest === undefined ? undefined : manifestOf(manifest, digest).dataset;
+    // The key first: whatever comes after may fail, and be done again. What says where the rest lies goes after it.
+    if (key !== undefined) {
+      await vault.remove(key);
     }
-    await patience.run(() => hub.deleteBlob(manifest.dataset)).catch(unlessGone);
+    if (manifest !== undefined && blob !== undefined) {
+      await patience.run(() => hub.deleteBlob(blob)).catch(unlessGone);
+      await vault.remove(manifest);
+    }
     await vault.remove(item);
   }
 
@@ -190,30 +206,15 @@ export class Datasets {
     }
     return item;
   }
+}
 
-  /**
-   * The key that a file is to be uploaded with: that of an upload that was broken off, else a fresh one. The vault has
-   * it under a random name, which alone this browser remembers; so the key is never on this machine's disk.
-   */
-  async #pendingKey(file: Content): Promise<{ key: Bytes; giveUp: () => Promise<void> }> {
-    const { hub, store, vault } = this.#options;
-    const mine = pack("cloister/pending-file/v1", utf8(hub.url), utf8(await vault.id()), utf8(fingerprint(file)));
-    const place = `pending/${toHex(sha256(mine))}`;
-    const id = await store.update("vaults", place, (before) => (typeof before === "string" ? before : randomHex()));
-    const kept = await vault.read(`key/${id}`);
-    const key = kept === undefined ? randomBytes(KEY_SIZE) : itemValue(kept);
-    if (kept === undefined) {
-      await vault.put(`key/${id}`, key);
-    }
-    const giveUp = async (): Promise<void> => {
-      const item = await vault.read(`key/${id}`);
-      if (item !== undefined) {
-        await vault.remove(item);
-      }
-      await store.remove("vaults", place);
-    };
-    return { key, giveUp };
+/** @throws VerificationError It is another one. */
+function manifestOf(item: Item, digest: string): Manifest {
+  const manifest = decode(itemValue(item), "Manifest", "a dataset's manifest");
+  if (manifestDigest(manifest) !== digest) {
+    throw new VerificationError("The vault shows another dataset than was asked for. Ask the operator why.");
   }
+  return manifest;
 }
 
 function recordOf(item: Item): DatasetRecord {

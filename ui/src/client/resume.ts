@@ -19,7 +19,7 @@ import type { Store } from "./store";
 import type { Ledger } from "./transfers";
 
 /** Milliseconds after which a record that nobody came back for is deleted. */
-const KEPT = 14 * 24 * 3600 * 1000;
+export const KEPT = 14 * 24 * 3600 * 1000;
 
 interface Header {
   version: 1;
@@ -45,7 +45,7 @@ export function fingerprint(content: Content): string {
   return `${file.size}/${lastModified}/${name}`;
 }
 
-/** What has arrived of one file, under one key. */
+/** What has arrived of one file, under one key. Whoever opens it sees to it that nobody else does: see `PendingKeys`. */
 export class UploadRecord implements Ledger {
   /** The id that the upload is stored under. */
   readonly dataset: string;

@@ -4,18 +4,8 @@
  */
 
 import { pack, sha256, toHex, utf8 } from "../core/encoding";
+import type { Locks } from "./locks";
 import type { Store } from "./store";
-
-/** Who is at work on what, among the pages of this browser: `navigator.locks`, which knows of pages that are gone. */
-export interface Locks {
-  /** Does the work while nobody else has the lock. `ifAvailable`: with null where somebody has it now. */
-  request<T>(name: string, options: { ifAvailable?: boolean }, work: (lock: object | null) => Promise<T>): Promise<T>;
-}
-
-/** Those of the browser. */
-export const browserLocks: Locks = {
-  request: async (name, options, work) => await navigator.locks.request(name, options, work),
-};
 
 /** What is left of a test. */
 export interface Remains {

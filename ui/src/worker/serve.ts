@@ -75,9 +75,17 @@ async function uploaded(job: Upload, options: Options, store: Promise<Store>): P
   } catch (error) {
     if (error instanceof BadRequestError) {
       // Trying again would not help, and what is there counts as this user's.
-      await options.hub.deleteBlob(record.dataset).catch(() => undefined);
+      await deleteUnfinished(options.hub, record.dataset).catch(() => undefined);
       await record.forget();
     }
     throw error;
+  }
+}
+
+/** What is complete may be a dataset by now. What can't be deleted the hub throws away some day. */
+async function deleteUnfinished(hub: Hub, dataset: string): Promise<void> {
+  const { complete } = await hub.blob(dataset);
+  if (!complete) {
+    await hub.deleteBlob(dataset);
   }
 }

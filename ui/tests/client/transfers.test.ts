@@ -208,6 +208,19 @@ test("what would not help to try again is given up", async () => {
   expect(hub.blobs.size).toBe(0);
 });
 
+test("what is complete is never deleted", async () => {
+  // As a page leaves it that is closed between the last part and what it remembers.
+  const store = new MemoryStore();
+  const record = await UploadRecord.open(store, hub.client, quick, new Blob([DATA]), KEY);
+  await upload(new Blob([DATA]), KEY, record.dataset, options(), record);
+  const changed = DATA.slice();
+  changed[0] = 255 - (changed[0] ?? 0);
+  hub.instead = (method) => (method === "PUT" ? refusal(409, "conflict") : undefined);
+  await expect(page(store).upload(job(new Blob([changed])))).rejects.toThrow(BadRequestError);
+  expect(hub.blobs.size).toBe(3);
+  expect(await store.entries("uploads", "")).toEqual([]);
+});
+
 test("whoever waits for a worker that is gone hears of it, and the next transfer has another one", async () => {
   const ended: string[] = [];
   const losing: (() => void)[] = [];
