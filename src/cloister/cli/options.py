@@ -1,4 +1,4 @@
-"""What several commands take: the hub whose store they work on, and where a part's metrics are served."""
+"""What several commands take: the hub on whose files they work, and URLs that hold a password."""
 
 from __future__ import annotations
 

@@ -15,8 +15,7 @@ from cloister.hub.access import Account
 from cloister.hub.problems import conflict, not_found, responses
 from cloister.hub.schema import VaultRow
 from cloister.hub.services import Hub
-
-_MAX_DEFINITION = 64 * 1024
+from cloister.rooms.vault import MAX_DEFINITION
 
 router = APIRouter(prefix="/v1/vault", tags=["account"], responses=responses(400, 401, 403, 503))
 
@@ -26,7 +25,7 @@ class Vault(BaseModel, extra="forbid"):
 
     definition: str = Field(
         min_length=1,
-        max_length=_MAX_DEFINITION,
+        max_length=MAX_DEFINITION,
         pattern="^[ -~]*$",
         description="Canonical JSON, as the enclave knows it; its SHA-256 is the vault's id.",
     )

@@ -28,6 +28,7 @@ NO_SUCH_VAULT = "There is no such vault, or this device has not proven that it i
 
 KIB = 1024
 MAX_DEFINITION = 64 * KIB
+"""Bytes of a vault's definition, in canonical form."""
 MAX_ITEM = 16 * KIB * KIB
 """Bytes of one item."""
 MAX_ITEMS = 50_000

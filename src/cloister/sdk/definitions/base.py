@@ -18,6 +18,8 @@ R_IMAGE = "r"
 """The same of R computations."""
 SYNTHETIC_IMAGE = "synthetic"
 """The same of what takes differential privacy: synthetic data and matches."""
+OUTPUT = "/output"
+"""Where computations write, and nowhere else."""
 R = TypeVar("R", bound=Node)
 
 
@@ -101,6 +103,14 @@ def checked(record: R) -> R:
         return msgspec.convert(msgspec.to_builtins(record), type(record))
     except (msgspec.ValidationError, TypeError, OverflowError) as error:
         raise DefinitionInvalid(f"The node {record.name!r} can't be made of that: {error}.") from None
+
+
+def check_output(output: str, name: str) -> None:
+    """Raises:
+    DefinitionInvalid: the computation is to write somewhere else.
+    """
+    if output.rstrip("/") != OUTPUT:
+        raise DefinitionInvalid(f"The computation {name!r} must write to {OUTPUT}: leave 'output' out.")
 
 
 def text_of(content: str | bytes, what: str) -> str:

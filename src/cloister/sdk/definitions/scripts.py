@@ -12,15 +12,15 @@ from cloister.rooms.environments import LockedPackage, plain_requirements
 from cloister.rooms.limits import Limits
 from cloister.rooms.nodes import PythonEnvironmentNode, PythonNode, RNode, ScriptNode, TextFile, environment_of
 from cloister.sdk.definitions.base import (
+    OUTPUT,
     PYTHON_IMAGE,
     R_IMAGE,
     LoggedDefinition,
     RunDefinition,
+    check_output,
     ids_of,
     text_of,
 )
-
-_OUTPUT = "/output"
 
 
 class FileContent:
@@ -68,7 +68,7 @@ class ScriptNodeDefinition(LoggedDefinition):
     @property
     def output(self) -> str:
         """Where the script writes."""
-        return _OUTPUT
+        return OUTPUT
 
 
 class PythonComputeNodeDefinition(ScriptNodeDefinition):
@@ -84,7 +84,7 @@ class PythonComputeNodeDefinition(ScriptNodeDefinition):
         dependencies: Sequence[str] | None = None,
         enable_logs_on_error: bool = False,
         enable_logs_on_success: bool = False,
-        output: str = _OUTPUT,
+        output: str = OUTPUT,
         id: str | None = None,  # noqa: A002 - documented name
         custom_environment: str | None = None,
         proxy_configuration: object | None = None,
@@ -198,7 +198,7 @@ class RComputeNodeDefinition(ScriptNodeDefinition):
         dependencies: Sequence[str] | None = None,
         enable_logs_on_error: bool = False,
         enable_logs_on_success: bool = False,
-        output: str = _OUTPUT,
+        output: str = OUTPUT,
         id: str | None = None,  # noqa: A002 - documented name
         proxy_configuration: object | None = None,
         *,
@@ -234,8 +234,7 @@ def _script(
     proxy_configuration: object | None,
 ) -> dict[str, Any]:
     """What the records of scripts have in common, as their fields."""
-    if output.rstrip("/") != _OUTPUT:
-        raise DefinitionInvalid(f"The computation {name!r} must write to {_OUTPUT}: leave 'output' out.")
+    check_output(output, name)
     if proxy_configuration is not None:
         raise DefinitionInvalid(
             f"The computation {name!r} asks for a network connection. Computations have none: mount what is needed."

@@ -12,16 +12,16 @@ from cloister.errors import DefinitionInvalid
 from cloister.rooms.limits import Limits
 from cloister.rooms.nodes import MatchNode, PreviewNode, SqliteNode, SqlNode
 from cloister.sdk.definitions.base import (
+    OUTPUT,
     PYTHON_IMAGE,
     SYNTHETIC_IMAGE,
     LoggedDefinition,
     RunDefinition,
+    check_output,
     checked,
     ids_of,
     text_of,
 )
-
-_OUTPUT = "/output"
 
 
 class SqlComputeNodeDefinition(RunDefinition):
@@ -198,7 +198,7 @@ class MatchingComputeNodeDefinition(LoggedDefinition):
         dependencies: Sequence[str],
         enable_logs_on_error: bool = False,
         enable_logs_on_success: bool = False,
-        output: str = _OUTPUT,
+        output: str = OUTPUT,
         id: str | None = None,  # noqa: A002 - documented name
         *,
         image: str = SYNTHETIC_IMAGE,
@@ -214,8 +214,7 @@ class MatchingComputeNodeDefinition(LoggedDefinition):
         """
         if not isinstance(config, MatchingComputeNodeConfig):
             raise DefinitionInvalid(f"The configuration of {name!r} must be a MatchingComputeNodeConfig.")
-        if output.rstrip("/") != _OUTPUT:
-            raise DefinitionInvalid(f"The computation {name!r} must write to {_OUTPUT}: leave 'output' out.")
+        check_output(output, name)
         self._record = checked(
             MatchNode(
                 id=name if id is None else id,

@@ -17,9 +17,9 @@ from cloister.protocol import Resolved, Task, TaskEnvironment
 from cloister.rooms.environments import plain_requirements
 from cloister.worker.environments.store import Environments, report
 from cloister.worker.images.store import OpenImage
+from cloister.worker.sandbox.collector import EPOCH
 
 REPORT_NAME = "report.json"
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say
 
 
 def resolve(task: Task, image: OpenImage, environments: Environments, cancelled: threading.Event) -> Resolved:
@@ -43,7 +43,7 @@ def installation_report(
         told = report(made, plain_requirements(asked.requirements))
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(zipfile.ZipInfo(REPORT_NAME, _EPOCH), json.dumps(told, indent=1))
+        archive.writestr(zipfile.ZipInfo(REPORT_NAME, EPOCH), json.dumps(told, indent=1))
     yield file.getvalue()
 
 

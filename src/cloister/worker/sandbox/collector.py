@@ -28,10 +28,11 @@ from cloister.rooms.limits import Limits
 from cloister.worker import linux
 
 CHUNK = 1024 * 1024
+EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The earliest time that a zip can say."""
 _MAX_DEPTH = 64
 _MAX_NAME_BYTES = 240
 _MAX_PATH_BYTES = 1024
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say
 _MODE = stat.S_IFREG | 0o644
 _KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
     (stat.S_ISLNK, "a symbolic link"),
@@ -188,7 +189,7 @@ def _zip(root: int, entries: list[_Entry], extra: Mapping[str, bytes]) -> Iterat
 
 
 def _info(name: str, size: int) -> zipfile.ZipInfo:
-    info = zipfile.ZipInfo(name, date_time=_EPOCH)
+    info = zipfile.ZipInfo(name, date_time=EPOCH)
     info.compress_type = zipfile.ZIP_DEFLATED
     info.create_system = 3  # Unix: the mode below counts
     info.external_attr = _MODE << 16
