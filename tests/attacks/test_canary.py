@@ -20,7 +20,7 @@ import pytest
 
 from cloister.analytics import AnalyticsDcrBuilder, FileContent, PythonComputeNodeDefinition, RawDataNodeDefinition
 from cloister.cli.layout import Layout
-from cloister.enclave.sealing import signing_key
+from cloister.enclave.storage_key import signing_key
 from cloister.enclave.store import SqliteStore
 from cloister.errors import EnclaveError
 from cloister.hub import accounts

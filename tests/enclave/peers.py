@@ -26,8 +26,8 @@ from cloister.enclave.app import Application
 from cloister.enclave.keys import KeyRing
 from cloister.enclave.limits import Allowances, Meter
 from cloister.enclave.open_rooms import MEMORY_BYTES
-from cloister.enclave.sealing import signing_key
 from cloister.enclave.service import Service
+from cloister.enclave.storage_key import signing_key
 from cloister.enclave.store import SqliteStore
 from cloister.enclave.workers import Workers
 from cloister.errors import Refused
@@ -180,7 +180,7 @@ class Enclave:
 
     path: Path | str = ":memory:"
     clock: Clock = field(default_factory=Clock)
-    sealing: bytes = b"s" * 32
+    storage_key: bytes = b"s" * 32
     references: tuple[Reference, ...] = (WORKER,)
     store: SqliteStore = None  # type: ignore[assignment]  # on ``path``, unless given
     memory_bytes: int = MEMORY_BYTES
@@ -190,11 +190,11 @@ class Enclave:
 
     def __post_init__(self) -> None:
         self.store = self.store or SqliteStore(self.path)
-        self.signing = signing_key(self.store, self.sealing)
+        self.signing = signing_key(self.store, self.storage_key)
         self.workers = Workers(self.references, allow_software=True, monotonic=self.monotonic)
         self.service = Service(
             self.store,
-            self.sealing,
+            self.storage_key,
             self.signing,
             self.workers,
             ENCLAVE,

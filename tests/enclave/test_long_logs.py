@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cloister.enclave import segments
 from cloister.enclave.room import Room
-from cloister.enclave.sealing import secret_label
+from cloister.enclave.storage_key import secret_label
 from cloister.enclave.store import SqliteStore
 from cloister.errors import LogTampered
 from cloister.formats.checkpoint import Checkpoint, verify_checkpoint

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cloister.enclave.sealing import signing_key, storage_key
+from cloister.enclave.storage_key import signing_key, storage_key
 from cloister.enclave.store import OutcomeUnknown, SqliteStore, StoreConflict, StoreFailed
 from cloister.errors import DecryptionFailed, LogTampered, Refused
 from cloister.protocol import FetchDataset, ReadLog, RetrieveRoom, StopRoom
@@ -193,7 +193,7 @@ async def test_a_log_that_was_cut_off_is_noticed_by_who_has_seen_more(
         await one.ask(OWNER, RetrieveRoom())
 
 
-async def test_a_log_under_another_sealing_key_can_not_be_read(rooms: tuple[Meeting, Meeting], path: Path) -> None:
+async def test_a_log_under_another_storage_key_can_not_be_read(rooms: tuple[Meeting, Meeting], path: Path) -> None:
     store = SqliteStore(path)
     with closing(store), pytest.raises(DecryptionFailed):
         signing_key(store, b"x" * 32)

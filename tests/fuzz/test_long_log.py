@@ -48,7 +48,7 @@ async def prepared(path: Path) -> Meeting:
     nodes = (RawDataNode(id="patients", name="patients", required=True), python("mean", "patients"))
     roles = (Participant(user=OWNER, data_owner_of=("patients",), analyst_of=("mean",)),)
     room = await Meeting.publish(first, nodes, roles)
-    log = SealedLog(room.id, first.store, first.sealing)
+    log = SealedLog(room.id, first.store, first.storage_key)
     log.load(lambda: lambda _event: None)
     while len(log) < EVENTS:
         size, rows = len(log), []

@@ -18,9 +18,9 @@ from cloister.enclave.keys import KeyRing, Replayed, StaleKeys
 from cloister.enclave.limits import Allowances, Meter
 from cloister.enclave.logs import log, place
 from cloister.enclave.metrics import REFUSED, watch
-from cloister.enclave.sealing import signing_key, storage_key
 from cloister.enclave.service import Service
 from cloister.enclave.settings import EnclaveSettings
+from cloister.enclave.storage_key import signing_key, storage_key
 from cloister.enclave.store import StoreFailed
 from cloister.enclave.stores import open_store
 from cloister.enclave.workers import Workers

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cloister.enclave.metrics import APPEND_SECONDS, EVENTS
 from cloister.enclave.sealed_log import SealedLog
-from cloister.enclave.sealing import blob_label, secret_label
+from cloister.enclave.storage_key import blob_label, secret_label
 from cloister.enclave.store import OutcomeUnknown, SealedStore, StoreFailed
 from cloister.errors import LogTampered, VerificationError
 from cloister.formats.checkpoint import Checkpoint, sign_checkpoint

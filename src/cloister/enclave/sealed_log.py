@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 from cloister.enclave import segments
-from cloister.enclave.sealing import secret_label
+from cloister.enclave.storage_key import secret_label
 from cloister.enclave.store import SealedStore, StoreFailed
 from cloister.errors import LogTampered, VerificationError
 from cloister.formats.encoding import decode_canonical

@@ -21,7 +21,7 @@ from cloister.enclave.open_rooms import MEMORY_BYTES, OpenRooms
 from cloister.enclave.requests import Requests
 from cloister.enclave.resolving import resolve
 from cloister.enclave.room import Growth, LogClosed, Room
-from cloister.enclave.sealing import blob_label
+from cloister.enclave.storage_key import blob_label
 from cloister.enclave.store import SealedStore, StoreFailed
 from cloister.enclave.vault import Vaults
 from cloister.enclave.workers import Workers

@@ -13,7 +13,7 @@ from msgspec import UNSET
 
 from cloister.enclave.declaration import read_declaration
 from cloister.enclave.limits import Meter
-from cloister.enclave.sealing import blob_label, secret_label
+from cloister.enclave.storage_key import blob_label, secret_label
 from cloister.enclave.store import OutcomeUnknown, SealedStore
 from cloister.errors import DefinitionInvalid, LogTampered, Refused, VerificationError
 from cloister.formats.checkpoint import Checkpoint, sign_checkpoint
