@@ -206,7 +206,7 @@ def inside(room: Meeting) -> tuple[Executor, Room]:
     """What lies behind the enclave's door: a flood of requests takes long to be sealed and opened."""
     enclave = room.enclave
     meter = Meter(Allowances())
-    opened = Room(room.id, enclave.store, enclave.sealing, enclave.signing)
+    opened = Room(room.id, enclave.store, enclave.storage_key, enclave.signing)
     opened.load()
     return Executor(enclave.workers, ENCLAVE, enclave.signing, enclave.clock, meter, time.monotonic), opened
 
