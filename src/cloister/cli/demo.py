@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import click
 
 from cloister.cli.layout import Layout
+from cloister.cli.loopback import kept_clear
 from cloister.cli.process import end_with_parent
 from cloister.cli.settings import FOLDER
 from cloister.demo.parties import Party
@@ -58,6 +59,9 @@ def demo(data: Path | None, keep: bool, ui: bool) -> None:
         with contextlib.ExitStack() as held:
             with screen.waiting("Starting hub, enclave and a worker"):
                 url, process = held.enter_context(_running(layout, folder / "cloister.log"))
+            if ui:
+                # Passwords are typed there, and device keys are kept for these addresses.
+                held.enter_context(kept_clear(urlsplit(url).port or 0))
             settings = layout.hub_settings()
             parties = {name: _party(name, folder, accounts.add_user(settings, email(name))) for name in PARTIES}
             screen.tell(

@@ -112,13 +112,13 @@ def login(folder: StateFolder, environ: Mapping[str, str]) -> Login:
     Raises:
         CloisterError: nobody is, or what is kept can't be used; the message says what to do.
     """
-    kept = _read(folder)
-    named = settings.hub_url(environ) if _names_a_hub(environ) else None
     token = environ.get("CLOISTER_TOKEN", "").strip()
     if token:
-        url = named or (kept.url if kept is not None else settings.hub_url(environ))
+        url = token_hub(folder, environ) or settings.hub_url(environ)
         with closing(Hub(url, token)) as hub:
             return Login(url, hub.account(), token, kept=False)
+    kept = _read(folder)
+    named = settings.hub_url(environ) if _names_a_hub(environ) else None
     if kept is None:
         raise CloisterError(
             "You are not logged in. Run `cloister login EMAIL`, or set CLOISTER_TOKEN and CLOISTER_URL."
@@ -129,6 +129,19 @@ def login(folder: StateFolder, environ: Mapping[str, str]) -> Login:
             f"CLOISTER_URL, or log in at that hub: cloister login --url {named} EMAIL"
         )
     return Login(kept.url, kept.email, _token(kept, environ.get("CLOISTER_DEVICE_PASSPHRASE")), kept=True)
+
+
+def token_hub(folder: StateFolder, environ: Mapping[str, str]) -> str | None:
+    """The hub that ``CLOISTER_TOKEN`` is for: the one in the environment, else that of the login that is kept. None:
+    nothing says.
+
+    Raises:
+        CloisterError: what says so can't be used.
+    """
+    if _names_a_hub(environ):
+        return settings.hub_url(environ)
+    kept = _read(folder)
+    return None if kept is None else kept.url
 
 
 @contextmanager

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
+import itertools
 import os
 import secrets
 from pathlib import Path
@@ -12,17 +14,20 @@ import click
 import httpx
 import uvicorn
 
+from cloister.cli.loopback import listen
 from cloister.cli.own_pages import OwnPages
-from cloister.cli.session import login, state
+from cloister.cli.session import login, state, token_hub
 from cloister.cli.settings import PORT
 from cloister.errors import CloisterError
 from cloister.hub import bundle
 from cloister.kept import kept
-from cloister.listening import bind
 from cloister.sdk import settings
+from cloister.wire.hub import is_loopback
 
 _PORT = 8643
 _WAIT_SECONDS = 30.0
+_TRIES = 20
+"""For a port that is free for browsers' both addresses of this machine."""
 
 
 @click.command(short_help="Open the web pages of this installation against any hub.")
@@ -39,13 +44,15 @@ def ui(hub: str | None, port: int, digest: bool, manifest: bool, pages: Path | N
     """Open the web pages of this installation against any hub, without trusting that hub's own.
 
     A hub's pages come from the hub, which could change them. These come from this installation; compare --digest with
-    what a release has published. They are served to this machine alone, at an address that lets only your browser in.
+    what a release has published. They are served to this machine alone, at an address that lets one browser in, once;
+    then the next is printed.
 
     \b
         cloister ui --hub https://hub.example.org
 
     Where this machine is logged in at that hub (`cloister login`), the pages are, too; else sign in by password there.
-    Keep to one port: the browser keeps your device key for that address.
+    Keep to one port: the browser keeps your device key for that address. Close its tabs before you end this:
+    the browser takes whoever has the port then, another user of this machine say, for this program.
     """
     folder = pages or bundle.installed()
     if folder is None:
@@ -63,24 +70,30 @@ def ui(hub: str | None, port: int, digest: bool, manifest: bool, pages: Path | N
 
 
 def _serve(built: bundle.Bundle, hub: str | None, port: int) -> None:
-    environ = {**os.environ, "CLOISTER_URL": hub} if hub else dict(os.environ)
+    environ = _environment(hub)
     try:
         who = login(state(), environ)
         where, token = who.url, who.token
     except CloisterError as nobody:
         where, token = settings.hub_url(environ), None
         click.echo(f"You sign in on the pages. ({nobody})", err=True)
-    with bind("127.0.0.1", port, "These pages") as bound:
-        host = f"{_name(where)}.localhost:{bound.getsockname()[1]}"
-        http = httpx.AsyncClient(
-            timeout=httpx.Timeout(_WAIT_SECONDS, read=None, pool=None),
-            limits=httpx.Limits(max_connections=None),
-            headers={"User-Agent": "cloister-ui", "Accept-Encoding": "identity"},
-        )
-        pages = OwnPages(built, where, host, token=token, http=http)
+    with contextlib.ExitStack() as held:
+        sockets = listen([port] if port else itertools.repeat(0, _TRIES), "These pages")
+        for each in sockets:
+            held.enter_context(each)
+
+        def renewed() -> None:
+            # Whoever has read all they want may have closed it.
+            with contextlib.suppress(OSError):
+                click.echo(pages.address)
+                click.echo("A browser was let in. That is the address for another one.", err=True)
+
+        host = f"{_name(where)}.localhost:{sockets[0].getsockname()[1]}"
+        pages = OwnPages(built, where, host, token=token, http=_client(where), renewed=renewed)
         click.echo(pages.address)
         click.echo(
-            f"Open that in your browser: the pages {built.digest[:16]}... for {where}. Ctrl-C ends them.", err=True
+            f"Open that in your browser, once: the pages {built.digest[:16]}... for {where}. Ctrl-C ends them.",
+            err=True,
         )
         config = uvicorn.Config(
             pages,
@@ -91,7 +104,30 @@ def _serve(built: bundle.Bundle, hub: str | None, port: int) -> None:
             server_header=False,
             proxy_headers=False,
         )
-        uvicorn.Server(config).run(sockets=[bound])
+        uvicorn.Server(config).run(sockets=sockets)
+
+
+def _environment(hub: str | None) -> dict[str, str]:
+    """The environment, with the hub that was asked for. A token in it is for one hub, and goes to no other."""
+    environ = dict(os.environ)
+    if not hub:
+        return environ
+    asked = settings.hub_url({"CLOISTER_URL": hub})
+    if environ.get("CLOISTER_TOKEN", "").strip() and token_hub(state(), environ) not in (None, asked):
+        del environ["CLOISTER_TOKEN"]
+        click.echo(f"CLOISTER_TOKEN is for another hub, and isn't sent to {asked}.", err=True)
+    return environ | {"CLOISTER_URL": asked}
+
+
+def _client(hub: str) -> httpx.AsyncClient:
+    host = httpx.URL(hub).host
+    return httpx.AsyncClient(
+        timeout=httpx.Timeout(_WAIT_SECONDS, read=None, pool=None),
+        limits=httpx.Limits(max_connections=None),
+        headers={"User-Agent": "cloister-ui", "Accept-Encoding": "identity"},
+        # A proxy has no business between this machine and itself.
+        mounts={f"all://{f'[{host}]' if ':' in host else host}": None} if is_loopback(host) else None,
+    )
 
 
 def _name(hub: str) -> str:
