@@ -24,6 +24,10 @@ from .people import Person
 
 AUTHOR, READER = "author@computations.example", "reader@computations.example"
 NASTY = '"); import os #<img src=x onerror=alert(1)>'
+UNSEEN = (
+    "\u00ad\u034f\u115f\u1160\u200b\u200c\u200d\u202a\u202b\u202c\u2060\u2061\u2062\u2063\u2064\u2068\u2800\u3164\ufe0f\uffa0"
+    "\U000e0001\U000e0061\U000e007f\U000e0100"
+)
 MANY = 100
 
 
@@ -176,12 +180,18 @@ def test_what_others_have_written_and_many_computations(person: Callable[..., Pe
     room = configuration("Many", READER, nodes)
     room["nodes"][1]["name"] = room["nodes"][2]["name"] = NASTY
     room["nodes"][2]["files"] = [{"name": NASTY, "content": NASTY}]
+    room["nodes"][2]["script"] = f"value = 1  # {UNSEEN}"
     page = opened(reader, nodes, room)
+
+    # What nobody would see is shown, letter by letter.
+    main = editor(page, "Main script")
+    expect(main.locator(".cm-specialChar")).to_have_count(len(UNSEEN))
+    expect(main.get_by_title("0x3164")).to_be_visible()
+    expect(main.get_by_title("0xe0061")).to_be_visible()
 
     # It is text, in quotes.
     expect(listed(page, NASTY)).to_be_visible()
     expect(page.get_by_role("tab", name=NASTY)).to_be_visible()
-    main = editor(page, "Main script")
     main.fill("")
     page.get_by_role("button", name=f"Insert the snippet for {NASTY}").first.click()
     expect(main).to_contain_text(f'open("/input/{NASTY.replace(chr(34), chr(92) + chr(34))}", "rb")')

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -74,6 +76,10 @@ def signed_in(page: Page, told: Told, who: str) -> None:
 def test_one_browser_is_all_of_their_machines(told: Told, browser: Browser) -> None:
     with browser.new_context() as context:
         context.set_default_timeout(PATIENCE_MS)
+        # Nobody else on the machine can listen where browsers look first.
+        for address, _ in told.places.values():
+            with pytest.raises(OSError, match="in use|assign|support"):
+                socket.create_server(("::1", urlsplit(address).port or 0), family=socket.AF_INET6)
         tabs = {who: context.new_page() for who in ("lab", "analyst", "outsider")}
         for who, page in tabs.items():
             signed_in(page, told, who)
