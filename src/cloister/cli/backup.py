@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from cloister.cli.layout import Layout
-from cloister.cli.settings import FILE, FOLDER
+from cloister.cli.setting import FILE, FOLDER
 from cloister.copies import copy_file
 from cloister.enclave.backup import backup_store, declare_restored, restore_store
 from cloister.errors import CloisterError

@@ -14,6 +14,7 @@ from cloister.cli import find
 from cloister.cli.destination import Destination
 from cloister.cli.overview import readers
 from cloister.cli.session import Session, as_user, json_option, session, trust_option
+from cloister.cli.setting import FILE
 from cloister.cli.shown import document, moment, plain, remark, short, size, table, tell, words
 from cloister.cli.validate import validate
 from cloister.errors import ApiError, AuthorizationError, BadRequestError, CloisterError, IdentityRejected
@@ -25,7 +26,6 @@ from cloister.sdk.headers import is_header, without_header
 from cloister.sdk.nodes import DataNode, TableDataNode
 from cloister.sdk.progress import reporter
 
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _CHUNK = 1024 * 1024
 
 

@@ -22,7 +22,7 @@ import click
 from cloister.cli.layout import Layout
 from cloister.cli.loopback import kept_clear
 from cloister.cli.process import end_with_parent
-from cloister.cli.settings import FOLDER
+from cloister.cli.setting import FOLDER
 from cloister.demo.parties import Party
 from cloister.demo.screen import Screen
 from cloister.demo.story import PARTIES, Story, email, introduce

@@ -12,8 +12,8 @@ import click
 
 from cloister.cli.config import configured
 from cloister.cli.layout import Layout
-from cloister.cli.setting import picked
-from cloister.cli.settings import FOLDER, HUB_DATA, UP_DATA, hub_settings
+from cloister.cli.setting import FOLDER, picked
+from cloister.cli.settings import HUB_DATA, UP_DATA, hub_settings
 from cloister.errors import CloisterError
 from cloister.hub.settings import HubSettings
 

@@ -15,6 +15,14 @@ import click
 
 Section = Literal["up", "hub", "enclave", "worker", "log"]
 
+FOLDER = click.Path(file_okay=False, path_type=Path)
+"""A folder; made where it is missing."""
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+"""A file that is there."""
+
+PORT = click.IntRange(0, 65535)
+SECONDS = click.FloatRange(0)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:

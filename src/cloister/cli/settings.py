@@ -9,24 +9,15 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import click
 
 from cloister.cli.ceilings import ROOM
-from cloister.cli.setting import Section, Setting, fields_of
+from cloister.cli.setting import FILE, FOLDER, PORT, SECONDS, Section, Setting, fields_of
 from cloister.enclave.settings import EnclaveSettings
 from cloister.hub.settings import HubSettings
 from cloister.wire.silence import HEARTBEAT_SECONDS, SILENCE_SECONDS
 from cloister.worker.sandbox.pool import DEFAULT_IMPORTS
-
-FOLDER = click.Path(file_okay=False, path_type=Path)
-"""A folder; made where it is missing."""
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-"""A file that is there."""
-
-PORT = click.IntRange(0, 65535)
-SECONDS = click.FloatRange(0)
 
 LOG = (
     Setting(

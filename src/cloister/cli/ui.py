@@ -17,7 +17,7 @@ import uvicorn
 from cloister.cli.loopback import listen
 from cloister.cli.own_pages import OwnPages
 from cloister.cli.session import login, state, token_hub
-from cloister.cli.settings import PORT
+from cloister.cli.setting import PORT
 from cloister.errors import CloisterError
 from cloister.hub import bundle
 from cloister.kept import kept
