@@ -176,7 +176,7 @@ def test_a_link_sets_a_password_once(hub: RunningHub) -> None:
     with browser(hub) as carol, browser(hub) as thief:
 
         def accept(client: httpx.Client, token: str, password: str = PASSWORD) -> httpx.Response:
-            return client.post("/auth/invitation", json={"token": token, "password": password})
+            return client.post("/auth/invitation", json={"token": token, "email": email, "password": password})
 
         assert accept(carol, tokens[0]).status_code == 401
         assert accept(carol, tokens[1], "short").status_code == 400
@@ -191,6 +191,26 @@ def test_a_link_sets_a_password_once(hub: RunningHub) -> None:
             content = file.read_bytes()
             assert token.encode() not in content
             assert PASSWORD.encode() not in content
+
+
+def test_a_link_is_of_no_use_for_another_account(hub: RunningHub) -> None:
+    """Mallory sends Alice a link to an account of Mallory's, beside her email, so that she puts her data there."""
+    mallory = "mallory@example.com"
+    token = re.search("token=([^&]+)", invite_user(hub.settings, mallory))[1].replace("%3D", "=")  # type: ignore[index]
+    with browser(hub) as alice:
+
+        def accept(**said: str) -> httpx.Response:
+            return alice.post("/auth/invitation", json={"token": token, "password": OTHER} | said)
+
+        refused = [accept(email=email) for email in (ALICE, "nobody@example.com", "", "no email", "x" * 320)]
+        unknown = alice.post("/auth/invitation", json={"token": "other", "email": mallory, "password": OTHER})
+        for answer in refused:
+            assert (answer.status_code, answer.json()) == (401, unknown.json())
+            assert "set-cookie" not in answer.headers
+        assert accept().status_code == 400
+        assert sign_in(alice, mallory, OTHER).status_code == sign_in(alice, ALICE, OTHER).status_code == 401
+        # It was not used up by that.
+        assert accept(email=" Mallory@Example.com ").json()["email"] == mallory
 
 
 def test_old_links_and_idle_and_old_sessions_are_of_no_use(hub: RunningHub) -> None:
@@ -209,7 +229,8 @@ def test_old_links_and_idle_and_old_sessions_are_of_no_use(hub: RunningHub) -> N
 
     backdate("links", "expires_at", timedelta(seconds=1))
     with browser(hub) as dora:
-        assert dora.post("/auth/invitation", json={"token": token, "password": OTHER}).status_code == 401
+        link_used = {"token": token, "email": email, "password": OTHER}
+        assert dora.post("/auth/invitation", json=link_used).status_code == 401
         sign_in(dora, email)
         backdate("sessions", "used_at", timedelta(seconds=settings.session_idle_seconds - 60))
         assert dora.get("/v1/me").status_code == 200

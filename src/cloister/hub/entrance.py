@@ -43,6 +43,7 @@ class Invitation(BaseModel, extra="forbid"):
     """A link from `cloister user invite`, and the password that its holder wants."""
 
     token: str = Field(max_length=100, description="From the link.")
+    email: str = Field(max_length=320, description="Whom the link is for. It is of no use for any other account.")
     password: str = _PASSWORD
 
 
@@ -75,10 +76,7 @@ async def get_ways(hub: Hub) -> Ways:
 async def sign_in(body: PasswordSignIn, request: Request, response: Response, hub: Hub) -> SignedIn:
     """The answer sets the cookie of a session. It takes as long for an account that isn't there."""
     browsers.require_own_page(request.scope, hub.settings, by_cookie=False)
-    try:
-        email = checked_email(body.email)
-    except BadRequestError:
-        email = ""
+    email = _normal(body.email)
     hub.sign_in.count(browsers.address(request.scope, hub.settings), email)
     kept = await hub.database.reading(lambda db: passwords.find(db, email))
     if not await hub.sign_in.passwords.fits(kept, body.password) or kept is None:
@@ -108,20 +106,28 @@ async def accept_invitation(body: Invitation, request: Request, response: Respon
     """The link works once. Sessions that the account has had end."""
     browsers.require_own_page(request.scope, hub.settings, by_cookie=False)
     hub.sign_in.count(browsers.address(request.scope, hub.settings))
-    now = datetime.now(UTC)
-    found = await hub.database.reading(lambda db: links.find(db, body.token, now))
+    now, email = datetime.now(UTC), _normal(body.email)
+    found = await hub.database.reading(lambda db: links.find(db, body.token, email, now))
     if found is None:
         raise _no_link()
     hashed = await hub.sign_in.passwords.hash(acceptable(body.password, found.name))
 
     def work(db: Session) -> NewToken | None:
-        principal = links.redeem(db, body.token, hashed, now)
+        principal = links.redeem(db, body.token, email, hashed, now)
         return None if principal is None else begin(db, hub, request, principal.id, "invitation", now)
 
     session = await hub.database.writing(work)
     if session is None:
         raise _no_link()
     return _welcome(found.name, session, request, response, hub, now)
+
+
+def _normal(email: str) -> str:
+    """As it is kept; empty, which is nobody's, where it can't be one."""
+    try:
+        return checked_email(email)
+    except BadRequestError:
+        return ""
 
 
 def acceptable(password: str, email: str) -> str:

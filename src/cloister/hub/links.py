@@ -22,19 +22,23 @@ def issue(db: Session, principal_id: str, expires_at: datetime) -> str:
     return secret
 
 
-def find(db: Session, secret: str, now: datetime) -> PrincipalRow | None:
-    """Whose link this is; ``None`` where it is unknown, used or over, or its account disabled."""
+def find(db: Session, secret: str, email: str, now: datetime) -> PrincipalRow | None:
+    """Whose link this is; ``None`` where it is unknown, used or over, its account disabled, or of another email.
+
+    Nobody shall be led by a link into an account that isn't the one that they were told of.
+    """
     query = (
         select(PrincipalRow)
         .join(LinkRow, LinkRow.principal_id == PrincipalRow.id)
-        .where(LinkRow.sha256 == tokens.digest(secret), LinkRow.expires_at > now, PrincipalRow.disabled_at.is_(None))
+        .where(LinkRow.sha256 == tokens.digest(secret), LinkRow.expires_at > now)
+        .where(PrincipalRow.name == email, PrincipalRow.disabled_at.is_(None))
     )
     return db.scalars(query).one_or_none()
 
 
-def redeem(db: Session, secret: str, hash_: str, now: datetime) -> PrincipalRow | None:
+def redeem(db: Session, secret: str, email: str, hash_: str, now: datetime) -> PrincipalRow | None:
     """Set the password of whose link it is, and end their sessions. ``None`` as of `find`; then nothing has changed."""
-    principal = find(db, secret, now)
+    principal = find(db, secret, email, now)
     if principal is None:
         return None
     db.delete(db.get_one(LinkRow, principal.id))
