@@ -9,7 +9,7 @@ const hub = process.env["CLOISTER_HUB"] ?? "http://127.0.0.1:8642";
 export default defineConfig({
   plugins: [react(), frames()],
   server: { proxy: Object.fromEntries(["/v1", "/auth", "/.well-known"].map((path) => [path, hub])) },
-  build: { target: "es2023", sourcemap: true },
+  build: { target: "es2023" },
   worker: { format: "es" },
   // What is built for Node, for tests, holds all that it needs.
   ssr: { noExternal: true },

@@ -23,6 +23,7 @@ from cloister.hub.settings import HubSettings
 
 from .peers import PATIENCE, RunningHub
 
+LARGE = bytes(range(256)) * 1000
 SCRIPT = b"console.log('cloister');\n" * 100
 FRAMED = "document.title = 'framed';"
 NAVIGATING = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -40,6 +41,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "preview/pdf.html").write_text(f"<!doctype html><title>pdf</title><script>{FRAMED}</script>\n")
     (folder / "preview/bare.html").write_text("<!doctype html><title>bare</title>")
     (folder / "unknown.exe").write_bytes(b"MZ")
+    (folder / "large.bin").write_bytes(LARGE)
+    (folder / "assets/index-BqX1_-9a.js.map").write_text('{"sources": []}')
     (folder.parent / "secret").write_text("secret")
     (folder / "link").symlink_to(folder.parent / "secret")
     return folder
@@ -120,6 +123,10 @@ def test_hashed_files_are_kept_for_good_and_sent_compressed(client: httpx.Client
     assert client.get(path + ".br").status_code == 404
     assert "content-encoding" not in client.get("/assets/plain-12345678.css").headers
     assert client.get("/unknown.exe").headers["content-type"] == "application/octet-stream"
+    # In several pieces.
+    large = client.get("/large.bin")
+    assert (large.content, large.headers["content-length"]) == (LARGE, str(len(LARGE)))
+    assert client.head("/large.bin").headers["content-length"] == str(len(LARGE))
 
 
 @pytest.mark.parametrize(
@@ -134,6 +141,7 @@ def test_hashed_files_are_kept_for_good_and_sent_compressed(client: httpx.Client
         "/link",
         "/assets",
         "/assets/gone-12345678.js",
+        "/assets/index-BqX1_-9a.js.map",
         "/favicon.ico",
         "/index.html/",
         "/index.html%00",
@@ -183,3 +191,4 @@ def test_the_digest_is_of_what_sha256sum_says(built: Path) -> None:
     assert found.digest == hashlib.sha256((built.parent / "manifest").read_bytes()).hexdigest()
     assert "link" not in found.manifest
     assert "index-BqX1_-9a.js.br" in found.manifest
+    assert "index-BqX1_-9a.js.map" in found.manifest, "it is in the folder, though it is not served"

@@ -22,7 +22,6 @@ _TYPES = {
     ".jpg": "image/jpeg",
     ".js": "text/javascript; charset=utf-8",
     ".json": "application/json",
-    ".map": "application/json",
     ".mjs": "text/javascript; charset=utf-8",
     ".png": "image/png",
     ".svg": "image/svg+xml",
@@ -33,6 +32,8 @@ _TYPES = {
 }
 _OTHER = "application/octet-stream"
 _TEXT = re.compile(r"text/|image/svg|application/(json|wasm|manifest)")
+_NOT_SERVED = (".map",)
+"""What a build for developers has besides."""
 _HASHED = re.compile(r"assets/.*-[A-Za-z0-9_-]{8,}\.[a-z0-9.]+")
 _WORTH_BYTES = 1024
 INDEX = "index.html"
@@ -103,7 +104,7 @@ def load(folder: Path) -> Bundle:
             brotli=files.get(f"{name}.br"),
         )
         for name, content in files.items()
-        if not (name.endswith((".br", ".gz")) and name[:-3] in files)
+        if not name.endswith(_NOT_SERVED) and not (name.endswith((".br", ".gz")) and name[:-3] in files)
     }
     lines = [f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items())]
     return Bundle(assets, "".join(lines))
