@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import secrets
+import socket
 import subprocess
 import sys
 import threading
@@ -174,10 +175,15 @@ class RunningHub:
         tls_key: Path | None = None,
         grace: float = 0.0,
         port: int = 0,
+        send_buffer: int | None = None,
     ) -> None:
+        """``send_buffer``: bytes of answers that the kernel takes from the hub for each reader, about."""
         self.settings = settings
         self._ready = threading.Event()
         self._socket = bind("127.0.0.1", port, "A peer")
+        if send_buffer is not None:
+            # Connections inherit it.
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
         self.server: HubServer = make_server(
             settings,
             [self._socket],
@@ -204,6 +210,11 @@ class RunningHub:
         self.server.stop()
         self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
+
+    def unsent_bytes(self) -> list[int]:
+        """Of each connection, how much of its answers waits in the hub's memory."""
+        connections = list(self.server.server_state.connections)
+        return [each.transport.get_write_buffer_size() for each in connections if each.transport is not None]
 
     def client(self, token: str | None = None) -> httpx.Client:
         """A client of this hub, with that API token."""

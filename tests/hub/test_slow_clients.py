@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import pytest
 
 from cloister.hub.accounts import add_user
 from cloister.hub.app import create_app
-from cloister.hub.settings import HubSettings
+from cloister.hub.settings import MIB, HubSettings
 from tests.hub.peers import PATIENCE, RunningEnclave, RunningHub, fresh_id
 from tests.hub.test_blobs import digest_of
 
@@ -122,3 +124,49 @@ def test_a_connection_may_be_idle_between_requests_but_a_second_head_may_not_tri
             assert answer.startswith(b"HTTP/1.1 200 ")
         connection.settimeout(TRICKLE)
         assert trickle(connection, request[:-4] + b"\r\nX: " + b"y" * 1000) == b""
+
+
+READER_BUFFER = 4096
+"""Bytes that the kernel keeps for a reader, about."""
+LARGE = bytes(4 * MIB)
+READ = {
+    "a page": "GET /large.bin HTTP/1.1",
+    # So little that all of it is sent, as far as the application knows.
+    "the document": "GET / HTTP/1.1",
+    "the document, for the last time": "GET / HTTP/1.1\r\nConnection: close",
+    "the interface": "GET /openapi.json HTTP/1.1",
+}
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
+    """A hub with pages and little patience."""
+    pages = tmp_path_factory.mktemp("pages")
+    (pages / "index.html").write_bytes(b"<!doctype html><title>x</title>" + b" " * 40_000)
+    (pages / "large.bin").write_bytes(LARGE)
+    settings = HubSettings(data=tmp_path_factory.mktemp("serving"), ui=pages, idle_seconds=0.4, slowest_bytes=100_000)
+    with RunningHub(settings, send_buffer=READER_BUFFER) as hub:
+        yield hub
+
+
+@pytest.mark.parametrize("bytes_a_second", [0, 1000])
+@pytest.mark.parametrize("what", READ)
+def test_readers(serving: RunningHub, what: str, bytes_a_second: int) -> None:
+    address = httpx.URL(serving.url)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, READER_BUFFER)
+        connection.connect((address.host, address.port))
+        connection.sendall(f"{READ[what]}\r\nHost: hub\r\n\r\n".encode())
+        connection.settimeout(PATIENCE)
+        assert connection.recv(12) == b"HTTP/1.1 200"
+        connection.settimeout(TRICKLE)
+        began, taken = time.monotonic(), 0
+        while unsent := serving.unsent_bytes():
+            assert sum(unsent) < MIB, "all of it lies in memory"
+            elapsed = time.monotonic() - began
+            assert elapsed < PATIENCE, "it is still there"
+            os.sched_yield()
+            if taken < elapsed * bytes_a_second:
+                taken += 1
+                with contextlib.suppress(TimeoutError, ConnectionResetError):
+                    connection.recv(1)

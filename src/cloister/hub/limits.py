@@ -15,6 +15,7 @@ from cloister.buckets import Buckets
 from cloister.hub.problems import Problem, busy, too_large
 
 _LIMIT = "cloister.body_limit"
+_PIECE = 64 * 1024
 
 
 class BodyLimit:
@@ -92,6 +93,20 @@ async def send_in_time(send: Send, message: Message, seconds: float) -> None:
             await send(message)
     except TimeoutError:
         raise ClientDisconnect from None
+
+
+async def send_steadily(send: Send, content: bytes, idle_seconds: float, slowest_bytes: float) -> None:
+    """Send the body of an answer, in pieces, so that no more of it than a piece waits for its reader in memory.
+
+    Raises `ClientDisconnect` where the client takes nothing for ``idle_seconds`` or, once they are over, all of it more
+    slowly than ``slowest_bytes`` a second.
+    """
+    began = time.monotonic()
+    for start in range(0, len(content), _PIECE):
+        in_all = began + idle_seconds + start / max(slowest_bytes, 1) - time.monotonic()
+        message = {"type": "http.response.body", "body": content[start : start + _PIECE], "more_body": True}
+        await send_in_time(send, message, min(idle_seconds, in_all))
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 class Slots:

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cloister.hub.browsers import header
 from cloister.hub.bundle import INDEX, Asset, Bundle
+from cloister.hub.limits import send_steadily
 
 API = ("/v1", "/auth", "/.well-known", "/healthz", "/readyz", "/openapi.json")
 """What is not for pages: these paths, and all below them."""
@@ -92,12 +93,29 @@ def frame_policy(document: bytes) -> str:
     )
 
 
+class _Page(Response):
+    """Anybody may ask for it: so it isn't left in memory for readers who take their time."""
+
+    def __init__(self, content: bytes, status: int, *, headers: dict[str, str], pace: tuple[float, float]) -> None:
+        super().__init__(content, status, headers=headers)
+        self._content = content
+        self._pace = pace
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send_steadily(send, self._content, *self._pace)
+
+
 class Pages:
     """A layer in front of an application."""
 
-    def __init__(self, app: ASGIApp, bundle: Bundle | None) -> None:
+    def __init__(
+        self, app: ASGIApp, bundle: Bundle | None, idle_seconds: float = 60.0, slowest_bytes: float = 1024.0
+    ) -> None:
+        """``idle_seconds``, ``slowest_bytes``: as of `send_steadily`, for whoever takes a page slowly."""
         self._app = app
         self._bundle = bundle
+        self._pace = (idle_seconds, slowest_bytes)
         assets = {} if bundle is None else bundle.assets
         self._frames = {
             asset.sha256: frame_policy(asset.content) for name, asset in assets.items() if _FRAME.fullmatch(name)
@@ -154,7 +172,7 @@ class Pages:
             "X-Content-Type-Options": "nosniff",
             "Content-Type": media_type,
         }
-        return Response(content, status, headers=strict | headers)
+        return _Page(content, status, headers=strict | headers, pace=self._pace)
 
 
 def is_api(path: str) -> bool:

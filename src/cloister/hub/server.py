@@ -115,7 +115,7 @@ def make_server(
         app,
         lifespan="on",
         ws="none",
-        http=heads_within(settings.idle_seconds),
+        http=heads_within(settings.idle_seconds, settings.slowest_bytes),
         log_config=None,
         access_log=False,
         server_header=False,
