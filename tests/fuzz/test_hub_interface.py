@@ -128,7 +128,7 @@ def target(tmp_path_factory: pytest.TempPathFactory, s3: S3Server) -> Iterator[T
     folder = tmp_path_factory.mktemp("schemathesis")
     plenty: dict[str, Any] = dict.fromkeys(("messages_per_second", "evidence_per_second"), 1e6)
     plenty |= dict.fromkeys(("messages_burst", "evidence_burst", "tokens_per_account", "rooms_per_account"), 10**6)
-    plenty |= dict.fromkeys(("attempts_burst", "address_attempts_burst"), 10**6)
+    plenty |= dict.fromkeys(("attempts_burst", "address_attempts_burst", "rooms_burst"), 10**6)
     plenty |= {"json_bytes": 128 * KIB, "blob_store_url": f"s3://{BUCKET}/fuzz"}
     with RunningEnclave() as enclave, pytest.MonkeyPatch.context() as environment:
         for name, value in s3.environment().items():

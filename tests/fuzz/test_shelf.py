@@ -30,13 +30,17 @@ from cloister.hub.shelf import Part, Recorded
 from cloister.hub.tokens import Principal, new_id
 
 T = TypeVar("T")
-QUOTA = 60
+LEAST = 64 * 1024
+"""What a part counts for at least."""
+QUOTA = 5 * LEAST
+BLOBS = 2
+"""How many one user may have."""
 START = datetime(2026, 1, 1, tzinfo=UTC)
-CONTENTS = {"aa" * 32: 1, "bb" * 32: 7, "cc" * 32: 40}
+CONTENTS = {"aa" * 32: 1, "bb" * 32: LEAST + 7, "cc" * 32: 3 * LEAST}
 """Digests of contents, and how long they are."""
 
 users = st.sampled_from(["alice", "bob"])
-blobs = st.sampled_from(["one", "two"])
+blobs = st.sampled_from(["one", "two", "three"])
 indices = st.integers(0, 2)
 contents = st.sampled_from(sorted(CONTENTS))
 
@@ -73,7 +77,7 @@ class Permit:
 
 
 class Shelf(RuleBasedStateMachine):
-    """Two users, two blobs, and a store of objects."""
+    """Two users, three blobs, and a store of objects."""
 
     database: Database
 
@@ -86,7 +90,7 @@ class Shelf(RuleBasedStateMachine):
         self.blobs: dict[str, Blob] = {}
         self.tickets: dict[str, Permit] = {}
         self.objects: dict[str, int] = {}
-        self.ids = {name: secrets.token_hex(32) for name in ("one", "two")}
+        self.ids = {name: secrets.token_hex(32) for name in ("one", "two", "three")}
         self.users = {name: self._user(name) for name in ("alice", "bob")}
 
     def _user(self, name: str) -> Principal:
@@ -101,8 +105,13 @@ class Shelf(RuleBasedStateMachine):
     @rule(target=sendings, user=users, blob=blobs, index=indices)
     def claim(self, user: str, blob: str, index: int) -> object:
         known = self.blobs.get(blob)
-        with expecting(403 if known and known.owner != user else None):
-            found = self._write(lambda db: shelf.claim(db, self.users[user], self.ids[blob], index, self.now))
+        status = 403 if known and known.owner != user else None
+        if known is None and sum(each.owner == user for each in self.blobs.values()) >= BLOBS:
+            status = 413
+        with expecting(status):
+            found = self._write(
+                lambda db: shelf.claim(db, self.users[user], self.ids[blob], index, self.now, most_blobs=BLOBS)
+            )
             known = self.blobs.setdefault(blob, Blob(user, found.folder))
             assert (found.folder, found.complete, found.part) == (known.folder, known.complete, known.parts.get(index))
             return Sending(user, blob, index, found.folder)
@@ -135,7 +144,7 @@ class Shelf(RuleBasedStateMachine):
     def permit(self, sending: Sending, sha256: str, seconds: int) -> object:
         part, ticket = self._part(sending, sha256), secrets.token_hex(16)
         expires = self.now + timedelta(seconds=seconds)
-        with expecting(413 if self._stored(sending.user) + part.size > QUOTA else None):
+        with expecting(413 if self._stored(sending.user) + max(part.size, LEAST) > QUOTA else None):
             self._write(
                 lambda db: placing.permit(
                     db,
@@ -253,7 +262,7 @@ class Shelf(RuleBasedStateMachine):
             return None
         if blob.complete:
             return 409
-        more = part.size - (there.size if there else 0)
+        more = max(part.size, LEAST) - (max(there.size, LEAST) if there else 0)
         return 413 if count and more > 0 and self._stored(sending.user) + more > QUOTA else None
 
     def _recorded(self, sending: Sending, part: Part, recorded: Recorded) -> None:
@@ -271,9 +280,9 @@ class Shelf(RuleBasedStateMachine):
         return 403 if blob.owner != user else None
 
     def _stored(self, user: str) -> int:
-        mine = (part.size for blob in self.blobs.values() if blob.owner == user for part in blob.parts.values())
-        coming = (each.part.size for each in self.tickets.values() if each.sending.user == user and not each.settled)
-        return sum(mine) + sum(coming)
+        mine = [part.size for blob in self.blobs.values() if blob.owner == user for part in blob.parts.values()]
+        coming = [each.part.size for each in self.tickets.values() if each.sending.user == user and not each.settled]
+        return sum(max(size, LEAST) for size in mine + coming)
 
     def _delete(self, which: Callable[[str], bool]) -> None:
         self.objects = {key: size for key, size in self.objects.items() if not which(key)}

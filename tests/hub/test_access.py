@@ -98,6 +98,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 Call = Callable[[House, str, httpx.Client], httpx.Response]
 
 NONCE = "00" * 32
+_LINK = {"token": "wrong", "email": "owner@example.com", "password": "a password of mine"}
 
 
 def _owned(make: str, use: Callable[[httpx.Client, str], httpx.Response], by: str = "owner") -> Call:
@@ -204,7 +205,7 @@ TABLE = {
     "accept an invitation": Row(
         "post",
         "/auth/invitation",
-        _plain(lambda c: c.post("/auth/invitation", json={"token": "wrong", "password": "a password of mine"})),
+        _plain(lambda c: c.post("/auth/invitation", json=_LINK)),
         401,
         401,
         401,
@@ -290,6 +291,24 @@ TABLE = {
     "enter a room": Row("put", "/v1/rooms/{room_id}", _plain(lambda c: _room(c, fresh_id())), 200, 200, 403, 403),
     "change a room": Row("put", "/v1/rooms/{room_id}", _owned("room", _room), 200, 403, 403, 403),
     "list rooms": Row("get", "/v1/rooms", _plain(lambda c: c.get("/v1/rooms")), 200, 200, 403, 403),
+    "leave a room": Row(
+        "delete",
+        "/v1/rooms/{room_id}/invitation",
+        _owned("room", _delete("/v1/rooms/{}/invitation")),
+        204,
+        204,
+        403,
+        403,
+    ),
+    "leave no room": Row(
+        "delete",
+        "/v1/rooms/{room_id}/invitation",
+        _plain(lambda c: c.delete(f"/v1/rooms/{fresh_id()}/invitation")),
+        404,
+        404,
+        403,
+        403,
+    ),
     "evidence": Row(
         "get",
         "/v1/enclave/evidence",

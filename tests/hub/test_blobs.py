@@ -66,7 +66,7 @@ def lone_hub(tmp_path_factory: pytest.TempPathFactory) -> HubSettings:
     return HubSettings(data=tmp_path_factory.mktemp("lone"))
 
 
-@pytest.mark.parametrize("size", [0, 1, 65_536, 2 * MIB, 2 * MIB + 1, LARGEST])
+@pytest.mark.parametrize("size", [1, 65_536, 2 * MIB, 2 * MIB + 1, LARGEST])
 def test_what_was_put_is_what_is_fetched(world: World, size: int) -> None:
     body = secrets.token_bytes(size)
     blob = fresh_id()
@@ -268,26 +268,26 @@ def test_a_deleted_blob_is_gone_and_its_id_can_be_used_anew(lone_hub: HubSetting
 
 
 def test_what_one_principal_keeps_is_bounded(tmp_path: Path) -> None:
-    settings = HubSettings(data=tmp_path, stored_bytes=1000)
+    settings = HubSettings(data=tmp_path, stored_bytes=1000 * KIB)
     alice_token, bob_token = add_user(settings, "alice@example.com"), add_user(settings, "bob@example.com")
     with RunningHub(settings) as hub, hub.client(alice_token) as alice, hub.client(bob_token) as bob:
-        blob = uploaded(alice, bytes(600))
+        blob = uploaded(alice, bytes(600 * KIB))
         other = fresh_id()
-        refused = put(alice, other, 0, bytes(401))
+        refused = put(alice, other, 0, bytes(401 * KIB))
         assert (refused.status_code, refused.json()["error"]["code"]) == (413, "too_large")
-        assert put(alice, other, 0, bytes(400)).status_code == 201
-        assert put(alice, other, 0, b"smaller").status_code == 201
-        assert put(bob, fresh_id(), 0, bytes(1000)).status_code == 201
+        assert put(alice, other, 0, bytes(400 * KIB)).status_code == 201
+        assert put(alice, other, 0, bytes(100 * KIB)).status_code == 201
+        assert put(bob, fresh_id(), 0, bytes(1000 * KIB)).status_code == 201
         assert alice.delete(f"/v1/blobs/{blob}").status_code == 204
-        assert put(alice, fresh_id(), 0, bytes(993)).status_code == 201
+        assert put(alice, fresh_id(), 0, bytes(900 * KIB)).status_code == 201
         assert put(alice, fresh_id(), 0, b"x").status_code == 413
 
 
 def test_side_by_side_parts_keep_to_the_bound_together(tmp_path: Path) -> None:
-    settings = HubSettings(data=tmp_path, stored_bytes=500)
+    settings = HubSettings(data=tmp_path, stored_bytes=500 * KIB)
     with RunningHub(settings) as hub, hub.client(add_user(settings, "a@example.com")) as alice:
         with ThreadPoolExecutor(8) as pool:
-            answers = list(pool.map(lambda index: put(alice, "ab" * 32, index, bytes(100)), range(16)))
+            answers = list(pool.map(lambda index: put(alice, "ab" * 32, index, bytes(100 * KIB)), range(16)))
         assert [answer.status_code for answer in answers].count(201) == 5
         assert len(objects_in(tmp_path)) == 5
 
@@ -417,19 +417,19 @@ def test_an_upload_goes_on_after_the_hub_was_killed(tmp_path: Path) -> None:
 
 
 def test_abandoned_uploads_are_thrown_away(tmp_path: Path) -> None:
-    settings = HubSettings(data=tmp_path, stored_bytes=100, abandoned_days=7)
+    settings = HubSettings(data=tmp_path, stored_bytes=1000 * KIB, abandoned_days=7)
     services = create_app(settings).state.services
     now = datetime.now(UTC)
     with RunningHub(settings) as hub, hub.client(add_user(settings, "a@example.com")) as alice:
-        kept, abandoned = uploaded(alice, bytes(10)), fresh_id()
-        assert put(alice, abandoned, 0, bytes(80)).status_code == 201
+        kept, abandoned = uploaded(alice, bytes(100 * KIB)), fresh_id()
+        assert put(alice, abandoned, 0, bytes(800 * KIB)).status_code == 201
         assert asyncio.run(throw_away_abandoned(services, now + timedelta(days=6))) == 0
-        assert put(alice, fresh_id(), 0, bytes(90)).status_code == 413
+        assert put(alice, fresh_id(), 0, bytes(900 * KIB)).status_code == 413
         # The refused part's blob has begun too, and is abandoned as well.
         assert asyncio.run(throw_away_abandoned(services, now + timedelta(days=8))) == 2
         assert alice.get(f"/v1/blobs/{abandoned}").status_code == 404
-        assert alice.get(f"/v1/blobs/{kept}/parts/0").content == bytes(10)
-        assert put(alice, fresh_id(), 0, bytes(90)).status_code == 201
+        assert alice.get(f"/v1/blobs/{kept}/parts/0").content == bytes(100 * KIB)
+        assert put(alice, fresh_id(), 0, bytes(900 * KIB)).status_code == 201
         assert len(objects_in(tmp_path)) == 2
     services.database.close()
 

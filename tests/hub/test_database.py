@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, func, select, text
 from sqlalchemy.dialects import postgresql
@@ -15,9 +18,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateTable
 
+from cloister import hub
 from cloister.hub import tokens
 from cloister.hub.database import Database, open_database
-from cloister.hub.schema import ACCOUNT, Base, InvitationRow, PrincipalRow
+from cloister.hub.schema import ACCOUNT, Base, BlobRow, InvitationRow, PartRow, PrincipalRow, UploadRow
 from cloister.hub.settings import HubSettings
 
 
@@ -33,6 +37,43 @@ def test_the_migrations_make_what_the_models_say(tmp_path: Path) -> None:
     engine = create_engine(f"sqlite:///{settings.sqlite_file}")
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+    engine.dispose()
+
+
+def test_what_is_kept_is_counted_anew_when_parts_count_otherwise(tmp_path: Path) -> None:
+    """As 0006 has left it: in bytes, and not in what small parts count for."""
+    settings = HubSettings(data=tmp_path)
+    open_database(settings).close()
+    now = datetime.now(UTC)
+    engine = create_engine(f"sqlite:///{settings.sqlite_file}")
+    config = Config()
+    config.set_main_option("script_location", str(Path(hub.__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+
+    def upload(owner: PrincipalRow, size: int, settled: bool) -> UploadRow:
+        place = {"blob_id": "ab" * 32, "folder": "f", "number": 0, "sha256": "cd" * 32, "object_key": "k"}
+        ticket = tokens.new_id()
+        return UploadRow(ticket=ticket, owner_id=owner.id, size=size, settled=settled, expires_at=now, **place)
+
+    with Session(engine) as session, session.begin():
+        alice, bob = principal("alice@b"), principal("bob@b")
+        session.add_all([alice, bob])
+        session.flush()
+        session.add(BlobRow(id="ab" * 32, owner_id=alice.id, folder="f", complete=True, touched_at=now))
+        session.flush()
+        for number, size in enumerate((1, 0, 65_536, 8_000_000)):
+            session.add(PartRow(blob_id="ab" * 32, number=number, size=size, sha256="cd" * 32, object_key="k"))
+        session.add_all([upload(alice, 5, False), upload(alice, 70_000, False), upload(alice, 6, True)])
+
+    def stored(step: Callable[[Config, str], None], revision: str) -> list[int]:
+        with engine.connect() as connection:
+            config.attributes["connection"] = connection
+            step(config, revision)
+            rows = connection.execute(select(PrincipalRow.stored_bytes).order_by(PrincipalRow.name))
+            return list(rows.scalars())
+
+    assert stored(command.downgrade, "0006") == [1 + 65_536 + 8_000_000 + 5 + 70_000, 0]
+    assert stored(command.upgrade, "0007") == [65_536 * 3 + 8_000_000 + 65_536 + 70_000, 0]
     engine.dispose()
 
 

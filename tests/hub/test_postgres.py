@@ -18,7 +18,7 @@ from cloister.errors import CloisterError
 from cloister.hub.accounts import add_user, revoke_user_tokens
 from cloister.hub.database import DatabaseFailed, open_database
 from cloister.hub.schema import ACCOUNT, Base, PrincipalRow
-from cloister.hub.settings import HubSettings
+from cloister.hub.settings import KIB, HubSettings
 from cloister.hub.signing import open_signing_keys
 from tests.hub.peers import RunningHub, fresh_id
 from tests.hub.test_blobs import complete, info, put
@@ -28,7 +28,7 @@ from tests.postgres import PostgresServer
 
 @pytest.fixture
 def settings(postgres: PostgresServer, tmp_path: Path) -> HubSettings:
-    return HubSettings(data=tmp_path, database_url=postgres.fresh(), stored_bytes=500)
+    return HubSettings(data=tmp_path, database_url=postgres.fresh(), stored_bytes=500 * KIB)
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_side_by_side_parts_keep_to_the_bound_together(settings: HubSettings) ->
     with RunningHub(settings) as hub, hub.client(add_user(settings, "a@example.com")) as alice:
         blob = fresh_id()
         with ThreadPoolExecutor(8) as pool:
-            answers = list(pool.map(lambda index: put(alice, blob, index, bytes(100)), range(16)))
+            answers = list(pool.map(lambda index: put(alice, blob, index, bytes(100 * KIB)), range(16)))
         assert sorted({answer.status_code for answer in answers}) == [201, 413]
         assert [answer.status_code for answer in answers].count(201) == 5
 

@@ -46,6 +46,38 @@ def test_a_room_is_listed_for_whom_it_invites_and_for_nobody_else(tmp_path: Path
         assert carol.get("/v1/rooms").json() == [entered.json()]
 
 
+def test_who_leaves_a_room_is_asked_back_by_being_invited_anew_alone(world: World) -> None:
+    room = fresh_id()
+
+    def enter(*participants: str) -> None:
+        assert world.alice.put(f"/v1/rooms/{room}", json={"participants": participants}).status_code == 200
+
+    def leave(path: str = room) -> int:
+        return world.bob.delete(f"/v1/rooms/{path}/invitation").status_code
+
+    def seen() -> bool:
+        return room in ids(world.bob.get("/v1/rooms").json())
+
+    assert leave() == 404, "there is no such room"
+    enter(ALICE)
+    assert leave() == 404, "it does not invite him"
+    enter(ALICE, BOB)
+    assert seen()
+    # Again, as after a broken connection.
+    assert [leave(), leave()] == [204, 204]
+    assert not seen()
+    assert room in ids(world.alice.get("/v1/rooms").json()), "others have it as before"
+    # He may still ask for what binds a new device of his to that room.
+    assert world.bob.post("/v1/identity", json={"device_key": "00" * 32, "room": room}).is_success
+    enter(ALICE, BOB)
+    enter(ALICE, BOB, "carol@example.com")
+    assert not seen(), "that was no news for him"
+    enter(ALICE)
+    enter(ALICE, BOB)
+    assert seen()
+    assert leave("x") == 400
+
+
 def test_saying_it_again_does_no_harm(world: World) -> None:
     room, body = fresh_id(), {"participants": [ALICE, BOB, BOB.upper()]}
     first = world.alice.put(f"/v1/rooms/{room}", json=body)

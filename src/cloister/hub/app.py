@@ -50,6 +50,7 @@ _SECURITY_HEADERS = [
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
 ]
+_HOUR = 3600
 _TLS_HEADERS = [(b"strict-transport-security", b"max-age=31536000")]
 
 _TAGS = [
@@ -130,6 +131,7 @@ def create_app(settings: HubSettings) -> FastAPI:
             transfers=Slots(settings.transfer_slots, "transfers"),
             messages=Rate(settings.messages_per_second, settings.messages_burst, "requests"),
             proofs=Rate(settings.evidence_per_second, settings.evidence_burst, "requests for evidence"),
+            rooms=Rate(settings.rooms_per_hour / _HOUR, settings.rooms_burst, "changes of the directory of rooms"),
             revocations=Revocations(database, settings.revocation_seconds),
             sign_in=SignIn(settings),
         )
@@ -170,7 +172,7 @@ def create_app(settings: HubSettings) -> FastAPI:
         middleware=[
             Middleware(AccessLog),
             Middleware(SecurityHeaders),
-            Middleware(Pages, pages),
+            Middleware(Pages, pages, settings.idle_seconds, settings.slowest_bytes),
             Middleware(BodyLimit, settings.json_bytes, settings.idle_seconds, settings.slowest_bytes),
             Middleware(Authentication, database, settings),
         ],

@@ -32,6 +32,7 @@ from cloister.hub.tokens import Principal
 MAX_INDEX = 2**20
 _PIECE = 1 * MIB
 _PAGE = 5_000
+_NOTHING = hashlib.sha256().hexdigest()
 
 logger = logging.getLogger("cloister.hub")
 router = APIRouter(prefix="/v1/blobs", tags=["blobs"], responses=responses(400, 401, 403, 404, 503))
@@ -129,10 +130,14 @@ async def put_part(
     """The part exists, on disk, when this has answered 201 or 200, and not in part before. Until the blob is
     complete, sending other bytes replaces it. Whoever sends a blob's first part is its uploader."""
     sha256 = sha256_of(content_digest)
+    if sha256 == _NOTHING:
+        raise bad_request("A part has one byte at least. Send ciphertext: that of nothing is not empty.")
     allow_body(request.scope, hub.settings.part_bytes)
     with hub.transfers.hold(principal.id):
-        now = datetime.now(UTC)
-        claim = await hub.database.writing(lambda db: shelf.claim(db, principal, blob_id, index, now))
+        now, most_blobs = datetime.now(UTC), hub.settings.blobs_per_account
+        claim = await hub.database.writing(
+            lambda db: shelf.claim(db, principal, blob_id, index, now, most_blobs=most_blobs)
+        )
         if claim.part is not None and claim.part.sha256 == sha256:
             await _receive(request.receive, sha256, None)
             if parts is not None:

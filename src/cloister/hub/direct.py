@@ -74,7 +74,10 @@ async def place_part(
     now = datetime.now(UTC)
     if signer is None or not await signer.able():
         return UploadPlace(there=False, url=None, headers={}, ticket=None)
-    claim = await hub.database.writing(lambda db: shelf.claim(db, principal, blob_id, index, now))
+    most_blobs = hub.settings.blobs_per_account
+    claim = await hub.database.writing(
+        lambda db: shelf.claim(db, principal, blob_id, index, now, most_blobs=most_blobs)
+    )
     if claim.part is not None and claim.part.sha256 == body.sha256:
         return UploadPlace(there=True, url=None, headers={}, ticket=None)
     if claim.complete:

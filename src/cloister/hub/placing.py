@@ -47,7 +47,7 @@ def permit(
             "again when some of them have arrived.",
             retry_seconds=30,
         )
-    shelf.add_stored(session, principal.id, part.size, quota_bytes)
+    shelf.add_stored(session, principal.id, shelf.counted(part.size), quota_bytes)
     session.add(
         UploadRow(
             ticket=ticket,
@@ -84,7 +84,7 @@ def settle(session: Session, principal: Principal, ticket: str, now: datetime) -
     if row.settled:
         return Recorded(new=False, stray=None)
     # Counted already: what is recorded takes its place.
-    shelf.add_stored(session, principal.id, -part.size, None)
+    shelf.add_stored(session, principal.id, -shelf.counted(part.size), None)
     recorded = shelf.record(session, principal, row.blob_id, row.folder, part, now, quota_bytes=None)
     row.settled = True
     return recorded
@@ -103,7 +103,7 @@ def expired(session: Session, now: datetime, at_most: int = 100) -> tuple[int, l
     rows = session.scalars(query).all()
     for row in rows:
         if not row.settled:
-            shelf.add_stored(session, row.owner_id, -row.size, None)
+            shelf.add_stored(session, row.owner_id, -shelf.counted(row.size), None)
         part = session.get(PartRow, (row.blob_id, row.number))
         if part is None or part.object_key != row.object_key:
             strays.append(row.object_key)

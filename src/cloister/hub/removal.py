@@ -1,7 +1,8 @@
 """What becomes of removed accounts: once their time of grace has passed, their blobs go, and they themselves.
 
-An account that has entered rooms stays, empty and disabled, for as long as the directory has these rooms: they are the
-other participants' as well.
+An account that has entered rooms stays, empty and disabled, for as long as the directory has these rooms. They are
+listed for nobody any more, but the hub has to know since when they are there, and whom they invite: by that it tells
+which of its keys they have pinned (`cloister.hub.identity`).
 """
 
 from __future__ import annotations

@@ -61,6 +61,7 @@ class PrincipalRow(Base):
     kind: Mapped[str] = mapped_column(String(16))
     name: Mapped[str] = mapped_column(String(255))
     created_at: Mapped[datetime] = mapped_column(Moment)
+    # As `shelf.counted` counts: a part for more than it is, where it is small.
     stored_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     disabled_at: Mapped[datetime | None] = mapped_column(Moment)
     removed_at: Mapped[datetime | None] = mapped_column(Moment)
@@ -208,6 +209,9 @@ class InvitationRow(Base):
 
     room_id: Mapped[str] = mapped_column(ForeignKey("rooms.id", ondelete="CASCADE"), primary_key=True)
     email: Mapped[str] = mapped_column(String(255), primary_key=True, index=True)
+    # When its invited user has said that they don't want to see the room. The row stays: it says that they may ask for
+    # an identity that the room knows.
+    left_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class SigningKeyRow(Base):

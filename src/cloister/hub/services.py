@@ -34,6 +34,7 @@ class Services:
     transfers: Slots
     messages: Rate
     proofs: Rate
+    rooms: Rate
     revocations: Revocations
     sign_in: SignIn
     draining: asyncio.Event = field(default_factory=asyncio.Event)

@@ -80,12 +80,14 @@ class HubSettings:
     json_bytes: int = 1 * MIB
     """The largest body of every other request, in bytes."""
     idle_seconds: float = 60.0
-    """How long a request's body may stall, and all lines before it take, before the request is given up."""
+    """How long a request's body may stall, all lines before it take, and an answer wait for its reader, before the
+    request is given up."""
     silence_seconds: float = SILENCE_SECONDS
     """After how long a client's or worker's machine that acknowledges nothing, or an enclave that gives no sign of
     life, is taken for gone. Three times the enclave's `heartbeat_seconds` at least."""
     slowest_bytes: int = 1 * KIB
-    """Bytes a second that a request body has to come at, over all, once `idle_seconds` are over."""
+    """Bytes a second that a request body has to come at, over all, once `idle_seconds` are over, and that an answer has
+    to be taken at."""
     relay_slots: int = 64
     """Relayed requests that one principal may have open at once; waiting ones count."""
     messages_per_second: float = 100.0
@@ -99,11 +101,19 @@ class HubSettings:
     transfer_slots: int = 32
     """Parts that one principal may be sending or fetching at once."""
     stored_bytes: int = 1024 * GIB
-    """What one principal may keep on the shelf, in bytes."""
+    """What one principal may keep on the shelf, in bytes. Each part counts for 64 KiB at least."""
+    blobs_per_account: int = 100_000
+    """Blobs that one account may have at once, unfinished ones among them. Workers are not bound by it."""
     rooms_per_account: int = 10_000
     """Rooms that one account may enter in the directory."""
+    rooms_per_hour: float = 500.0
+    """How often one account may enter a room, or change whom one invites, as a rate over time."""
+    rooms_burst: int = 500
+    """How many of these may come at once."""
     participants_per_room: int = 1_000
     """Emails that one room may invite."""
+    invitations_per_account: int = 100_000
+    """Emails that all rooms of one account may invite, each room's counted."""
     tokens_per_account: int = 200
     """API tokens that one account may have at once. The command line is not bound by it."""
     revocation_seconds: float = 5.0

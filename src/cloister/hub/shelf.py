@@ -11,17 +11,17 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from http import HTTPStatus
 from typing import cast
 
-from sqlalchemy import CursorResult, delete, func, select, update
+from sqlalchemy import CursorResult, case, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from cloister.hub.problems import Problem, conflict, forbidden, not_found
+from cloister.hub.problems import Problem, conflict, forbidden, not_found, too_large
 from cloister.hub.schema import BlobRow, PartRow, PrincipalRow
 from cloister.hub.tokens import Principal, new_id
 
 _NAMED = 20
+_LEAST_COUNTED = 64 * 1024
 UNWATCHED = timedelta(days=1)
 """After so long without an answer from the enclave, the days for which a blob is of no use are counted anew."""
 
@@ -53,10 +53,16 @@ class Recorded:
     stray: str | None
 
 
-def claim(session: Session, principal: Principal, blob_id: str, index: int, now: datetime) -> Claim:
-    """Begin or go on with an upload. 403 if the blob is somebody else's."""
+def counted(size: int) -> int:
+    """What a part of that size counts for, in bytes: an object and a row cost something however small it is."""
+    return max(size, _LEAST_COUNTED)
+
+
+def claim(session: Session, principal: Principal, blob_id: str, index: int, now: datetime, *, most_blobs: int) -> Claim:
+    """Begin or go on with an upload. 403 if the blob is somebody else's, 413 if an account would have too many."""
     blob = session.get(BlobRow, blob_id, with_for_update=True)
     if blob is None:
+        _require_few_blobs(session, principal, most_blobs)
         token = new_id()
         blob = BlobRow(id=blob_id, owner_id=principal.id, folder=token, complete=False, touched_at=now)
         session.add(blob)
@@ -89,8 +95,8 @@ def record(
         return Recorded(new=False, stray=part.key)
     if blob.complete:
         raise immutable()
-    stray, before = (None, 0) if row is None else (row.object_key, row.size)
-    add_stored(session, principal.id, part.size - before, quota_bytes)
+    stray, before = (None, 0) if row is None else (row.object_key, counted(row.size))
+    add_stored(session, principal.id, counted(part.size) - before, quota_bytes)
     blob.touched_at = now
     session.merge(PartRow(blob_id=blob_id, number=part.index, size=part.size, sha256=part.sha256, object_key=part.key))
     return Recorded(new=True, stray=stray)
@@ -218,8 +224,21 @@ def _require_owner(blob: BlobRow, principal: Principal) -> None:
         raise forbidden("Only the uploader of a blob may change it. Upload yours under a new random id.")
 
 
+def _require_few_blobs(session: Session, principal: Principal, at_most: int) -> None:
+    # What workers store is of computations, which the enclave bounds: users of a worker must not use up each other's.
+    if not principal.is_account:
+        return
+    count = session.scalar(select(func.count()).where(BlobRow.owner_id == principal.id)) or 0
+    if count >= at_most:
+        raise too_large(
+            f"You have {count} blobs on this hub, the most that one account may. Delete datasets that you no longer "
+            "need, or ask whoever runs the hub for more."
+        )
+
+
 def _remove(session: Session, blob: BlobRow) -> str:
-    freed = session.scalar(select(func.sum(PartRow.size)).where(PartRow.blob_id == blob.id)) or 0
+    each = case((PartRow.size < _LEAST_COUNTED, _LEAST_COUNTED), else_=PartRow.size)
+    freed = session.scalar(select(func.sum(each)).where(PartRow.blob_id == blob.id)) or 0
     session.execute(delete(PartRow).where(PartRow.blob_id == blob.id))
     add_stored(session, blob.owner_id, -freed, None)
     session.delete(blob)
@@ -227,18 +246,17 @@ def _remove(session: Session, blob: BlobRow) -> str:
 
 
 def add_stored(session: Session, principal_id: str, size: int, quota_bytes: int | None) -> None:
-    """Count in the database, so that parts arriving side by side can't exceed the quota together."""
+    """Count in the database, so that parts arriving side by side can't exceed the quota together. ``size`` is that of
+    one or more parts as `counted`, negative for those that go."""
     change = update(PrincipalRow).where(PrincipalRow.id == principal_id)
     if quota_bytes is not None and size > 0:
         change = change.where(PrincipalRow.stored_bytes + size <= quota_bytes)
     change = change.values(stored_bytes=PrincipalRow.stored_bytes + size)
     done = cast("CursorResult[None]", session.execute(change, execution_options={"synchronize_session": False}))
     if done.rowcount != 1:
-        raise Problem(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            "too_large",
-            f"You may keep {quota_bytes} bytes on this hub, and this part would exceed that. Delete what you "
-            "no longer need, or ask whoever runs the hub for more.",
+        raise too_large(
+            f"You may keep {quota_bytes} bytes on this hub, each part counted for {_LEAST_COUNTED} at least, and this "
+            "part would exceed that. Delete what you no longer need, or ask whoever runs the hub for more."
         )
 
 
