@@ -108,7 +108,9 @@ export class UploadRecord implements Ledger {
 
 async function sweep(store: Store): Promise<void> {
   for (const [name, value] of await store.entries("uploads", "")) {
-    if (isHeader(value) && value.begun < Date.now() - KEPT) {
+    // Of whatever version.
+    const { begun } = (value ?? {}) as Partial<Header>;
+    if (typeof begun === "number" && begun < Date.now() - KEPT) {
       await store.remove("uploads", name);
     }
   }
@@ -126,5 +128,6 @@ async function partsOf(hub: Hub, patience: Patience, dataset: string): Promise<{
 }
 
 function isHeader(value: unknown): value is Header {
-  return typeof (value as Partial<Header> | undefined)?.dataset === "string";
+  const { version, dataset, begun } = (value ?? {}) as Partial<Record<keyof Header, unknown>>;
+  return version === 1 && typeof dataset === "string" && typeof begun === "number";
 }

@@ -200,6 +200,18 @@ test("another key takes up nothing, and a record tells nothing", async () => {
   expect(fingerprint(file)).toContain("patients.csv");
 });
 
+test("a record of another version is not gone on with, and not kept for ever", async () => {
+  const [store, file] = [new MemoryStore(), new Blob([DATA])];
+  const record = await UploadRecord.open(store, hub.client, quick, file, KEY);
+  expect((await UploadRecord.open(store, hub.client, quick, file, KEY)).dataset).toBe(record.dataset);
+  const [[name = ""] = []] = await store.entries("uploads", "");
+  await store.update("uploads", name, (before) => ({ ...(before as object), version: 2 }));
+  expect((await UploadRecord.open(store, hub.client, quick, file, KEY)).dataset).not.toBe(record.dataset);
+  await store.update("uploads", "old", () => ({ version: 2, begun: 0 }));
+  await UploadRecord.open(store, hub.client, quick, file, KEY);
+  expect((await store.entries("uploads", "")).map(([each]) => each)).toEqual([name]);
+});
+
 test("what would not help to try again is given up", async () => {
   const store = new MemoryStore();
   hub.instead = (method, path) => (method === "PUT" && path.endsWith("/2") ? refusal(413, "too_large") : undefined);
