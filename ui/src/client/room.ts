@@ -149,12 +149,6 @@ export class Room {
     await this.#context.link.ask({ type: "remove_dataset", node, request: randomHex() }, "done");
   }
 
-  /** What is attached, for data owners of the node, on the devices that it was attached for. The log tells of it. */
-  async fetchDataset(node: string): Promise<Uploaded> {
-    const { body } = await this.#context.link.ask({ type: "fetch_dataset", node }, "dataset");
-    return { manifest: body.manifest, key: fromBase64(body.key) };
-  }
-
   // --- computations ---
 
   /**
@@ -211,20 +205,6 @@ export class Room {
     const again = randomHex();
     await options.onRerun?.(again);
     return await this.#awaited(node, await this.run(node, again), options);
-  }
-
-  /**
-   * The result over the data that is attached now, whoever has run it.
-   *
-   * @throws NotFoundError The hub doesn't have the result any more: run it again.
-   * @throws VerificationError As `result`.
-   */
-  async latestResult(node: string, options: WaitOptions = {}): Promise<FetchedResult> {
-    return await this.#fetched(
-      node,
-      await this.#context.link.ask({ type: "fetch_result", node, job: null }, "result"),
-      options,
-    );
   }
 
   /**

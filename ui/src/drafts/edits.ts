@@ -1,7 +1,7 @@
 /** What can be changed in a configuration. Pure: each makes a new one, and keeps what refers to what in order. */
 
 import { nodeOf } from "../core/nodes";
-import type { Configuration, Definition, Node, Participant } from "../core/records";
+import type { Configuration, Definition, Node } from "../core/records";
 
 export type Edit = (before: Configuration) => Configuration;
 
@@ -33,17 +33,6 @@ export function removeNode(id: string): Edit {
       analyst_of: entry.analyst_of.filter((each) => each !== id),
     })),
   });
-}
-
-/** Adds a participant without roles, or changes the one with their address. */
-export function putParticipant(entry: Participant): Edit {
-  return (before) => {
-    const there = before.participants.some((each) => each.user === entry.user);
-    const participants = there
-      ? before.participants.map((each) => (each.user === entry.user ? entry : each))
-      : [...before.participants, entry];
-    return { ...before, participants };
-  };
 }
 
 /** Takes a participant out. The owner stays. */
