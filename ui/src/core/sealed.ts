@@ -11,7 +11,7 @@ import { KEM_MLKEM768_X25519 } from "@panva/hpke-noble";
 import { AEAD_AES_256_GCM, CipherSuite, KDF_HKDF_SHA256 } from "hpke";
 
 import { decrypt } from "./cobblestone";
-import { type Bytes, canonical, concat, fromBase64, number, own, pack, randomBytes, sha256 } from "./encoding";
+import { type Bytes, canonical, concat, fromBase64, number, pack, randomBytes, sha256 } from "./encoding";
 import { DecryptionFailed, VerificationError } from "./errors";
 import type { EnclaveKeys, SignedKeys } from "./records";
 import { type Signer, signatureHolds } from "./signatures";
@@ -133,20 +133,34 @@ async function seal(publicKey: Bytes, info: Bytes, plaintext: Bytes): Promise<By
  * @returns What came after the last whole frame.
  */
 export async function* frames(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Bytes, Bytes> {
-  let rest: Bytes = new Uint8Array();
+  const length = new Uint8Array(4);
+  // What is being filled: the length, then as much as it says. So each byte is copied once, however small the pieces.
+  let place: Bytes = length;
+  let filled = 0;
   for await (const chunk of chunks) {
-    rest = rest.length === 0 ? own(chunk) : concat(rest, chunk);
-    while (rest.length >= 4) {
-      const end = 4 + new DataView(rest.buffer, rest.byteOffset).getUint32(0);
-      if (end > 4 + MAX_FRAME) {
-        throw new VerificationError("The enclave's answer has a frame that is longer than any can be.");
+    for (let rest = chunk; rest.length > 0; ) {
+      const fitting = rest.subarray(0, place.length - filled);
+      place.set(fitting, filled);
+      filled += fitting.length;
+      rest = rest.subarray(fitting.length);
+      if (filled === place.length && place === length) {
+        place = new Uint8Array(announced(length));
+        filled = 0;
       }
-      if (rest.length < end) {
-        break;
+      if (filled === place.length) {
+        yield place;
+        place = length;
+        filled = 0;
       }
-      yield rest.slice(4, end);
-      rest = rest.subarray(end);
     }
   }
-  return rest;
+  return place === length ? length.slice(0, filled) : concat(length, place.subarray(0, filled));
+}
+
+function announced(length: Bytes): number {
+  const size = new DataView(length.buffer).getUint32(0);
+  if (size > MAX_FRAME) {
+    throw new VerificationError("The enclave's answer has a frame that is longer than any can be.");
+  }
+  return size;
 }

@@ -105,6 +105,26 @@ test("frames are cut from a stream, however it comes", async () => {
   }
 });
 
+test("a long frame is put together from any number of pieces", async () => {
+  // Whoever copied what is there already with each piece would copy four terabytes.
+  const [size, piece] = [32 * 1024 * 1024, 128];
+  const sent = new Uint8Array(4 + size).fill(7);
+  new DataView(sent.buffer).setUint32(0, size);
+  const { value } = await frames(inPieces(sent, piece)).next();
+  expect(value?.length).toBe(size);
+  expect(value?.every((byte) => byte === 7)).toBe(true);
+});
+
+test("what comes after the last whole frame is handed back", async () => {
+  const cut = Uint8Array.of(0, 0, 0, 1, 7, 0, 0, 0, 0, 0, 0, 0, 3, 8, 9);
+  for (const size of [1, 2, 6, 100]) {
+    const read = frames(inPieces(cut, size));
+    expect(await read.next()).toEqual({ done: false, value: Uint8Array.of(7) });
+    expect(await read.next()).toEqual({ done: false, value: new Uint8Array() });
+    expect(await read.next()).toEqual({ done: true, value: cut.slice(9) });
+  }
+});
+
 test("a frame that is longer than any can be is not read", async () => {
   const length = new Uint8Array(4);
   new DataView(length.buffer).setUint32(0, MAX_FRAME + 1);
