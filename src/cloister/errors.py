@@ -5,7 +5,7 @@
     │   ├── AuthorizationError      wrong token, or not allowed to do that (401, 403)
     │   ├── NotFoundError           no such thing, or not yours to know of (404)
     │   ├── BadRequestError         the request makes no sense as it stands (400, 409, 413)
-    │   └── ServerError             the service is away, busy or broken (429, 5xx)
+    │   └── ServerError             the service is away, busy or broken (429, 5xx; any other in the enclave's place)
     ├── EnclaveError                a computation or the enclave failed; the message says how
     ├── VerificationError           something was not what it must be; nothing was released to it
     │   ├── EvidenceRejected        the enclave or worker could not prove what it is

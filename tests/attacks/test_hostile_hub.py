@@ -410,6 +410,49 @@ def test_the_hub_can_not_fetch_keys_that_are_kept(world: World, tmp_path: Path) 
     assert [each["key"] for each in again.vault_keys()] == [client.device_key]
 
 
+# --- refusals in the enclave's place ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [400, 404, 409])
+def test_the_hub_can_not_say_that_a_key_is_gone(world: World, status: int) -> None:
+    client, key = world.client(), Key()
+    digest = client.upload_dataset(b"data", key, "name")
+
+    # The first message looks for the dataset, the next for its manifest, the third for its key.
+    for message in (1, 2, 3):
+        world.liar.honest()
+        world.liar.lie = lambda asked, said, message=message: (  # type: ignore[misc]
+            _refused(status) if asked.path == MESSAGES and len(world.liar.asked(MESSAGES)) == message else said
+        )
+        with pytest.raises(ServerError, match="The hub itself says: There is no such thing"):
+            client.delete_dataset(digest)
+    world.liar.honest()
+    assert client.get_dataset_key(digest) == key
+    client.delete_dataset(digest)
+    assert client.get_dataset(digest) is None
+
+
+@pytest.mark.parametrize(("path", "time"), [("/v1/identity", 1), (MESSAGES, 4)])
+def test_the_hub_can_not_say_that_a_room_is_gone(world: World, room: AnalyticsDcr, path: str, time: int) -> None:
+    """A dataset that is attached is not deleted unasked; whether it is, the room is asked after the vault."""
+    client, key = room.client, Key()
+    attach(room, "text", b"data", key)
+    (digest,) = (each["id"] for each in client.get_available_datasets() if client.get_dataset_key(each["id"]) == key)
+    world.liar.honest()
+    world.liar.lie = lambda asked, said: (
+        _refused(404) if asked.path == path and len(world.liar.asked(path)) == time else said
+    )
+    with pytest.raises(ServerError, match="The hub itself says: There is no such thing"):
+        client.delete_dataset(digest)
+    world.liar.honest()
+    assert client.get_dataset_key(digest) == key
+
+
+def _refused(status: int) -> Said:
+    body = {"error": {"code": "not_found", "message": "There is no such thing."}}
+    return Said(status, json.dumps(body).encode(), "application/json")
+
+
 # --- identities -------------------------------------------------------------------------------------------------------
 
 

@@ -33,7 +33,7 @@ from cloister.trust import software
 from cloister.trust.evidence import WORKER_LABEL, Evidence, SoftwareSource, report_data
 from cloister.wire.channel import REFUSALS
 from cloister.wire.hub import Hub
-from cloister.wire.patience import Patience
+from cloister.wire.patience import Patience, Unavailable
 
 from .conftest import BOB, Room, World, definition
 from .enclave_peer import PeerEnclave, seal
@@ -345,6 +345,34 @@ def test_what_the_hub_says_becomes_the_documented_errors(status: int, error: typ
     with pytest.raises(error, match="The hub says why") as caught:
         client.get_data_room_descriptions()
     assert world.tokens[client.user_email] not in repr(caught.value)
+
+
+@pytest.mark.parametrize("status", [400, 404, 408, 409, 413])
+def test_what_the_hub_says_never_passes_for_the_enclaves_word(status: int, publish: Publish, world: World) -> None:
+    room = publish()
+    world.hub.on_request = lambda request: (
+        problem(status, "not_found", "There is no such thing.") if request.url.path.endswith("/messages") else None
+    )
+    with pytest.raises(ServerError, match="The hub itself says: There is no such thing") as caught:
+        room.dcr.status()
+    assert not isinstance(caught.value, Unavailable)
+    world.hub.on_request = lambda request: Response("<html>", status)
+    with pytest.raises(ServerError, match=f"status {status} and no explanation"):
+        room.dcr.status()
+    world.hub.on_request = lambda request: RedirectResponse("https://elsewhere.invalid/")
+    with pytest.raises(ServerError, match="moved"):
+        room.dcr.status()
+
+
+@pytest.mark.parametrize("path", ["/v1/me", "/v1/identity", "/v1/enclave/evidence", "/v1/enclave/keys"])
+def test_nor_does_what_it_says_before_a_message_is_sent(path: str, publish: Publish, world: World) -> None:
+    room = publish()
+    world.hub.enclave.renew()
+    world.hub.on_request = lambda request: (
+        problem(404, "not_found", "There is no such thing.") if request.url.path == path else None
+    )
+    with pytest.raises(ServerError, match="The hub itself says: There is no such thing"):
+        room.dcr.status() if path.endswith("/keys") else world.client().retrieve_analytics_dcr(room.dcr.id)
 
 
 def test_answers_that_are_no_hubs_are_told_so(world: World) -> None:

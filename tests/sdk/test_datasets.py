@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 from collections.abc import Callable
 
@@ -17,6 +18,7 @@ from cloister.errors import (
     DecryptionFailed,
     NotFoundError,
     RollbackDetected,
+    ServerError,
     VerificationError,
 )
 from cloister.formats.dataset import PART_SIZE
@@ -174,6 +176,26 @@ def test_an_interrupted_deletion_can_be_done_again(world: World) -> None:
     with pytest.raises(NotFoundError):
         client.get_dataset_key(digest)
     world.hub.on_request = lambda request: None
+    client.delete_dataset(digest)
+    assert (world.hub.blobs, vault(world).items) == ({}, {})
+
+
+@pytest.mark.parametrize("status", [400, 404, 409])
+def test_a_hub_that_says_that_nothing_is_there_does_not_make_it_so(world: World, status: int) -> None:
+    client, key = world.client(), Key()
+    digest = upload(client, key=key)
+    # To the message that looks for the dataset, to that for its manifest, and to that for its key.
+    for lie in range(3):
+        messages = itertools.count()
+        world.hub.on_request = lambda request, messages=messages, lie=lie: (  # type: ignore[misc]
+            problem(status, "not_found", "There is no such item.")
+            if request.url.path.endswith("/messages") and next(messages) == lie
+            else None
+        )
+        with pytest.raises(ServerError, match="There is no such item"):
+            client.delete_dataset(digest)
+    world.hub.on_request = lambda request: None
+    assert client.get_dataset_key(digest) == key
     client.delete_dataset(digest)
     assert (world.hub.blobs, vault(world).items) == ({}, {})
 

@@ -12,13 +12,13 @@ import socket
 import ssl
 import threading
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator
 from typing import Annotated, Any, TypeVar
 
 import httpx
 import msgspec
 
-from cloister.errors import ApiError, AuthorizationError, BadRequestError, NotFoundError, ServerError, VerificationError
+from cloister.errors import AuthorizationError, BadRequestError, NotFoundError, ServerError, VerificationError
 from cloister.formats.dataset import PART_CIPHERTEXT_SIZE, Bytes
 from cloister.formats.encoding import Hex32, decode
 from cloister.version import VERSION
@@ -36,6 +36,11 @@ _LISTING_LIMIT = 128 * 1024 * 1024
 """Of a list of parts: a blob may have a million."""
 _ERROR_LIMIT = 64 * 1024
 _PIECE = 256 * 1024
+_ALL = range(1000)
+"""Of statuses: where the hub itself is asked, all that it refuses is its to refuse."""
+_NONE = range(0)
+"""Where the enclave is asked, or is about to be: whoever is told that something isn't there, or can't be, takes it for
+the enclave's word, which comes sealed or not at all."""
 
 
 class StaleKeys(Unavailable):
@@ -165,7 +170,7 @@ class Hub:
 
     def account(self) -> str:
         """The email that the API token belongs to."""
-        return self._json("GET", "/v1/me", _Account).email
+        return self._json("GET", "/v1/me", _Account, refusals=_NONE).email
 
     def identity(self, device_key: bytes, room: str | None = None) -> str:
         """A token that binds the device key (32 bytes) to the account; for a room, by a key that the room trusts.
@@ -174,7 +179,7 @@ class Hub:
             BadRequestError: the hub has destroyed all keys that the room trusts.
         """
         asked = {"device_key": device_key.hex()} | ({} if room is None else {"room": room})
-        return self._json("POST", "/v1/identity", _Identity, json=asked).token
+        return self._json("POST", "/v1/identity", _Identity, json=asked, refusals=(409,)).token
 
     def issuer_keys(self) -> KeySet:
         """The keys that the hub signs identities with."""
@@ -251,11 +256,11 @@ class Hub:
 
     def evidence(self, nonce: bytes) -> bytes:
         """What the enclave shows for this nonce (32 bytes)."""
-        return self._read("GET", "/v1/enclave/evidence", params={"nonce": nonce.hex()})
+        return self._read("GET", "/v1/enclave/evidence", params={"nonce": nonce.hex()}, refusals=_NONE)
 
     def enclave_keys(self) -> bytes:
         """The enclave's keys of this hour."""
-        return self._read("GET", "/v1/enclave/keys")
+        return self._read("GET", "/v1/enclave/keys", refusals=_NONE)
 
     @contextlib.contextmanager
     def relay(self, message: bytes, *, wait: bool = False, deadline: Deadline = NEVER) -> Iterator[Iterator[bytes]]:
@@ -267,6 +272,7 @@ class Hub:
 
         Raises:
             Unavailable: nobody is there, or the answer broke off.
+            ServerError: the hub has something else to say than the enclave's answer.
         """
         silence = self._silence if wait else self._timeout
         left = deadline.remaining()
@@ -278,7 +284,7 @@ class Hub:
                 "POST", "/v1/enclave/messages", content=_pieces(message), headers=headers, timeout=timeout
             ) as response,
         ):
-            _check(response)
+            _check(response, _NONE)
             with _broken_off(response, deadline):
                 yield response.iter_raw()
 
@@ -294,9 +300,9 @@ class Hub:
     def _read(self, method: str, path: str, *, limit: int = _ANSWER_LIMIT, **options: Any) -> bytes:
         return bytes(self._body(method, path, limit, **options))
 
-    def _body(self, method: str, path: str, limit: int, **options: Any) -> bytearray:
+    def _body(self, method: str, path: str, limit: int, refusals: Container[int] = _ALL, **options: Any) -> bytearray:
         with _translated(), self._http.stream(method, path, **options) as response:
-            _check(response)
+            _check(response, refusals)
             return _limited(response, limit)
 
 
@@ -359,22 +365,24 @@ def _pieces(body: Bytes) -> Iterator[bytes]:
         yield bytes(view[start : start + _PIECE])
 
 
-def _check(response: httpx.Response) -> None:
-    """Raises what a status other than success stands for."""
+def _check(response: httpx.Response, refusals: Container[int]) -> None:
+    """Raises what a status other than success stands for; ``refusals`` are those that say no to what was asked."""
     if response.is_success:
         return
     status = response.status_code
     if response.is_redirect:
-        raise BadRequestError("The hub's address has moved. Set CLOISTER_URL to the new one.")
-    code, message = _error_of(bytes(_limited(response, _ERROR_LIMIT)), status)
+        code, message = "", "The hub's address has moved. Set CLOISTER_URL to the new one."
+    else:
+        code, message = _error_of(bytes(_limited(response, _ERROR_LIMIT)), status)
     if status == 409 and code == "stale_keys":
         raise StaleKeys(message)
     if status == 429 or status >= 500:
         raise Unavailable(message, retry_after=_retry_after(response.headers))
-    raise _ERRORS.get(status, BadRequestError)(message)
-
-
-_ERRORS: Mapping[int, type[ApiError]] = {401: AuthorizationError, 403: AuthorizationError, 404: NotFoundError}
+    if status in (401, 403):
+        raise AuthorizationError(message)
+    if status not in refusals:
+        raise ServerError(f"The hub itself says: {message}" if code else message)
+    raise (NotFoundError if status == 404 else BadRequestError)(message)
 
 
 def _error_of(body: bytes, status: int) -> tuple[str, str]:

@@ -13,6 +13,7 @@ import {
   NotFoundError,
   ServerError,
   StaleKeys,
+  Unanswered,
   Unavailable,
   VerificationError,
 } from "../core/errors";
@@ -28,6 +29,11 @@ const TIMEOUT = 60;
 const SLOWEST = 16 * 1024;
 
 interface Options {
+  /**
+   * Statuses that say no to what was asked; all, where the hub itself is asked. Where it is the enclave, or is about to
+   * be, whoever is told that something isn't there, or can't be, takes it for the enclave's word.
+   */
+  refusals?: readonly number[];
   query?: Record<string, string | number>;
   json?: object;
   octets?: Bytes;
@@ -59,7 +65,7 @@ export class Hub {
 
   /** The email that the token belongs to. */
   async account(): Promise<string> {
-    return await this.#string("GET", "/v1/me", "email");
+    return await this.#string("GET", "/v1/me", "email", { refusals: [] });
   }
 
   /**
@@ -69,7 +75,7 @@ export class Hub {
    */
   async identity(deviceKey: Bytes, room?: string): Promise<string> {
     const asked = { device_key: toHex(deviceKey), ...(room === undefined ? {} : { room }) };
-    return await this.#string("POST", "/v1/identity", "token", { json: asked });
+    return await this.#string("POST", "/v1/identity", "token", { json: asked, refusals: [409] });
   }
 
   /** The keys that the hub signs identities with. */
@@ -153,21 +159,22 @@ export class Hub {
 
   /** What the enclave shows for this nonce (32 bytes). */
   async evidence(nonce: Bytes): Promise<Bytes> {
-    return await this.#read("GET", "/v1/enclave/evidence", { query: { nonce: toHex(nonce) } });
+    return await this.#read("GET", "/v1/enclave/evidence", { query: { nonce: toHex(nonce) }, refusals: [] });
   }
 
   /** The enclave's keys of this hour. */
   async enclaveKeys(): Promise<Bytes> {
-    return await this.#read("GET", "/v1/enclave/keys");
+    return await this.#read("GET", "/v1/enclave/keys", { refusals: [] });
   }
 
   /**
    * Sends a sealed message; the answer's bytes, as they come.
    *
    * @throws Unavailable Nobody is there, or the answer broke off, or nothing came for a minute.
+   * @throws Unanswered The hub has something else to say than the enclave's answer.
    */
   async *relay(message: Bytes, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-    yield* this.#stream("POST", "/v1/enclave/messages", { octets: message, signal });
+    yield* this.#stream("POST", "/v1/enclave/messages", { octets: message, signal, refusals: [] });
   }
 
   // --- the account, as its own module reads it ---
@@ -241,7 +248,7 @@ export class Hub {
         signal: silence.signal,
       });
       if (!response.ok) {
-        throw await refused(response, silence);
+        throw await refused(response, silence, options.refusals);
       }
       yield* pieces(response, silence);
     } catch (error) {
@@ -338,7 +345,7 @@ async function limited(chunks: AsyncIterable<Uint8Array>, limit: number): Promis
 }
 
 /** What a status other than success stands for. */
-async function refused(response: Response, silence: Silence): Promise<ApiError> {
+async function refused(response: Response, silence: Silence, refusals?: readonly number[]): Promise<ApiError> {
   const { code, message } = explained(await limited(pieces(response, silence), ERROR_LIMIT), response.status);
   if (response.status === 409 && code === "stale_keys") {
     return new StaleKeys(message);
@@ -346,15 +353,13 @@ async function refused(response: Response, silence: Silence): Promise<ApiError> 
   if (response.status === 429 || response.status >= 500) {
     return new Unavailable(message, { retryAfter: seconds(response.headers.get("Retry-After")) });
   }
-  switch (response.status) {
-    case 401:
-    case 403:
-      return new AuthorizationError(message);
-    case 404:
-      return new NotFoundError(message);
-    default:
-      return new BadRequestError(message);
+  if (response.status === 401 || response.status === 403) {
+    return new AuthorizationError(message);
   }
+  if (refusals?.includes(response.status) === false) {
+    return new Unanswered(code === "" ? message : `The hub itself says: ${message}`);
+  }
+  return response.status === 404 ? new NotFoundError(message) : new BadRequestError(message);
 }
 
 function explained(body: Bytes, status: number): { code: string; message: string } {

@@ -292,9 +292,17 @@ export class Vault {
     return stored as Remembered | undefined;
   }
 
-  async #remember({ definition, seen, trusted }: Opened): Promise<void> {
-    const fresh: Remembered = { version: 1, definition: text(canonical(definition)), devices: [...seen], trusted };
-    await this.#options.store.update("vaults", this.#place, () => fresh);
+  /** With what other pages of this browser have written meanwhile: what the user has said there isn't forgotten. */
+  async #remember(opened: Opened): Promise<void> {
+    const definition = text(canonical(opened.definition));
+    const { devices, trusted } = await this.#options.store.update("vaults", this.#place, (there): Remembered => {
+      const before = there as Remembered | undefined;
+      const same = before?.definition === definition;
+      const devices = new Set([...(same ? before.devices : []), ...opened.seen]);
+      return { version: 1, definition, devices: [...devices], trusted: opened.trusted || (same && before.trusted) };
+    });
+    devices.forEach((device) => opened.seen.add(device));
+    opened.trusted = trusted;
   }
 }
 

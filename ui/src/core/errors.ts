@@ -7,8 +7,9 @@
  *     │   ├── NotFoundError           no such thing, or not yours to know of (404)
  *     │   ├── BadRequestError         the request makes no sense as it stands (400, 409, 413)
  *     │   └── ServerError             the service is away, busy or broken (429, 5xx)
- *     │       └── Unavailable         the same request may succeed in a moment
- *     │           └── StaleKeys       it was sealed to keys that the enclave no longer has
+ *     │       ├── Unavailable         the same request may succeed in a moment
+ *     │       │   └── StaleKeys       it was sealed to keys that the enclave no longer has
+ *     │       └── Unanswered          the hub says no where only the enclave could (any other status)
  *     ├── EnclaveError                a computation or the enclave failed; the message says how
  *     ├── VerificationError           something was not what it must be; nothing was released to it
  *     │   ├── EvidenceRejected        the enclave or worker could not prove what it is
@@ -70,6 +71,14 @@ export class Unavailable extends ServerError {
 /** The message was sealed to keys that the enclave no longer has. */
 export class StaleKeys extends Unavailable {
   override readonly name: string = "StaleKeys";
+}
+
+/**
+ * The hub has something else to say than the enclave's answer, which comes sealed or not at all. What was asked of the
+ * enclave may have been done or not.
+ */
+export class Unanswered extends ServerError {
+  override readonly name: string = "Unanswered";
 }
 
 /** A computation, or the enclave itself, failed. */

@@ -10,7 +10,15 @@ import { itemValue, type Vault } from "../client/vault";
 import { configurationDigest, configurationOf } from "../core/configuration";
 import { readDefinition, roomId } from "../core/definition";
 import { canonical, text, utf8 } from "../core/encoding";
-import { BadRequestError, CloisterError, NotFoundError, Unavailable, VerificationError } from "../core/errors";
+import {
+  AuthorizationError,
+  BadRequestError,
+  CloisterError,
+  NotFoundError,
+  Unanswered,
+  Unavailable,
+  VerificationError,
+} from "../core/errors";
 import type { Configuration, Definition, Description, Item, RoomReport } from "../core/records";
 
 /** What the vault keeps of it. */
@@ -199,9 +207,12 @@ async function isThere(client: Publisher, room: string): Promise<boolean> {
   }
 }
 
+/** What doesn't say that it was not done: not by the enclave, which alone knows. */
+const LEFT_OPEN = [Unavailable, Unanswered, AuthorizationError, VerificationError];
+
 /** Whether an answer says that it was not done, and why. */
 function isRefusal(error: unknown): boolean {
-  return error instanceof CloisterError && !(error instanceof Unavailable) && !(error instanceof VerificationError);
+  return error instanceof CloisterError && !LEFT_OPEN.some((kind) => error instanceof kind);
 }
 
 function definitionOf({ definition, room }: Publishing): Definition {
@@ -216,13 +227,26 @@ function digestWithoutLocks(configuration: Configuration): string {
   return configurationDigest({ ...configuration, nodes });
 }
 
+/** @throws VerificationError It is nothing that this version writes. */
 function decoded(item: Item): Publishing {
-  const { version, room, definition, since } = JSON.parse(text(itemValue(item))) as Publishing;
-  const known = version === 1 && typeof room === "string" && typeof since === "number";
-  if (!known || (definition !== null && typeof definition !== "string")) {
+  const { version, room, definition, since, ...more } = parsed(item);
+  const known = version === 1 && Object.keys(more).length === 0;
+  if (!known || typeof room !== "string" || typeof since !== "number" || !isTextOrNull(definition)) {
     throw new VerificationError(
       "What is kept of publishing this draft was written by another version. Update the pages.",
     );
   }
   return { version, room, definition, since };
+}
+
+function parsed(item: Item): Record<string, unknown> {
+  try {
+    return (JSON.parse(text(itemValue(item))) ?? {}) as Record<string, unknown>;
+  } catch {
+    throw new VerificationError("What the vault has kept of publishing this draft can't be read. Delete the draft.");
+  }
+}
+
+function isTextOrNull(value: unknown): value is string | null {
+  return value === null || typeof value === "string";
 }

@@ -11,6 +11,7 @@ import {
   EvidenceRejected,
   NotFoundError,
   ServerError,
+  Unanswered,
   Unavailable,
   VerificationError,
 } from "../../src/core/errors";
@@ -154,9 +155,11 @@ test.each<[Refusal["code"], Partial<Refusal>, unknown]>([
 });
 
 test.each<[number, unknown]>([
+  [400, Unanswered],
   [401, AuthorizationError],
-  [404, NotFoundError],
-  [409, BadRequestError],
+  [404, Unanswered],
+  [409, Unanswered],
+  [413, Unanswered],
   [429, Unavailable],
   [503, Unavailable],
 ])("a hub that answers %i", async (status, kind) => {
@@ -164,8 +167,28 @@ test.each<[number, unknown]>([
   await one.trusted();
   hub.instead = () => refusal(status, "code", { "Retry-After": "7" });
   await expect(one.ask(REQUEST, null)).rejects.toThrow(kind as typeof Error);
+  await expect(one.ask(REQUEST, null)).rejects.toThrow("It says code.");
   hub.instead = () => ({ status, body: concat(Uint8Array.of(0xff)) });
   await expect(one.ask(REQUEST, null)).rejects.toThrow(`status ${status} and no explanation`);
+});
+
+test.each([400, 404])(
+  "a hub that answers %i to what comes before a message does not speak for the enclave",
+  async (status) => {
+    const before = ["/v1/me", "/v1/identity", "/v1/enclave/evidence", "/v1/enclave/keys"];
+    hub.instead = (_, path) => (before.includes(path) ? refusal(status, "not_found") : undefined);
+    const { client } = hub;
+    const asked = [client.account(), client.identity(new Uint8Array(32)), client.evidence(new Uint8Array(32))];
+    for (const each of [...asked, client.enclaveKeys()]) {
+      await expect(each).rejects.toThrow(Unanswered);
+    }
+    await expect(channel().ask(REQUEST, null)).rejects.toThrow("The hub itself says");
+  },
+);
+
+test("a hub that can't vouch for anybody says so itself", async () => {
+  hub.instead = () => refusal(409, "conflict");
+  await expect(hub.client.identity(new Uint8Array(32))).rejects.toThrow(BadRequestError);
 });
 
 test("a hub that leads elsewhere is not followed", async () => {

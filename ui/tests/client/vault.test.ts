@@ -4,12 +4,24 @@ import { Client } from "../../src/client/client";
 import { Mover } from "../../src/client/mover";
 import { Patience } from "../../src/client/patience";
 import { MemoryStore } from "../../src/client/store";
-import { fromBase64, randomHex, sha256, text, toBase64, toHex, utf8 } from "../../src/core/encoding";
-import { EvidenceRejected, NotFoundError, VerificationError } from "../../src/core/errors";
+import { upload } from "../../src/client/transfers";
+import { KEY_SIZE, manifestDigest } from "../../src/core/dataset";
+import {
+  canonical,
+  fromBase64,
+  randomBytes,
+  randomHex,
+  sha256,
+  text,
+  toBase64,
+  toHex,
+  utf8,
+} from "../../src/core/encoding";
+import { EvidenceRejected, NotFoundError, Unanswered, VerificationError } from "../../src/core/errors";
 import { leafHash } from "../../src/core/merkle";
 import type { Answer, Item, Request, VaultDevice } from "../../src/core/records";
 import { freshSigner } from "../enclave";
-import { done, type Http, note, TestHub } from "../hub";
+import { done, type Http, note, refusal, TestHub } from "../hub";
 
 let hub: TestHub;
 let definition: string | undefined;
@@ -99,6 +111,29 @@ test("an unknown device is pointed out until the user says that they know it, or
   expect(await (await again()).vault.unknownDevices()).toEqual([]);
 });
 
+test("what the user has said on one page is not forgotten on another", async () => {
+  await (await open()).vault.id();
+  const store = new MemoryStore();
+  const first = await open(store);
+  devices.unshift(device("ab".repeat(32)));
+  expect(await first.vault.trusted()).toBe(false);
+  const pages = [await open(store), await open(store)] as const;
+  const [known, other] = ["cd".repeat(32), "ef".repeat(32)];
+  devices.unshift(device(known), device(other));
+  const [one, two] = [pages[0].vault, pages[1].vault];
+  for (const vault of [one, two]) {
+    expect(await vault.unknownDevices()).toHaveLength(2);
+  }
+  await one.recognise(await one.id());
+  await one.acknowledge(known);
+  await two.acknowledge(other);
+  expect(await two.unknownDevices()).toEqual([]);
+  expect(await two.trusted()).toBe(true);
+  const { vault } = await open(store);
+  devices.unshift(device(known), device(other));
+  expect([await vault.unknownDevices(), await vault.trusted()]).toEqual([[], true]);
+});
+
 test("a vault that others are in already is trusted where the user has named it", async () => {
   await (await open()).vault.id();
   const other = await open();
@@ -161,6 +196,35 @@ test("another enclave than the one that has shown the vault gets nothing", async
   await expect(vault.put(name("a1"), utf8("a secret"))).rejects.toThrow(EvidenceRejected);
   // The one message was for the enclave of before, which alone can open it.
   expect(hub.messages.length).toBe(before + 1);
+});
+
+test.each([400, 404, 409])("a hub that answers %i itself deletes nothing", async (status) => {
+  const key = randomBytes(KEY_SIZE);
+  const manifest = await upload(new Blob(["abc"]), key, randomHex(), { hub: hub.client, patience: new Patience([]) });
+  const digest = manifestDigest(manifest);
+  const record = { version: 1, name: "mine", description: "", size: 3, created: 1, attached: [] };
+  const { vault, datasets } = await open();
+  await vault.put(`dataset/${digest}`, canonical(record));
+  await vault.put(`manifest/${digest}`, canonical(manifest));
+  await vault.put(`key/${digest}`, key);
+  const removed: string[] = [];
+  hub.enclave = (request) => {
+    removed.push(...(request.body.type === "remove_item" ? [request.body.item] : []));
+    return answer(request);
+  };
+  const honest = hub.instead;
+  // To the first message, which looks for the dataset; to the second, for its manifest; to the third, for its key.
+  for (const lie of [1, 2, 3]) {
+    let messages = 0;
+    hub.instead = (method, path) =>
+      path === "/v1/enclave/messages" && ++messages === lie ? refusal(status, "not_found") : honest(method, path);
+    await expect(datasets.delete(digest)).rejects.toThrow(Unanswered);
+  }
+  expect(removed).toEqual([]);
+  hub.instead = honest;
+  await datasets.delete(digest);
+  expect(removed).toEqual([`key/${digest}`, `manifest/${digest}`, `dataset/${digest}`]);
+  expect(hub.blobs.size).toBe(0);
 });
 
 async function names(listed: AsyncIterable<Item>): Promise<string[]> {

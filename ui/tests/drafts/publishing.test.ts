@@ -4,17 +4,29 @@ import { Room, type RoomContext } from "../../src/client/room";
 import { configurationOf } from "../../src/core/configuration";
 import { readDefinition, roomId } from "../../src/core/definition";
 import { randomHex, toBase64, utf8 } from "../../src/core/encoding";
-import { BadRequestError, NotFoundError, Unavailable } from "../../src/core/errors";
+import {
+  ApiError,
+  AuthorizationError,
+  BadRequestError,
+  NotFoundError,
+  Unanswered,
+  Unavailable,
+  VerificationError,
+} from "../../src/core/errors";
 import type { Configuration, Definition, Item } from "../../src/core/records";
+import { importedDraft } from "../../src/drafts/draft";
 import {
   forgetPublishing,
   giveUpPublishing,
   isCurrent,
+  type KeptPublishing,
   publishDraft,
   readPublishing,
   resumePublishing,
   type Step,
 } from "../../src/drafts/publishing";
+import { type Http, refusal, TestHub } from "../hub";
+import { AUTHOR, TestRooms } from "../rooms";
 import { load } from "../vectors";
 
 const vectors = load("rooms");
@@ -27,6 +39,7 @@ const SEEN = {
   tested: undefined,
 };
 const DRAFT = "d".repeat(64);
+const MESSAGES = "/v1/enclave/messages";
 
 /** Items in memory, replaced as a vault replaces them. */
 class Items {
@@ -150,6 +163,70 @@ test("what the enclave has refused is in nobody's way", async () => {
   place.failing = { after: new BadRequestError("Too many rooms.") };
   await expect(publishDraft(place, DRAFT, SEEN, null, silent)).rejects.toThrow("Too many rooms.");
   expect((await kept())?.publishing.definition).not.toBeNull();
+});
+
+test.each([Unanswered, AuthorizationError])(
+  "what the enclave alone can have refused is gone on with: %o",
+  async (kind) => {
+    place.failing = { before: new kind("The hub says no.") };
+    await expect(publishDraft(place, DRAFT, SEEN, null, silent)).rejects.toThrow("The hub says no.");
+    const begun = await kept();
+    expect(begun?.publishing.definition).not.toBeNull();
+  },
+);
+
+/** What a hub says in the place of the enclave: to messages, before them, or about the keys for another try. */
+const LIES: { name: string; lie: Record<string, Http> }[] = [400, 404, 409, 413].flatMap((status) => [
+  { name: `${status} to messages`, lie: { [MESSAGES]: refusal(status, "not_found") } },
+  { name: `${status} to who asks`, lie: { "/v1/identity": refusal(status, "not_found") } },
+  {
+    name: `${status} about keys`,
+    lie: { [MESSAGES]: refusal(409, "stale_keys"), "/v1/enclave/keys": refusal(status, "not_found") },
+  },
+]);
+
+test.each(LIES)("a hub that answers $name can't say that a room isn't there", async ({ lie }) => {
+  const hub = await TestHub.start();
+  try {
+    const rooms = new TestRooms(hub);
+    const client = await rooms.client();
+    const described = await client.describe();
+    const { configuration } = importedDraft(CONFIGURATION, AUTHOR);
+    const publisher = {
+      complete: (wanted: Configuration) => client.complete(wanted),
+      publish: (definition: Definition) => client.publish(definition),
+      retrieve: (id: string) => client.retrieve(id),
+      vault: place.vault,
+    };
+    const told = (step: Step): void => {
+      if (step === "publishing") {
+        const honest = hub.instead;
+        hub.instead = (method, path) => lie[path] ?? honest(method, path);
+      }
+    };
+    const seen = { configuration, described, tested: undefined };
+    await expect(publishDraft(publisher, DRAFT, seen, null, told)).rejects.toThrow(ApiError);
+    const begun = (await kept()) as KeptPublishing;
+    expect(begun.publishing.definition).not.toBeNull();
+    await expect(giveUpPublishing(publisher, DRAFT, begun)).rejects.toThrow(ApiError);
+    expect(await kept()).toEqual(begun);
+  } finally {
+    await hub.stop();
+  }
+});
+
+test.each([
+  ["a field more", '{"definition":null,"more":1,"room":"a","since":1,"version":1}'],
+  ["another version", '{"definition":null,"room":"a","since":1,"version":2}'],
+  ["another type", '{"definition":1,"room":"a","since":1,"version":1}'],
+  ["too little", '{"version":1}'],
+  ["no record", "null"],
+  ["no JSON", "{"],
+])("what is kept with %s is neither understood nor written anew", async (_, content) => {
+  await place.vault.put(`publishing/${DRAFT}`, utf8(content));
+  await expect(kept()).rejects.toThrow(VerificationError);
+  await forgetPublishing(place.vault, DRAFT);
+  expect(await kept()).toBeNull();
 });
 
 test("what was begun can be given up unless it is there", async () => {

@@ -8,7 +8,7 @@
 import type { Room } from "../../../client/room";
 import type { Store } from "../../../client/store";
 import { randomHex } from "../../../core/encoding";
-import { BadRequestError, Unavailable } from "../../../core/errors";
+import { BadRequestError, Unanswered, Unavailable } from "../../../core/errors";
 import type { Progress } from "../../../core/records";
 
 /** What runs take of a room. */
@@ -208,7 +208,7 @@ export class Jobs {
         return this.#ended(job, node, { state: "finished" });
       } catch (error) {
         if (!(error instanceof Unavailable)) {
-          if (!asked) {
+          if (!asked && !(error instanceof Unanswered)) {
             // It was refused: there is nothing to come back for.
             await this.#store.remove("jobs", this.#prefix + job);
           }

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 import type { WaitOptions } from "../../../../src/client/room";
 import { MemoryStore } from "../../../../src/client/store";
-import { BadRequestError, EnclaveError, Unavailable } from "../../../../src/core/errors";
+import { BadRequestError, EnclaveError, Unanswered, Unavailable } from "../../../../src/core/errors";
 import type { Progress } from "../../../../src/core/records";
 import { type Job, Jobs, jobsOver, type Runs } from "../../../../src/screens/room/overview/jobs";
 import { ANN, BOB, ROOM } from "./definition";
@@ -194,6 +194,14 @@ test("what was refused is not come back for", async () => {
   expect(await jobs.start("q", "")).toBe("failed");
   expect(jobs.current().get("q")?.error).toBeInstanceOf(BadRequestError);
   expect(await store.entries("jobs", "")).toEqual([]);
+});
+
+test("what the hub says in the enclave's place refuses nothing: the run is found again", async () => {
+  const [room, store] = [new Room(), new MemoryStore()];
+  const jobs = opened(room, store);
+  room.refusals.push(new Unanswered("The hub itself says: no."));
+  expect(await jobs.start("q", "")).toBe("failed");
+  expect(await store.entries("jobs", "")).toHaveLength(1);
 });
 
 test("a run that is cancelled has not failed", async () => {
