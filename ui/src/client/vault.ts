@@ -143,10 +143,10 @@ export class Vault {
    * Puts an item there; its revision.
    *
    * @param replaces The revision that it takes the place of; null for an item that isn't there.
+   * @param request The revision that it becomes, where it was chosen beforehand: to put the same twice puts it once.
    * @throws BadRequestError There is another revision by now, or the vault is full.
    */
-  async put(item: string, value: Bytes, replaces: string | null = null): Promise<string> {
-    const request = randomHex();
+  async put(item: string, value: Bytes, replaces: string | null = null, request = randomHex()): Promise<string> {
     await this.#ask({ type: "put_item", item, value: toBase64(value), request, replaces, blob: null }, "done");
     return request;
   }

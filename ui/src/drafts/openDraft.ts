@@ -4,6 +4,7 @@
  */
 
 import type { Vault } from "../client/vault";
+import { randomHex } from "../core/encoding";
 import { BadRequestError } from "../core/errors";
 import { type Draft, encodeDraft } from "./draft";
 import type { KeptDraft } from "./drafts";
@@ -30,6 +31,8 @@ export class OpenDraft {
   #shown: Shown;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #saving: Promise<void> | undefined;
+  /** The requests that have tried to replace the revision. One may have arrived, though no answer has come. */
+  readonly #tried = new Map<Draft, string>();
 
   constructor(vault: Vault, { id, draft, item }: KeptDraft) {
     this.id = id;
@@ -60,13 +63,19 @@ export class OpenDraft {
     this.#change({ ...draft, tests: dataset === null ? others : { ...others, [node]: dataset } });
   }
 
-  /** Saves what isn't yet, at once. What it raises is shown, too. */
+  /** Saves what isn't yet, at once, and what is changed until that is done. What has gone wrong is shown. */
   async flush(): Promise<void> {
     clearTimeout(this.#timer);
-    await this.#saving;
-    if (this.#shown.saving === "unsaved" || this.#shown.saving === "failed") {
+    // Tried once more, however many wait for it.
+    if (this.#shown.saving === "failed") {
       this.#saving = this.#save();
+    }
+    while (this.#shown.saving === "saving" || this.#shown.saving === "unsaved") {
       await this.#saving;
+      // Somebody else who has waited may have begun it.
+      if (this.#shown.saving === "unsaved") {
+        this.#saving = this.#save();
+      }
     }
   }
 
@@ -82,14 +91,41 @@ export class OpenDraft {
   async #save(): Promise<void> {
     const { draft } = this.#shown;
     this.#show({ ...this.#shown, saving: "saving" });
+    // What was changed meanwhile is saved by a timer of its own, or by whoever waits for all of it.
+    const otherwise = (saving: Saving): Saving => (this.#shown.draft === draft ? saving : "unsaved");
     try {
-      this.#revision = await this.#vault.put(`draft/${this.id}`, encodeDraft(draft), this.#revision);
-      // What was changed meanwhile is saved by a timer of its own.
-      const later = this.#shown.draft !== draft;
-      this.#show({ ...this.#shown, saving: later ? "unsaved" : "saved", error: null });
+      const kept = await this.#put(draft);
+      this.#show({ ...this.#shown, saving: kept ? otherwise("saved") : "conflict", error: null });
     } catch (error) {
-      const saving = error instanceof BadRequestError ? "conflict" : "failed";
-      this.#show({ ...this.#shown, saving, error });
+      this.#show({ ...this.#shown, saving: otherwise("failed"), error });
+    }
+  }
+
+  /** Puts it in the place of what this page has put before; whether that is what was there. */
+  async #put(draft: Draft): Promise<boolean> {
+    const item = `draft/${this.id}`;
+    // The same content is the same request: the enclave does it once, however often it hears of it.
+    const request = this.#tried.get(draft) ?? randomHex();
+    this.#tried.set(draft, request);
+    for (;;) {
+      try {
+        this.#revision = await this.#vault.put(item, encodeDraft(draft), this.#revision, request);
+        this.#tried.clear();
+        return true;
+      } catch (error) {
+        if (!(error instanceof BadRequestError)) {
+          throw error;
+        }
+        const there = (await this.#vault.read(item))?.revision;
+        if (there === this.#revision) {
+          // It was not refused for being too late.
+          throw error;
+        }
+        if (there === undefined || ![...this.#tried.values()].includes(there)) {
+          return false;
+        }
+        this.#revision = there;
+      }
     }
   }
 
