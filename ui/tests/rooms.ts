@@ -21,11 +21,12 @@ import {
   randomHex,
   sha256,
   toBase64,
+  toHex,
   utf8,
 } from "../src/core/encoding";
 import { leafHash } from "../src/core/merkle";
 import { nodeDigest, nodeOf, type RunNode, sources } from "../src/core/nodes";
-import { keyId, PAYLOAD_TYPE, preAuthenticationEncoding } from "../src/core/receipt";
+import { PAYLOAD_TYPE, preAuthenticationEncoding } from "../src/core/receipt";
 import type { Answer, Definition, Frame, Manifest, ReceiptBody, Refusal, Request, Result } from "../src/core/records";
 import { measurement, TYPE } from "../src/core/software";
 import { serve } from "../src/worker/serve";
@@ -180,7 +181,7 @@ export class TestRooms {
     };
     const payload = canonical(statement);
     const sig = toBase64(await signer.sign(preAuthenticationEncoding(PAYLOAD_TYPE, payload)));
-    const signatures = [{ keyid: keyId(signer.publicKey), sig }];
+    const signatures = [{ keyid: toHex(sha256(signer.publicKey)), sig }];
     return toBase64(canonical({ payload: toBase64(payload), payloadType: PAYLOAD_TYPE, signatures }));
   }
 }

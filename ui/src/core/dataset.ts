@@ -22,11 +22,8 @@ export const PART_CIPHERTEXT_SIZE = ciphertextSize(PART_SIZE);
 
 /** One part, ready to be sent. */
 export interface EncryptedPart {
-  index: number;
   ciphertext: Bytes;
   part: Part;
-  /** Bytes of plaintext in it. */
-  size: number;
 }
 
 /** The dataset's public name: SHA-256 of the canonical manifest, as hex. */
@@ -84,8 +81,7 @@ export async function encryptPart(
   plaintext: Bytes,
 ): Promise<EncryptedPart> {
   const ciphertext = await encrypt(key, context(dataset, index, last), plaintext);
-  const part = { size: ciphertext.length, sha256: toHex(await sha256Bulk(ciphertext)) };
-  return { index, ciphertext, part, size: plaintext.length };
+  return { ciphertext, part: { size: ciphertext.length, sha256: toHex(await sha256Bulk(ciphertext)) } };
 }
 
 /**
@@ -117,31 +113,6 @@ export async function decryptPart(key: Bytes, manifest: Manifest, index: number,
 /** What one part holds of a file. Nothing is read before it is asked for. */
 export async function readPart(source: Blob, index: number): Promise<Bytes> {
   return new Uint8Array(await source.slice(index * PART_SIZE, (index + 1) * PART_SIZE).arrayBuffer());
-}
-
-/** Cuts a file into parts and encrypts them, one at a time; holds one, however much data there is. */
-export async function* encryptStream(source: Blob, key: Bytes, dataset: string): AsyncGenerator<EncryptedPart> {
-  const count = partCount(source.size);
-  for (let index = 0; index < count; index++) {
-    yield await encryptPart(key, dataset, index, index === count - 1, await readPart(source, index));
-  }
-}
-
-/**
- * Fetches, checks and decrypts all parts in order; holds one. What came before an error is genuine, but not whole.
- *
- * @throws DecryptionFailed, VerificationError: as `checkManifest`, `checkKey`, `decryptPart`.
- */
-export async function* decryptStream(
-  key: Bytes,
-  manifest: Manifest,
-  fetchPart: (index: number) => Promise<Bytes>,
-): AsyncGenerator<Bytes> {
-  checkManifest(manifest);
-  checkKey(key, manifest);
-  for (let index = 0; index < manifest.parts.length; index++) {
-    yield await decryptPart(key, manifest, index, await fetchPart(index));
-  }
 }
 
 /** The manifest of a dataset whose parts are all made. */

@@ -6,9 +6,8 @@
 
 import { sha512 } from "@noble/hashes/sha2.js";
 
-import { decode } from "./decode";
 import { type Bytes, equal, fromBase64, own, pack } from "./encoding";
-import { EvidenceRejected, ProtectionMissing, VerificationError } from "./errors";
+import { EvidenceRejected, ProtectionMissing } from "./errors";
 import type { Attested, Evidence, Reference } from "./records";
 import * as software from "./software";
 
@@ -50,15 +49,6 @@ export interface Appraisal {
 /** What evidence binds: SHA-512 of the label, the verifier's nonce and the digest of the attester's keys. */
 export function reportData(label: string, nonce: Uint8Array, keysDigest: Uint8Array): Bytes {
   return own(sha512(pack(label, nonce, keysDigest)));
-}
-
-/** @throws EvidenceRejected It is not evidence of a known version. */
-export function readEvidence(data: Bytes): Evidence {
-  try {
-    return decode(data, "Evidence", "evidence");
-  } catch (error) {
-    throw error instanceof VerificationError ? new EvidenceRejected(error.message) : error;
-  }
 }
 
 /**

@@ -1,6 +1,6 @@
 /**
- * The Merkle tree of RFC 6962, section 2: roots, and the verification of inclusion and consistency proofs (RFC 9162,
- * sections 2.1.3.2 and 2.1.4.2). As `cloister.formats.merkle`.
+ * The Merkle tree of RFC 6962, section 2: roots, and the verification of consistency proofs (RFC 9162, section
+ * 2.1.4.2). As `cloister.formats.merkle`, but for proofs of inclusion: pages read logs whole.
  */
 
 import { type Bytes, concat, equal, sha256 } from "./encoding";
@@ -41,41 +41,6 @@ export class MerkleRoot {
 
   root(): Bytes {
     return this.#size === 0 ? EMPTY_ROOT : this.#peaks.reduceRight((right, left) => nodeHash(left, right));
-  }
-}
-
-/** @throws LogTampered The tree of that size and root does not have that entry at that index. */
-export function verifyInclusion(
-  entry: Uint8Array,
-  index: number,
-  size: number,
-  root: Uint8Array,
-  proof: Uint8Array[],
-): void {
-  if (!(isSize(index) && isSize(size) && index < size)) {
-    throw new LogTampered("The proof speaks of an entry that the log can't have.");
-  }
-  if (!proof.every((step) => step.length === HASH_SIZE)) {
-    throw new LogTampered("The inclusion proof is malformed.");
-  }
-  let [fn, sn] = [index, size - 1];
-  let computed = leafHash(entry);
-  for (const step of proof) {
-    if (sn === 0) {
-      throw new LogTampered("The inclusion proof is too long.");
-    }
-    if (isOdd(fn) || fn === sn) {
-      computed = nodeHash(step, computed);
-      while (!isOdd(fn) && fn !== 0) {
-        [fn, sn] = [half(fn), half(sn)];
-      }
-    } else {
-      computed = nodeHash(computed, step);
-    }
-    [fn, sn] = [half(fn), half(sn)];
-  }
-  if (sn !== 0 || !equal(computed, root)) {
-    throw new LogTampered("The entry is not part of the log whose checkpoint was shown.");
   }
 }
 

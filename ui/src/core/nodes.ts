@@ -1,6 +1,6 @@
 /** The kinds of nodes that a room is made of, and what they are made from. As `cloister.rooms.nodes`. */
 
-import { canonical, fromHex, pack, sha256, toHex, utf8 } from "./encoding";
+import { canonical, sha256, toHex } from "./encoding";
 import type { Definition, Node, RawDataNode, TableDataNode } from "./records";
 
 /** A place for data of a participant's. */
@@ -58,11 +58,6 @@ export function dependencies(node: Node): string[] {
 /** SHA-256 of a node's canonical definition, as hex. */
 export function nodeDigest(node: Node): string {
   return toHex(sha256(canonical(node)));
-}
-
-/** The id of the run of a node that a request with the id `job` starts (hex). */
-export function runId(job: string, node: string): string {
-  return toHex(sha256(pack("cloister/run/v1", fromHex(job), utf8(node))));
 }
 
 /** The node of that id. */

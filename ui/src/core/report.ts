@@ -50,24 +50,6 @@ export function checkWritten(report: RoomReport, configuration: Configuration): 
   }
 }
 
-/** The same, to be kept: what scripts have printed is not, and nothing of the test data. */
-export function withoutConsoles(report: RoomReport): RoomReport {
-  return {
-    ...report,
-    nodes: report.nodes.map(({ node, name, kind, outcome, seconds }) => ({
-      node,
-      name,
-      kind,
-      outcome,
-      ...(seconds === undefined ? {} : { seconds }),
-      error: "",
-      needs: "",
-      console: "",
-      files: [],
-    })),
-  };
-}
-
 /** The configuration without the locks that the test has led to. */
 function written(report: RoomReport, configuration: Configuration): Configuration {
   const nodes = configuration.nodes.map((node) => {

@@ -5,7 +5,7 @@ import { configurationDigest } from "../../src/core/configuration";
 import { BadRequestError, ServerError } from "../../src/core/errors";
 import { isRunNode } from "../../src/core/nodes";
 import type { Configuration, Limits, Node, PythonNode } from "../../src/core/records";
-import { checkTested, withoutConsoles } from "../../src/core/report";
+import { checkTested } from "../../src/core/report";
 import { refusal, TestHub } from "../hub";
 import { AUTHOR, no, TestRooms } from "../rooms";
 
@@ -118,6 +118,18 @@ test("what was broken off before it began leaves no room", async () => {
   expect(rooms.rooms.size).toBe(0);
 });
 
+test("nothing is uploaded in the name of somebody who has signed in meanwhile", async () => {
+  rooms.refuse = (body) => {
+    if (body.type === "publish_room") {
+      hub.instead = (_, path) => (path === "/v1/me" ? { status: 200, body: { email: BOB } } : undefined);
+    }
+    return undefined;
+  };
+  await expect((await rooms.client()).test(SMALL, { data: DATA })).rejects.toThrow(`You are logged in as ${BOB}`);
+  expect(hub.asked.filter((each) => each.includes("/v1/blobs/"))).toEqual([]);
+  expect(rooms.only.stopped).toBe(true);
+});
+
 test("whoever can't end it is told", async () => {
   const warnings: string[] = [];
   rooms.refuse = (body) => (body.type === "stop_room" ? no("No.") : undefined);
@@ -165,6 +177,28 @@ test("what a closed page has left behind is ended before the next test, and noth
   const asked = rooms.asked.filter((body) => body.type === "stop_room").length;
   await tested();
   expect(rooms.asked.filter((body) => body.type === "stop_room")).toHaveLength(asked + 1);
+});
+
+test.each(["/v1/enclave/messages", "/v1/identity"])("a hub can't say at %s that a test has ended", async (place) => {
+  const page = await rooms.client();
+  await new Promise<void>((resolve) => {
+    rooms.compute = async () => {
+      resolve();
+      return await new Promise(() => undefined);
+    };
+    void page.test(SMALL, { data: DATA }).catch(() => undefined);
+  });
+  rooms.compute = async () => ({});
+  rooms.locks.pagesAreGone();
+  const abandoned = rooms.only;
+  const next = await rooms.client();
+  const honest = hub.instead;
+  hub.instead = (method, path) => (path === place ? refusal(404, "not_found") : honest(method, path));
+  await next.test(SMALL, { data: DATA }).catch(() => undefined);
+  expect(abandoned.stopped).toBe(false);
+  hub.instead = honest;
+  await next.test(SMALL, { data: DATA });
+  expect(abandoned.stopped).toBe(true);
 });
 
 test("a service that fails is no failed test", async () => {
@@ -243,7 +277,7 @@ test("what was tested is what is published, with the packages that it was tested
   const report = await client.test(configuration);
   expect(report.locks).toEqual({ packages: [{ name: "six", version: "1", sha256: ["ab".repeat(32)] }] });
   const asked = rooms.asked.length;
-  const definition = await client.complete(configuration, withoutConsoles(report));
+  const definition = await client.complete(configuration, report);
   expect(rooms.asked.slice(asked).map((body) => body.type)).toEqual(["describe"]);
   expect(() => checkTested(report, definition)).not.toThrow();
   await client.publish(definition, report);

@@ -1,15 +1,16 @@
 import { expect, test } from "vitest";
 
+import { decode } from "../../src/core/decode";
 import { canonical, fromBase64, randomBytes, sha256, toBase64, toHex, utf8 } from "../../src/core/encoding";
 import { ReceiptInvalid } from "../../src/core/errors";
-import { type Appraisal, appraise, ENCLAVE_LABEL, readEvidence, reportData } from "../../src/core/evidence";
-import { keyId, PAYLOAD_TYPE, preAuthenticationEncoding, readReceipt, verifyReceipt } from "../../src/core/receipt";
+import { type Appraisal, appraise, ENCLAVE_LABEL, reportData } from "../../src/core/evidence";
+import { PAYLOAD_TYPE, preAuthenticationEncoding, readReceipt, verifyReceipt } from "../../src/core/receipt";
 import { measurement, TYPE } from "../../src/core/software";
 import { freshSigner } from "../enclave";
 import { json, load, unhex } from "../vectors";
 
 const vectors = load("trust");
-const EVIDENCE = readEvidence(utf8(vectors.software.evidence));
+const EVIDENCE = decode(utf8(vectors.software.evidence), "Evidence", "evidence");
 const ASKED: Appraisal = {
   label: ENCLAVE_LABEL,
   nonce: unhex(vectors.report_data.nonce),
@@ -44,12 +45,11 @@ test.each<[string, Partial<Appraisal>]>([
   await expect(appraise(EVIDENCE, { ...ASKED, ...change })).rejects.toThrow(message);
 });
 
-test("evidence of unknown types, and none at all, is refused", async () => {
+test("evidence of unknown types, and what is none, is refused", async () => {
   await expect(appraise({ ...EVIDENCE, type: "sev-snp" }, ASKED)).rejects.toThrow("unknown to this version");
   for (const document of ["", "*", toBase64(utf8("{}"))]) {
     await expect(appraise({ ...EVIDENCE, document }, ASKED)).rejects.toThrow(/evidence/);
   }
-  expect(() => readEvidence(utf8("{}"))).toThrow("not evidence");
 });
 
 const receipt = load("receipt");
@@ -58,7 +58,6 @@ const PUBLIC = unhex(receipt.public);
 
 test("a receipt of Python's is read", async () => {
   await expect(verifyReceipt(SIGNED, PUBLIC, receipt.result)).resolves.toEqual(receipt.body);
-  expect(keyId(PUBLIC)).toBe(receipt.key_id);
 });
 
 test("receipts of other results, by other keys, or changed, are refused", async () => {
