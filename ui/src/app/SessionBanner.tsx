@@ -6,6 +6,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useState } from "react";
 
 import { AuthorizationError } from "../core/errors";
+import { loadAnew } from "./presence";
 import { hub, useSession } from "./session";
 
 export function SessionBanner() {
@@ -16,7 +17,7 @@ export function SessionBanner() {
     try {
       if ((await hub.account()) !== email) {
         // Somebody else has signed in meanwhile: nothing of this page is theirs.
-        location.reload();
+        loadAnew();
       }
       setEnded(false);
     } catch (error) {
@@ -40,10 +41,20 @@ export function SessionBanner() {
       done();
     };
   }, [queries, look]);
-  const again = async (): Promise<void> => {
+  const again = useCallback(async (): Promise<void> => {
     await look();
     await queries.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== "session" });
-  };
+  }, [queries, look]);
+  useEffect(() => {
+    // Whoever comes back to this tab may have come or gone without a tab that could tell.
+    const looked = (): void => {
+      if (!document.hidden) {
+        void (ended ? again() : look());
+      }
+    };
+    document.addEventListener("visibilitychange", looked);
+    return () => document.removeEventListener("visibilitychange", looked);
+  }, [ended, again, look]);
   return ended ? (
     <Alert color="yellow" role="alert" title="Your session has ended" icon={<IconLogin2 aria-hidden />}>
       <Text size="sm">Sign in again in another tab, then go on here: what isn't kept yet is still on this page.</Text>

@@ -8,9 +8,13 @@ import { Hub } from "../client/hub";
 import { startMover } from "../client/mover";
 import { IndexedDbStore, type Store } from "../client/store";
 import { AuthorizationError } from "../core/errors";
+import { loadAnew, Presence } from "./presence";
 
 /** The hub that the page came from, as whoever its cookie says. */
 export const hub = new Hub(location.origin, null);
+
+/** Hears in which tab somebody else comes, or whoever is there leaves. */
+export const presence = new Presence(loadAnew);
 
 /** Somebody who has signed in, in this browser. */
 export interface Session {
@@ -58,6 +62,7 @@ async function signedIn(): Promise<Omit<Session, "allowSoftware"> | null> {
     }
     throw error;
   }
+  presence.entered(email);
   const { store, mover } = await shared();
   const allowsSoftware = (await store.get("settings", "allow-software")) === true;
   const client = await Client.open({ hub, email, store, mover, allowSoftware: allowsSoftware });

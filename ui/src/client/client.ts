@@ -75,7 +75,7 @@ export class Client {
     const issuer = (): ReturnType<Completion["issuer"]> => this.#completion.issuer();
     const named = options.vault;
     this.vault = new Vault(identity.email, identity.deviceKey, { hub, store, patience, link, issuer, named });
-    this.datasets = new Datasets({ hub, store, vault: this.vault, mover, patience, locks });
+    this.datasets = new Datasets({ hub, identity, store, vault: this.vault, mover, patience, locks });
   }
 
   /**
@@ -148,8 +148,7 @@ export class Client {
       datasets: this.datasets,
       link: (room: string): RoomLink => this.#link(room),
       complete: (trial: Configuration): Promise<Definition> => this.#completion.complete(trial),
-      author: this.email,
-      device: this.deviceKey,
+      identity: this.#identity,
       running: this.#running,
     };
     return await test(configuration, context, options);

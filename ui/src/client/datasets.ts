@@ -10,6 +10,7 @@ import { BadRequestError, NotFoundError, VerificationError } from "../core/error
 import type { Attachment, DatasetRecord, Item, Manifest } from "../core/records";
 import type { Content } from "../tables/recipe";
 import { type Hub, unlessGone } from "./hub";
+import type { Identity } from "./identity";
 import type { Locks } from "./locks";
 import type { MoveOptions, Mover } from "./mover";
 import type { Patience } from "./patience";
@@ -47,6 +48,7 @@ export interface UploadOptions extends MoveOptions {
 /** What datasets are moved with. */
 export interface DatasetsOptions {
   hub: Hub;
+  identity: Identity;
   store: Store;
   vault: Vault;
   mover: Mover;
@@ -93,7 +95,8 @@ export class Datasets {
     { name, description }: Required<Label>,
     { attaching = [], ...options }: UploadOptions,
   ): Promise<Uploaded> {
-    const { hub, mover, vault } = this.#options;
+    const { hub, identity, mover, vault } = this.#options;
+    await identity.confirm();
     const key = pending ?? randomBytes(KEY_SIZE);
     const resumable = pending !== undefined;
     const manifest = await mover.upload({ hub: hub.access, file, key, resumable }, options);

@@ -18,7 +18,6 @@ export class Identity {
   readonly device: Signer;
   readonly #hub: Hub;
   readonly #patience: Patience;
-  #checked = false;
 
   /** @throws BadRequestError That is not an email address. */
   constructor(hub: Hub, email: string, device: Signer, patience: Patience) {
@@ -37,20 +36,27 @@ export class Identity {
   }
 
   /**
+   * Makes sure that the hub still takes what is asked here as this user's: all tabs of a browser have one session.
+   *
+   * @throws AuthorizationError It is somebody else's by now, or nobody's.
+   */
+  async confirm(): Promise<void> {
+    const account = normalEmail(await this.#patience.run(() => this.#hub.account()));
+    if (account !== this.email) {
+      throw new AuthorizationError(
+        `You are logged in as ${account}, not as ${this.email}. Log in anew, or load this page again.`,
+      );
+    }
+  }
+
+  /**
    * A fresh identity token, for a room where one is given.
    *
-   * @throws AuthorizationError The hub's token is not valid, or somebody else's.
+   * @throws AuthorizationError As `confirm`.
    * @throws BadRequestError The hub has destroyed all keys that the room trusts.
    */
   async token(room?: string): Promise<string> {
-    if (!this.#checked) {
-      const account = normalEmail(await this.#hub.account());
-      if (account !== this.email) {
-        throw new AuthorizationError(`You are logged in as ${account}, not as ${this.email}. Log in anew.`);
-      }
-      this.#checked = true;
-    }
-    // The hub is known to be there.
+    await this.confirm();
     return await this.#patience.run(() => this.#hub.identity(this.device.publicKey, room));
   }
 }

@@ -19,6 +19,7 @@ import { shown } from "../core/texts";
 import { Archive } from "./archive";
 import type { Datasets, Uploaded } from "./datasets";
 import { type Hub, unlessGone } from "./hub";
+import type { Identity } from "./identity";
 import type { RoomLink } from "./link";
 import type { Mover } from "./mover";
 import type { Patience } from "./patience";
@@ -76,9 +77,8 @@ export interface TestingContext {
   link: (room: string) => RoomLink;
   /** Completes the room's definition exactly as for publishing. */
   complete: (configuration: Configuration) => Promise<Definition>;
-  author: string;
-  /** This browser's key (hex). */
-  device: string;
+  /** The author, with this browser's key. */
+  identity: Identity;
   running: RunningTests;
 }
 
@@ -94,7 +94,7 @@ export async function test(
   await endAbandoned(context);
   const unresolved = environmentsWithoutLock(configuration);
   signal?.throwIfAborted();
-  const complete = await context.complete(trial(configuration, context.author, context.device));
+  const complete = await context.complete(trial(configuration, context.identity.email, context.identity.deviceKey));
   const content = canonical(complete);
   const definition = readDefinition(content, roomId(complete));
   const link = context.link(roomId(complete));
@@ -175,7 +175,7 @@ class Run {
       manifest,
       key: toBase64(key),
       request: randomHex(),
-      readers: [this.#context.device],
+      readers: [this.#context.identity.deviceKey],
     };
     await this.#link.ask(attaching, "done", { signing: trusted.keys.signing });
   }
@@ -251,7 +251,8 @@ class Run {
 
   async #uploaded(node: DataNode, file: Blob): Promise<Uploaded> {
     this.#tell(node, { status: "uploading" });
-    const { hub, mover } = this.#context;
+    const { hub, identity, mover } = this.#context;
+    await identity.confirm();
     const key = randomBytes(KEY_SIZE);
     const onProgress = (progress: TransferProgress): void => this.#options.onTransfer?.(node.id, progress);
     const job = { hub: hub.access, file, key, resumable: false };
