@@ -1,7 +1,7 @@
 # Everything that one does with a checkout. `make` alone lists it.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup images demo ui test check lint types floors browser suite pages generated vm bench pictures release lock clean
+.PHONY: help setup images demo ui test check lint types floors browser suite coverage pages generated vm bench pictures release lock clean
 
 # Containers need root: where you aren't, sudo asks. Root leaves no byte code of its own in your checkout.
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || ! command -v sudo || echo env PYTHONDONTWRITEBYTECODE=1)
@@ -28,7 +28,7 @@ demo: setup ## Run a clean room with a hospital, a lab and an analyst, on data t
 ui: setup pages ## Open the web pages on the demo's data.
 	@$(AS_ROOT) $(BIN)/cloister demo --ui
 
-test: setup lint types floors browser suite ## Check everything, as CI does: lint, types, floors, tests with coverage.
+test: setup lint types floors browser suite coverage ## Check everything, as CI does: lint, types, floors, tests.
 
 check: test ## The same as test.
 
@@ -45,9 +45,14 @@ floors: setup
 
 # -n 2: containers and servers take what is left of the machine. A test that fails is tried once more, as a busy machine
 # is no mistake of the code's; those that needed it are listed at the end, to be mended.
+SUITE := -n 2 --dist worksteal --reruns 1 -raR
+
 suite: images pages
+	@$(AS_ROOT) $(BIN)/python -m pytest $(SUITE)
+
+coverage: images pages ## Tell which lines and branches the tests reach; they take twice as long.
 	@$(BIN)/coverage erase
-	@$(AS_ROOT) $(BIN)/coverage run -m pytest -n 2 --dist worksteal --reruns 1 -raR
+	@$(AS_ROOT) $(BIN)/coverage run -m pytest $(SUITE)
 	@$(BIN)/coverage combine --quiet
 	@printf 'Coverage of lines and branches, in per cent (%s/coverage report lists them): ' $(BIN)
 	@$(BIN)/coverage report --format=total
