@@ -28,7 +28,7 @@ demo: setup ## Run a clean room with a hospital, a lab and an analyst, on data t
 ui: setup pages ## Open the web pages on the demo's data.
 	@$(AS_ROOT) $(BIN)/cloister demo --ui
 
-test: setup lint types floors browser suite coverage ## Check everything, as CI does: lint, types, floors, tests.
+test: setup lint types floors browser suite ## Check everything, as CI does: lint, types, floors, tests.
 
 check: test ## The same as test.
 
