@@ -178,10 +178,11 @@ test.each([400, 404])(
     const before = ["/v1/me", "/v1/identity", "/v1/enclave/evidence", "/v1/enclave/keys"];
     hub.instead = (_, path) => (before.includes(path) ? refusal(status, "not_found") : undefined);
     const { client } = hub;
-    const asked = [client.account(), client.identity(new Uint8Array(32)), client.evidence(new Uint8Array(32))];
-    for (const each of [...asked, client.enclaveKeys()]) {
-      await expect(each).rejects.toThrow(Unanswered);
-    }
+    const nothing = new Uint8Array(32);
+    await expect(client.account()).rejects.toThrow(Unanswered);
+    await expect(client.identity(nothing)).rejects.toThrow(Unanswered);
+    await expect(client.evidence(nothing)).rejects.toThrow(Unanswered);
+    await expect(client.enclaveKeys()).rejects.toThrow(Unanswered);
     await expect(channel().ask(REQUEST, null)).rejects.toThrow("The hub itself says");
   },
 );

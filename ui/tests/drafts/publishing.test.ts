@@ -178,7 +178,9 @@ test.each([Unanswered, AuthorizationError])(
 /** What a hub says in the place of the enclave: to messages, before them, or about the keys for another try. */
 const LIES: { name: string; lie: Record<string, Http> }[] = [400, 404, 409, 413].flatMap((status) => [
   { name: `${status} to messages`, lie: { [MESSAGES]: refusal(status, "not_found") } },
-  { name: `${status} to who asks`, lie: { "/v1/identity": refusal(status, "not_found") } },
+  { name: `${status} to who asks`, lie: { "/v1/me": refusal(status, "not_found") } },
+  // That it can't vouch for anybody any more is its own to say.
+  ...(status === 409 ? [] : [{ name: `${status} about them`, lie: { "/v1/identity": refusal(status, "not_found") } }]),
   {
     name: `${status} about keys`,
     lie: { [MESSAGES]: refusal(409, "stale_keys"), "/v1/enclave/keys": refusal(status, "not_found") },
