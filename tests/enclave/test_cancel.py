@@ -235,6 +235,25 @@ async def test_a_flood_of_others_jobs_makes_nobodys_forgotten(room: Meeting, ins
         await waiting
 
 
+async def test_what_ends_before_its_first_step_keeps_nothing(room: Meeting, inside: tuple[Executor, Room]) -> None:
+    executor, opened = inside
+    job, again = os.urandom(32).hex(), os.urandom(32).hex()
+    executor.start(opened, "left", ANN, job)
+    executor.cancel(opened, ANN, job)
+    with pytest.raises(Refused, match="was cancelled"):
+        await told(executor, opened, ANN, "left", job)
+    lease = await pull(room.enclave)
+    while not room.enclave.workers.waiting:
+        await asyncio.sleep(0)
+    assert opened.users == 0
+    executor.start(opened, "left", ANN, again)
+    await lease.given()
+    assert opened.users == 1
+    await lease.finish()
+    assert (await told(executor, opened, ANN, "left", again))[-1] == "finished"
+    assert opened.users == 0
+
+
 async def test_one_account_waits_for_so_many_and_leaves_others_their_place(inside: tuple[Executor, Room]) -> None:
     executor, opened = inside
     jobs = [os.urandom(32).hex() for _ in range(MAX_ASKED)]

@@ -18,7 +18,7 @@ from cloister.enclave.store import SqliteStore
 from cloister.errors import Refused
 from cloister.formats.encoding import canonical
 from cloister.formats.receipt import Attested, Input, verify_receipt
-from cloister.formats.sealed import seal_report
+from cloister.formats.sealed import OpenedRequest, seal_report, seal_request
 from cloister.protocol import (
     Answer,
     AttachDataset,
@@ -31,6 +31,7 @@ from cloister.protocol import (
     Refusal,
     RemoveDataset,
     Request,
+    RequestBody,
     Result,
     StopRoom,
     Unable,
@@ -66,6 +67,7 @@ from tests.enclave.peers import (
     stored_secrets,
     work,
 )
+from tests.enclave.test_store import KEEP, LosingStore, change
 
 pytestmark = pytest.mark.anyio
 
@@ -385,6 +387,53 @@ class TestRemoval:
         assert secrets_of(room) == 0
         room.enclave.close()
 
+    async def test_so_it_is_where_whoever_removes_it_goes_away_meanwhile(self, tmp_path: Path) -> None:
+        store = HeldStore(tmp_path / "held.db")
+        room = await Meeting.publish(Enclave(store.path, store=store), NODES, ROLES)
+        await room.attach(HOSPITAL, "patients")
+        job = await room.start(ANALYST, "left")
+        lease = await pull(room.enclave)
+        await lease.given()
+        await abandon(room, HOSPITAL, RemoveDataset(node="patients", request="cd" * 32), store)
+        assert isinstance(await lease.over(), Refusal)
+        with pytest.raises(Refused, match="had its inputs changed"):
+            await room.wait(ANALYST, "left", job)
+        assert [event.reason for event in await room.events() if isinstance(event, RunVoided)] == ["input removed"]
+        room.enclave.close()
+
+    async def test_how_a_computation_failed_goes_with_the_data(self, room: Meeting) -> None:
+        await room.attach(HOSPITAL, "lab")
+        job = await room.start(ANALYST, "of lab")
+        lease = await next_of(room, "of lab")
+        await lease.end(Failed(message="On line 7.", log="the console"))
+        with pytest.raises(Refused, match=r"On line 7\.\n\nIts console:\nthe console"):
+            await room.wait(ANALYST, "of lab", job)
+        await room.remove(HOSPITAL, "lab")
+        for meeting in (room, room.again(Enclave(room.enclave.path))):
+            with pytest.raises(Refused, match=r"'of lab' failed\. The reason is gone\.$"):
+                await meeting.wait(ANALYST, "of lab", job)
+        meeting.enclave.close()
+
+    async def test_what_is_asked_twice_does_not_end_what_began_in_between(self, room: Meeting) -> None:
+        """Neither what reads other data, nor what reads the same node while it is empty."""
+        await room.attach(HOSPITAL, "lab")
+        removals = {node: RemoveDataset(node=node, request=os.urandom(32).hex()) for node in ("patients", "lab")}
+        for body in removals.values():
+            await room.ask(HOSPITAL, body)
+        await room.attach(HOSPITAL, "patients")
+        jobs = {node: await room.start(ANALYST, node) for node in ("left", "of lab")}
+        leases = [await pull(room.enclave) for _ in jobs]
+        for lease in leases:
+            await lease.given()
+        for body in removals.values():
+            await room.ask(HOSPITAL, body)
+        with pytest.raises(Refused, match="has no dataset to remove"):
+            await room.remove(HOSPITAL, "lab")
+        for lease in leases:
+            await lease.finish()
+        for node, job in jobs.items():
+            await room.wait(ANALYST, node, job)
+
     async def test_an_optional_input_that_comes_during_a_run_does_no_harm(self, room: Meeting) -> None:
         """The job gets the answer to what was asked; asking again is another question."""
         job = await room.start(ANALYST, "of lab")
@@ -511,6 +560,68 @@ class TestStop:
         assert isinstance(await lease.over(), Refusal)
         reasons = [event.reason for event in await room.events() if isinstance(event, RunVoided)]
         assert reasons == ["room stopped"] * 2  # left and right; both had not begun
+
+    async def test_so_it_is_where_whoever_stops_it_goes_away_meanwhile(self, tmp_path: Path) -> None:
+        store = HeldStore(tmp_path / "held.db")
+        room = await Meeting.publish(Enclave(store.path, store=store), NODES, ROLES)
+        job = await room.start(ANALYST, "alone")
+        lease = await pull(room.enclave)
+        await lease.given()
+        await abandon(room, OWNER, StopRoom(), store)
+        assert isinstance(await lease.over(), Refusal)
+        with pytest.raises(Refused, match="because the room was stopped"):
+            await room.wait(ANALYST, "alone", job)
+        room.enclave.close()
+
+    async def test_where_it_was_not_known_that_it_is_stopped_asking_again_ends_what_is_under_way(
+        self, tmp_path: Path
+    ) -> None:
+        room = await unknowingly_stopped(tmp_path)
+        job = await room.start(ANALYST, "alone")
+        lease = await pull(room.enclave)
+        await lease.given()
+        await lose_sight(room)
+        await room.ask(OWNER, StopRoom())
+        assert isinstance(await lease.over(), Refusal)
+        with pytest.raises(Refused, match="because the room was stopped"):
+            await room.wait(ANALYST, "alone", job)
+        room.enclave.close()
+
+    async def test_how_a_computation_fails_is_not_told_any_more(self, tmp_path: Path) -> None:
+        """As its result wouldn't be: the decision is taken when it comes in."""
+        room = await unknowingly_stopped(tmp_path)
+        await room.attach(HOSPITAL, "lab")
+        job = await room.start(ANALYST, "of lab")
+        lease = await pull(room.enclave)
+        await lease.given()
+        await lose_sight(room)
+        before = secrets_of(room)
+        await lease.end(Failed(message="On line 7.", log="the console"))
+        with pytest.raises(Refused, match="because the room was stopped"):
+            await room.wait(ANALYST, "of lab", job)
+        assert await room.count(RunFailed) == 0
+        assert await room.count(RunVoided) == 1
+        assert secrets_of(room) == before
+        room.enclave.close()
+
+    async def test_nor_how_one_has_failed_before(self, room: Meeting) -> None:
+        job = await room.start(ANALYST, "of lab")
+        lease = await next_of(room, "of lab")
+        await lease.end(Failed(message="On line 7.", log="the console"))
+        with pytest.raises(Refused, match="On line 7"):
+            await room.wait(ANALYST, "of lab", job)
+        path = Path(room.enclave.path)
+        change(path, KEEP, one=room.id)
+        await room.ask(OWNER, StopRoom())
+        await room.remove(HOSPITAL, "patients")
+        assert secrets_of(room) == 0
+        # Nor where it is still there, as it was beside rooms that older enclaves have stopped.
+        change(path, "INSERT INTO secrets SELECT :one, name, sealed FROM kept", one=room.id)
+        for meeting in (room, room.again(Enclave(path))):
+            with pytest.raises(Refused, match="The room was stopped") as caught:
+                await meeting.wait(ANALYST, "of lab", job)
+            assert "line 7" not in caught.value.message
+        meeting.enclave.close()
 
     async def test_nothing_can_be_attached_run_or_fetched_but_data_removed(self, room: Meeting) -> None:
         await room.wait(ANALYST, "left", await run(room, "left"))
@@ -751,6 +862,43 @@ class HeldStore(SqliteStore):
             self.reached.set()
             assert self.gate.wait(SECONDS)
         super().append(room, expected_size, rows, put=put, holds=holds, delete=delete)
+
+
+async def abandon(room: Meeting, who: str, body: RequestBody, store: HeldStore) -> None:
+    """Asks, and goes away while what follows from it is being written."""
+    person = room.people[who]
+    payload = msgspec.json.encode(Request(body=body, room=room.id, user=who, token=room.token(person)))
+    _, exchange = seal_request(room.enclave.keys, payload, person.device)
+
+    async def ask() -> None:
+        async for _ in room.enclave.service.answer(OpenedRequest(payload, person.key, exchange)):
+            pass
+
+    await room.ask(who, ReadStatus())
+    store.gate.clear()
+    asking = asyncio.create_task(ask())
+    assert await asyncio.to_thread(store.reached.wait, SECONDS)
+    asking.cancel()
+    await asyncio.sleep(0)
+    store.gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+
+async def unknowingly_stopped(folder: Path) -> Meeting:
+    """A room that `lose_sight` stops."""
+    path = folder / "losing.db"
+    return await Meeting.publish(Enclave(path, store=LosingStore(path)), NODES, ROLES)
+
+
+async def lose_sight(room: Meeting) -> None:
+    """Stops the room, of which the enclave learns only afterwards."""
+    await room.ask(OWNER, ReadStatus())
+    checked(room.enclave.store, LosingStore).lose = "after"
+    with pytest.raises(Refused, match="lost its store while it wrote"):
+        await room.ask(OWNER, StopRoom())
+    with pytest.raises(Refused, match="what was asked for last has happened"):
+        await room.events()
 
 
 async def queued(room: Meeting, who: str, node: str) -> str:

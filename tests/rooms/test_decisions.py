@@ -213,6 +213,10 @@ def test_a_result_is_discarded_when_its_room_or_data_has_gone(meanwhile: list[Bo
     subject = after(running(), *meanwhile)
     decision = decisions.release(subject, subject.runs[ONE], finished())
     assert decision == RunVoided(run=ONE, node="joined", reason=reason)  # type: ignore[arg-type]
+    # How a computation fails tells of the data, too.
+    failed = RunFailed(run=ONE, node="joined")
+    assert decisions.release(subject, subject.runs[ONE], failed) == decision
+    assert decisions.release(running(), running().runs[ONE], failed) == failed
 
 
 @pytest.mark.parametrize("node", ["joined", "report"])

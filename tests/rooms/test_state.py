@@ -207,11 +207,14 @@ class Life(RuleBasedStateMachine):
     def end(self, data: st.DataObject, how: Literal["failed", "interrupted", "worker lost"]) -> None:
         name = data.draw(st.sampled_from(self.running()))
         run = self.runs[name]
+        decision: RunFailed | RunVoided
         if how == "failed":
-            self.append(RunFailed(run=name, node=run.node), ENCLAVE)
+            decision = decisions.release(self.state, self.state.runs[name], RunFailed(run=name, node=run.node))
+            assert isinstance(decision, RunVoided) == (self.stopped or self.lacks(run))
         else:
-            self.append(RunVoided(run=name, node=run.node, reason=how), ENCLAVE)
-        run.status = "failed" if how == "failed" else "voided"
+            decision = RunVoided(run=name, node=run.node, reason=how)
+        self.append(decision, ENCLAVE)
+        run.status = "failed" if isinstance(decision, RunFailed) else "voided"
 
     @rule(node=computations, data=st.data())
     def fetch(self, node: str, data: st.DataObject) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Sequence
+from functools import cache, partial
 from itertools import islice
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -13,10 +14,11 @@ from msgspec import UNSET
 from cloister.enclave.limits import RUN_SECONDS, Meter, busy
 from cloister.enclave.logs import log, place
 from cloister.enclave.orders import Attempt, Delivery, Order
+from cloister.enclave.reasons import failed, why_failed, why_voided
 from cloister.enclave.room import Room
 from cloister.enclave.store import StoreFailed
 from cloister.enclave.tasks import StoredResult, Withheld, demanded, inputs_of, make_task
-from cloister.enclave.under_way import Changes, Execution, Job, Status, Turns, VoidReason
+from cloister.enclave.under_way import Changes, Execution, Job, Status, Turns
 from cloister.enclave.workers import WorkerLost, Workers
 from cloister.errors import LogTampered, Refused
 from cloister.formats.receipt import Attested, Input, ReceiptBody, sign_receipt
@@ -25,9 +27,8 @@ from cloister.rooms.decisions import cost, open_room, published, release, voided
 from cloister.rooms.definition import Definition, Reference
 from cloister.rooms.events import RunFailed, RunFinished, RunStarted, RunVoided
 from cloister.rooms.nodes import MatchNode, RunNode, dependencies, epsilon_of, sources
-from cloister.rooms.permissions import Role, roles
 from cloister.rooms.planning import derived, leaves, node_digest, plan, run_id, unanswered
-from cloister.rooms.state import Run, RunStatus
+from cloister.rooms.state import RunStatus
 
 MAX_JOBS = 10_000
 """Jobs whose course is remembered beside the log; what became of older ones is read from the log."""
@@ -87,15 +88,18 @@ class Executor:
             # Each begins and ends. Whoever has asked has done it for all of them.
             self._meter.event(room.id, user, room.state.size, self._monotonic(), 2 * len(new))
         changes = self._changes.setdefault(room.id, Changes())
+        attached = dict(room.state.attached)
         by_node: dict[str, Execution] = {}
         for step in wanted:
             execution = self._executions.get((room.id, step.cache_key))
             if execution is None:
-                execution = Execution(room, step, run_id(job, step.node.id), user, changes)
+                execution = Execution(room, step, run_id(job, step.node.id), user, changes, attached)
                 execution.after = [by_node[each] for each in dependencies(step.node) if each in by_node]
                 self._executions[room.id, step.cache_key] = execution
                 room.users += 1
                 execution.task = asyncio.create_task(self._execute(execution))
+                # One that is ended before its first step never takes it, and none after it.
+                execution.task.add_done_callback(partial(self._over, execution))
             execution.wanted_by[job] = account
             by_node[step.node.id] = execution
         self._jobs[room.id, job] = Job(node, user, account, tuple(by_node.values()))
@@ -146,10 +150,10 @@ class Executor:
                 break
             if known.cancelled:
                 # It may go on for others who wait for it.
-                raise Refused("conflict", voided(_ended(target, "cancelled")))
+                raise why_voided(target, "cancelled")
             await target.changes.wait()
         if target is not None and target.error is not None:
-            raise Refused(target.error.code, self._explain(room, user, executions, target.error))
+            raise self._why(room, user, executions, target.error)
 
     def run_of(self, room: Room, node: str, job: str) -> str | None:
         """The run that a job led to, if it is known."""
@@ -160,14 +164,19 @@ class Executor:
         own = run_id(job, node)
         return own if own in room.state.runs else None
 
-    def withdraw(self, room: Room, reason: VoidReason, *, data_node: str | None = None) -> None:
-        """Ends what is under way in a room (or what reads one data node). The caller holds the room's lock."""
-        reading = None if data_node is None else derived(published(room.state), data_node)
+    def withdraw(self, room: Room) -> None:
+        """Ends what is under way in a room that was stopped, or reads data that was removed. The caller holds the
+        room's lock."""
+        state, definition = room.state, published(room.state)
+        reading = cache(lambda node: derived(definition, node))
         for execution in list(self._executions.values()):
             if execution.room is not room or not execution.under_way:
                 continue
-            if reading is None or execution.node in reading:
-                execution.end(reason)
+            gone = (node for node, manifest in execution.attached.items() if state.attached.get(node) != manifest)
+            if state.stopped:
+                execution.end("room stopped")
+            elif any(execution.node in reading(node) for node in gone):
+                execution.end("input removed")
 
     def cancel(self, room: Room, user: str, job: str) -> None:
         """Ends what is under way for a job, but for what other jobs wait for. The caller holds the room's lock: what
@@ -243,10 +252,18 @@ class Executor:
             await self._void(execution)
             log.error("an execution failed: %s", place(error))
         finally:
-            self._forget(execution)
-            room.users -= 1
-            execution.over = True
-            execution.changes.notify()
+            self._over(execution)
+
+    def _over(self, execution: Execution, _: asyncio.Task[None] | None = None) -> None:
+        """Nothing more is done for it, whatever has become of it."""
+        if execution.over:
+            return
+        self._forget(execution)
+        execution.room.users -= 1
+        if execution.error is None and execution.status != "finished":
+            execution.error = why_voided(execution, execution.void_reason)
+        execution.over = True
+        execution.changes.notify()
 
     async def _begin(self, execution: Execution) -> Order:
         """Appends `RunStarted` and puts together what the worker needs."""
@@ -287,30 +304,32 @@ class Executor:
     async def _finish(self, execution: Execution, delivery: Delivery) -> None:
         """Appends how a run ended. The decision to release is taken here and now. The room's lock is held."""
         room, outcome = execution.room, delivery.outcome
+        run = room.state.runs[execution.run]
+        decision: RunFinished | RunFailed | RunVoided
         if isinstance(outcome, Failed):
-            execution.error = failed(execution.node, outcome)
             # What has read nothing gives back the privacy that it was to cost.
             costs = epsilon_of(execution.step.node) is not UNSET
             unspent = outcome.unread if costs else UNSET
-            body = RunFailed(run=execution.run, node=execution.node, unspent=unspent)
-            event = room.prepare(execution.user, body, self._clock())
-            await room.append(event, put={f"failure/{execution.run}": outcome})
-            return
-        assert isinstance(outcome, Finished)  # the only one that is taken for such an order
-        run = room.state.runs[execution.run]
-        withheld = outcome.withheld
-        finished = RunFinished(
-            run=run.id,
-            node=run.node,
-            manifest=outcome.manifest.digest(),
-            worker=delivery.worker,
-            withheld=UNSET if withheld is UNSET else withheld.digest(),
-        )
-        decision = release(room.state, run, finished)
+            decision = release(room.state, run, RunFailed(run=run.id, node=run.node, unspent=unspent))
+        else:
+            assert isinstance(outcome, Finished)  # the only one that is taken for such an order
+            withheld = outcome.withheld
+            finished = RunFinished(
+                run=run.id,
+                node=run.node,
+                manifest=outcome.manifest.digest(),
+                worker=delivery.worker,
+                withheld=UNSET if withheld is UNSET else withheld.digest(),
+            )
+            decision = release(room.state, run, finished)
         event = room.prepare(execution.user, decision, self._clock())
         if isinstance(decision, RunVoided):
             await room.append(event)
             execution.error = Refused("conflict", voided(room.state.runs[run.id]))
+            return
+        if isinstance(outcome, Failed):
+            await room.append(event, put={f"failure/{run.id}": outcome})
+            execution.error = failed(run.node, outcome)
             return
         stored = StoredResult(
             manifest=outcome.manifest,
@@ -356,7 +375,7 @@ class Executor:
         """Ends a run without a result, if it was started at all."""
         room = execution.room
         if execution.error is None:
-            execution.error = Refused("conflict", voided(_ended(execution, execution.void_reason)))
+            execution.error = why_voided(execution, execution.void_reason)
         async with room.lock:
             run = room.state.runs.get(execution.run)
             if run is None or run.status is not RunStatus.RUNNING:
@@ -370,11 +389,13 @@ class Executor:
 
     # --- telling ---
 
-    def _explain(self, room: Room, user: str, executions: Sequence[Execution], error: Refused) -> str:
-        # Read from the store: a console may be long, and jobs are remembered by the thousand.
-        failures = ((execution, room.secret(f"failure/{execution.run}", Failed)) for execution in executions)
-        consoles = (self._console(room, user, execution.node, failure) for execution, failure in failures)
-        return error.message + next(filter(None, consoles), "")
+    def _why(self, room: Room, user: str, executions: Sequence[Execution], error: Refused) -> Refused:
+        """Why a job has no result, as far as this user may know now."""
+        runs = (room.state.runs.get(execution.run) for execution in executions)
+        run = next((run for run in runs if run is not None and run.status is RunStatus.FAILED), None)
+        if run is not None and error.code == "failed":
+            return why_failed(room, user, run)
+        return Refused(error.code, error.message)
 
     def _ended_before(self, room: Room, node: str, user: str, job: str) -> None:
         """What the log says of a job that isn't remembered otherwise.
@@ -386,25 +407,8 @@ class Executor:
         for step in steps:
             run = room.state.runs.get(run_id(job, step.node.id))
             if run is not None and run.status is RunStatus.FAILED:
-                failure = room.secret(f"failure/{run.id}", Failed) or Failed(message="The reason is gone.")
-                error = failed(run.node, failure)
-                raise Refused(error.code, error.message + self._console(room, user, run.node, failure))
+                raise why_failed(room, user, run)
             if run is not None and run.status is RunStatus.VOIDED:
                 raise Refused("conflict", voided(run))
         if steps[-1].cache_key not in room.state.results:
             raise Refused("conflict", f"The computation {node!r} is not running (any more). Run it again.")
-
-    @staticmethod
-    def _console(room: Room, user: str, node: str, failure: Failed | None) -> str:
-        if failure is None or not failure.log or Role.ANALYST not in roles(published(room.state), user, node):
-            return ""
-        return f"\n\nIts console:\n{failure.log}"
-
-
-def _ended(execution: Execution, reason: VoidReason) -> Run:
-    return Run(execution.run, execution.node, execution.step.cache_key, execution.user, reason=reason)
-
-
-def failed(node: str, failure: Failed) -> Refused:
-    """The safe error of a failed computation, naming it."""
-    return Refused("failed", f"The computation {node!r} failed. {failure.message}")

@@ -76,9 +76,12 @@ class Requests:
             case AttachDataset():
                 return await self._attach(room, user, body)
             case RemoveDataset(node=node, request=request):
-                for event in decisions.remove(state, node, request):
-                    await room.append(room.prepare(user, event, self._clock()), delete=self._secrets_of(room, node))
-                    self._executor.withdraw(room, "input removed", data_node=node)
+                try:
+                    for event in decisions.remove(state, node, request):
+                        await room.append(room.prepare(user, event, self._clock()), delete=self._secrets_of(room, node))
+                finally:
+                    # Whoever has asked may have gone while it was written, now or when it was first asked.
+                    self._executor.withdraw(room)
                 return Done()
             case FetchDataset(node=node):
                 shown = decisions.fetch_dataset(state, node, asker.key)
@@ -104,9 +107,11 @@ class Requests:
                 await room.append(room.prepare(user, LogRead(size=size), self._clock()))
                 return Log(events=await asyncio.to_thread(room.events, start, LOG_BYTES))
             case StopRoom():
-                for event in decisions.stop(state):
-                    await room.append(room.prepare(user, event, self._clock()), delete=self._all_keys(room))
-                    self._executor.withdraw(room, "room stopped")
+                try:
+                    for event in decisions.stop(state):
+                        await room.append(room.prepare(user, event, self._clock()), delete=self._all_keys(room))
+                finally:
+                    self._executor.withdraw(room)
                 return Done()
             case UnbindKey(key=key):
                 for event in decisions.unbind(state, user, key, asker.key):
@@ -169,7 +174,8 @@ class Requests:
         """Names of the secrets that nobody can ask for any more once the room is stopped."""
         state = room.state
         results = [f"{kind}/{run}" for run in state.results.values() for kind in ("result", "withheld")]
-        return [*(f"dataset/{node}" for node in state.attached), *results]
+        failures = [f"failure/{run}" for run in state.runs]
+        return [*(f"dataset/{node}" for node in state.attached), *results, *failures]
 
     @staticmethod
     def _status(room: Room) -> RoomStatus:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal
@@ -45,6 +45,8 @@ class Execution:
     user: str
     """Who has started it."""
     changes: Changes
+    attached: Mapping[str, str]
+    """Data node to the manifest digest of its dataset, when it was planned."""
     status: Status = ""
     over: bool = False
     error: Refused | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from fractions import Fraction
+from typing import TypeVar
 
 from msgspec import UNSET, UnsetType
 
@@ -22,6 +23,7 @@ from cloister.rooms.events import (
     KeyUnbound,
     Restored,
     ResultLost,
+    RunFailed,
     RunFinished,
     RunVoided,
     Stopped,
@@ -30,6 +32,8 @@ from cloister.rooms.nodes import PreviewNode, RunNode, epsilon_of
 from cloister.rooms.permissions import NO_SUCH_ROOM
 from cloister.rooms.planning import plan
 from cloister.rooms.state import RoomState, Run, RunStatus, exactly
+
+Ended = TypeVar("Ended", RunFinished, RunFailed)
 
 MAX_LOSSES = 3
 """Results of one question that may be lost in a room, and computed anew."""
@@ -191,14 +195,15 @@ def cost(state: RoomState, node: RunNode, inputs: Collection[Input]) -> float | 
     return epsilon
 
 
-def release(state: RoomState, run: Run, finished: RunFinished) -> RunFinished | RunVoided:
-    """Whether the result of a run that has just ended is released: decided on the state of now, not of its start."""
+def release(state: RoomState, run: Run, ended: Ended) -> Ended | RunVoided:
+    """Whether the result of a run that has just ended, or how it failed, is released: decided on the state of now, not
+    of its start."""
     if state.stopped:
         return RunVoided(run=run.id, node=run.node, reason="room stopped")
     read = [each for each in run.inputs if each.manifest is not None]
     if any(state.attached.get(each.node) != each.manifest for each in read) or run.status is not RunStatus.RUNNING:
         return RunVoided(run=run.id, node=run.node, reason="input removed")
-    return finished
+    return ended
 
 
 def lose(state: RoomState, node: str, run_id: str) -> list[Body]:
