@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator, Callable
 
 import pytest
 
-from cloister.enclave.workers import ATTEMPTS, HAND_BACKS
+from cloister.enclave.offers import Demand
+from cloister.enclave.orders import Attempt, Order
+from cloister.enclave.tasks import make_task
+from cloister.enclave.workers import ATTEMPTS, HAND_BACKS, Workers
 from cloister.errors import Refused
 from cloister.formats.sealed import SealingKey
-from cloister.protocol import HandedBack, Progress, PullTask, offer_digest
+from cloister.protocol import Frame, HandedBack, Progress, PullTask, SealedTask, Task, offer_digest
 from cloister.rooms.definition import Participant
 from cloister.rooms.events import RunFinished, RunStarted
+from cloister.rooms.limits import Limits
 from cloister.trust import software
 from cloister.trust.evidence import WORKER_LABEL, Evidence, report_data
-from tests.enclave.peers import IMAGE, SECONDS, WORKER, Enclave, Meeting, finished, pull, python
+from tests.enclave.peers import (
+    IMAGE,
+    SECONDS,
+    WORKER,
+    Enclave,
+    Meeting,
+    checked,
+    finished,
+    make_definition,
+    pull,
+    python,
+    token_issuer,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -83,6 +100,94 @@ class TestHandingBack:
             await lease.end(HandedBack())
         with pytest.raises(Refused, match="lost its worker twice"):
             await room.wait(OWNER, "one", job)
+
+
+class TestWithdrawing:
+    """In the very moment in which the task is given out."""
+
+    async def test_before_its_worker_has_heard_of_it(self, enclave: Enclave) -> None:
+        workers, given = enclave.workers, Given()
+        frames, waiting = await idle(workers, offer(enclave))
+        first = asyncio.create_task(workers.run(given.order("first")))
+        await until(lambda: not workers.waiting)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        await until(lambda: workers.waiting > 0)
+        assert (workers.queued, workers.out, given.names) == (0, 0, [])
+        # It gets the next one.
+        second = asyncio.create_task(workers.run(given.order("second")))
+        assert isinstance(checked(await waiting, Progress).body, SealedTask)
+        assert given.names == ["second"]
+        second.cancel()
+        with pytest.raises(Refused, match="not wanted any more"):
+            await anext(frames)
+
+    async def test_while_its_worker_goes(self, enclave: Enclave) -> None:
+        workers, given = enclave.workers, Given()
+        _, waiting = await idle(workers, offer(enclave))
+        running = asyncio.create_task(workers.run(given.order("first")))
+        await until(lambda: not workers.waiting)
+        running.cancel()
+        waiting.cancel()
+        for each in (running, waiting):
+            with pytest.raises(asyncio.CancelledError):
+                await each
+        assert (workers.queued, workers.out, workers.waiting) == (0, 0, 0)
+
+    async def test_before_it_has_left_the_queue(self, enclave: Enclave) -> None:
+        workers, given = enclave.workers, Given()
+        first, second = (asyncio.create_task(workers.run(given.order(name))) for name in ("first", "second"))
+        await until(lambda: workers.queued == 2)
+        frames = workers.pull(offer(enclave))
+        await anext(frames)
+        first.cancel()
+        assert isinstance(checked(await anext(frames), Progress).body, SealedTask)
+        assert given.names == ["second"]
+        second.cancel()
+        with pytest.raises(Refused, match="not wanted any more"):
+            await anext(frames)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Lets everything else have its turn, until that is so."""
+    while not holds():
+        await asyncio.sleep(0)
+
+
+class Given:
+    """Orders, and those of them that were made tasks of."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def order(self, name: str) -> Order:
+        def make(attempt: Attempt) -> Task:
+            self.names.append(name)
+            demanding = python(name)
+            return make_task(
+                "ab" * 32,
+                make_definition([demanding], [Participant(user=OWNER)], token_issuer()),
+                demanding,
+                {},
+                attempt,
+            )
+
+        demand = Demand(IMAGE, frozenset({WORKER}), Limits())
+        return Order(make, "ab" * 32, demand, OWNER, started=lambda: None, waits=lambda what: None)
+
+
+async def idle(workers: Workers, body: PullTask) -> tuple[AsyncGenerator[Frame], asyncio.Task[Frame]]:
+    """A worker that waits for a task."""
+    frames = workers.pull(body)
+    await anext(frames)
+
+    async def following() -> Frame:
+        return await anext(frames)
+
+    waiting = asyncio.create_task(following())
+    await until(lambda: workers.waiting > 0)
+    return frames, waiting
 
 
 class TestDraining:

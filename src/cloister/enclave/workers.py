@@ -222,7 +222,12 @@ class Workers:
 
     @staticmethod
     def _fits(entry: _Entry, waiting: _Waiting) -> bool:
-        return waiting.offer.suffices(entry.order.demand) and waiting.only_room in (None, entry.order.room)
+        # One that was withdrawn just now may still be there.
+        return (
+            not entry.done.done()
+            and waiting.offer.suffices(entry.order.demand)
+            and waiting.only_room in (None, entry.order.room)
+        )
 
     # --- from the side of workers ---
 
@@ -292,13 +297,19 @@ class Workers:
             self._gone()
 
     async def _assign(self, waiting: _Waiting) -> _Entry:
-        if self.draining:
-            raise _stopping()
-        entry = self._next(waiting)
-        if waiting.is_news:
-            self._tell_all()
-        if entry is not None:
-            return entry
+        while True:
+            if self.draining:
+                raise _stopping()
+            entry = self._next(waiting)
+            if waiting.is_news:
+                self._tell_all()
+            entry = entry or await self._wait(waiting)
+            if not entry.done.done():
+                return entry
+            # It was withdrawn after it was put into the worker's hands, before that had heard of it.
+            waiting.assigned = asyncio.Future()
+
+    async def _wait(self, waiting: _Waiting) -> _Entry:
         self._waiting.append(waiting)
         try:
             return await waiting.assigned
@@ -306,7 +317,7 @@ class Workers:
             # The worker went away; a task that was put into its hands in the same moment goes to another.
             given = waiting.assigned
             if given.done() and not given.cancelled() and given.exception() is None:
-                self._offer(given.result(), first=True)
+                self._lost(given.result())
             raise
         finally:
             if waiting in self._waiting:
