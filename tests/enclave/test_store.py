@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -367,6 +368,55 @@ class TestBrokenStore:
         with pytest.raises(StoreFailed):
             store.secret("room", "name")
 
+    @pytest.mark.parametrize("why", ["somebody reads", "the disk fails"])
+    def test_what_has_happened_is_never_said_not_to_have(
+        self, tmp_path: Path, why: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Deleted bytes are overwritten once the row is written: where that can't be done at once, it is done later."""
+        path, secret = tmp_path / "store.db", os.urandom(10_000)
+
+        def is_there() -> bool:
+            return any(secret[-40:] in file.read_bytes() for file in tmp_path.iterdir())
+
+        with closing(SqliteStore(path, patience=0.0)) as store:
+            # So that the secret lies beyond what `full_disk` leaves room for, and not in the write-ahead log.
+            store.append("room", 0, [bytes(2_000_000)])
+            store.append("room", 1, [], put={"name": secret}, delete=["another"])
+            hinders = reading(path) if why == "somebody reads" else full_disk(1_000_000)
+            with hinders:
+                for number in range(1, 4):
+                    store.append("room", number, [b"row"], delete=["name"])
+                    assert is_there()
+                assert store.secret("room", "name") is None
+                assert len(list(store.read("room"))) == 4
+            assert [record.message for record in caplog.records] == [
+                "what was deleted may still be in the store's write-ahead log "
+                + ("(others read it)" if why == "somebody reads" else "(SQLITE_IOERR_WRITE)")
+            ]
+            # Nothing more needs to be deleted for that.
+            store.append("room", 4, [b"row"])
+            assert not is_there()
+
+    def test_what_an_enclave_before_it_has_left_is_overwritten(self, tmp_path: Path) -> None:
+        path, secret = tmp_path / "store.db", os.urandom(40)
+        store = SqliteStore(path, patience=0.0)
+        store.append("room", 0, [b"row"], put={"name": secret})
+        with reading(path):
+            store.append("room", 1, [b"row"], delete=["name"])
+        with closing(store), closing(SqliteStore(path)):
+            assert not any(secret in file.read_bytes() for file in tmp_path.iterdir())
+
+    def test_a_write_that_fails_while_it_is_made_certain_may_have_happened(self, tmp_path: Path) -> None:
+        path = tmp_path / "store.db"
+        with closing(SqliteStore(path)) as store:
+            store.append("room", 0, [b"a"])
+            with full_disk(100), pytest.raises(OutcomeUnknown, match=r"failed while it wrote \(SQLITE_"):
+                store.append("room", 1, [b"b"])
+            rows = list(store.read("room"))
+            assert rows in ([b"a"], [b"a", b"b"])
+            store.append("room", len(rows), [b"c"])
+            assert list(store.read("room")) == [*rows, b"c"]
+
     def test_long_logs_are_read_in_order(self, tmp_path: Path) -> None:
         rows = [os.urandom(4) for _ in range(2500)]
         with closing(SqliteStore(tmp_path / "store.db")) as store:
@@ -480,6 +530,26 @@ class TestStorageKey:
         with pytest.raises(ValueError, match=r"."):
             storage_key(file)
         assert file.read_text() == content
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """While another process reads the store's file, as it is now."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("BEGIN")
+        database.execute("SELECT count(*) FROM rows").fetchone()
+        yield
+
+
+@contextmanager
+def full_disk(most: int) -> Iterator[None]:
+    """While no file of this process can be written to beyond so many bytes."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 KEEP = "CREATE TABLE kept AS SELECT name, sealed FROM secrets WHERE room = :one"

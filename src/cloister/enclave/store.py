@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from cloister.enclave.logs import log
 from cloister.errors import CloisterError
 
 _SCHEMA = """
@@ -43,7 +44,7 @@ class SealedStore(Protocol):
     """Logs of sealed rows, and the secrets that lie beside them.
 
     What is written is on disk when `append` returns, all of it or nothing. What is deleted is overwritten in the live
-    store; old backups may still hold it.
+    store; while somebody else reads it, with what is written later. Old backups may still hold it.
     """
 
     def append(
@@ -65,6 +66,7 @@ class SealedStore(Protocol):
 
         Raises:
             StoreConflict: the log doesn't have ``expected_size`` rows.
+            OutcomeUnknown: it may have happened, whole.
             StoreFailed: as all methods: the store is broken, or its disk is full.
         """
 
@@ -84,15 +86,21 @@ class SealedStore(Protocol):
 class SqliteStore:
     """A store in one SQLite file, or in memory (``:memory:``). Safe to use from several threads."""
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, *, patience: float = 5.0) -> None:
+        """``patience``: seconds to wait for other processes that use the file, a backup for instance."""
         self._lock = threading.Lock()
+        self._patience = patience
+        self._due = False
+        """Whether what was deleted may still be in the write-ahead log."""
         self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         with self._using():
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=FULL")
             self._database.execute("PRAGMA secure_delete=ON")
-            self._database.execute("PRAGMA busy_timeout=5000")
+            self._wait_for_others(patience)
             self._database.executescript(_SCHEMA)
+            # An enclave before this one may not have come to it.
+            self._empty_log()
 
     def append(
         self,
@@ -110,12 +118,50 @@ class SqliteStore:
             try:
                 self._write(room, expected_size, rows, put or {}, holds or {}, gone)
             except BaseException:
-                self._database.execute("ROLLBACK")
+                self._roll_back()
                 raise
+            self._commit()
+            # From here on it has happened, whatever else fails.
+            if gone or self._due:
+                self._empty_log()
+
+    def _commit(self) -> None:
+        try:
             self._database.execute("COMMIT")
-            if gone:
-                # The pages of the write-ahead log still hold what was deleted.
-                self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except sqlite3.Error as error:
+            with contextlib.suppress(sqlite3.Error):
+                self._roll_back()
+            # A disk that fails while it is told to keep what it was given may keep it all the same.
+            raise OutcomeUnknown(
+                f"The enclave's store failed while it wrote ({_name(error)}). Ask the operator to look at its disk. "
+                "Then look whether it has happened, or try again."
+            ) from error
+
+    def _roll_back(self) -> None:
+        # Some failures have ended the transaction already.
+        if self._database.in_transaction:
+            self._database.execute("ROLLBACK")
+
+    def _empty_log(self) -> None:
+        """Overwrites what was deleted in the write-ahead log, too, or leaves that to the next append: while others read
+        they need it, and what was asked for has happened anyhow."""
+        failed = ""
+        try:
+            # Whoever was waited for in vain may read for long: the next ones need not wait as well.
+            self._wait_for_others(0.0 if self._due else self._patience)
+            try:
+                if self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                    failed = "others read it"
+            finally:
+                self._wait_for_others(self._patience)
+        except sqlite3.Error as error:
+            failed = _name(error)
+        if failed and not self._due:
+            log.warning("what was deleted may still be in the store's write-ahead log (%s)", failed)
+        self._due = bool(failed)
+
+    def _wait_for_others(self, seconds: float) -> None:
+        self._database.execute(f"PRAGMA busy_timeout={round(seconds * 1000)}")
 
     def _write(
         self,
@@ -181,7 +227,12 @@ class SqliteStore:
             try:
                 yield
             except sqlite3.Error as error:
-                name = getattr(error, "sqlite_errorname", type(error).__name__)
                 raise StoreFailed(
-                    f"The enclave's store can't be used ({name}). Ask the operator to look at its disk, then try again."
+                    f"The enclave's store can't be used ({_name(error)}). Ask the operator to look at its disk, then "
+                    "try again."
                 ) from error
+
+
+def _name(error: sqlite3.Error) -> str:
+    """What it was. Never the library's words: they may name values."""
+    return getattr(error, "sqlite_errorname", type(error).__name__)
