@@ -11,7 +11,7 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from cloister.enclave.backup import declare_restored
+from cloister.enclave.backup import backup_store, declare_restored, restore_store
 from cloister.enclave.limits import Allowances
 from cloister.errors import LogTampered, Refused
 from cloister.protocol import (
@@ -318,6 +318,23 @@ async def test_a_lost_last_key_is_recovered_after_days(owner: Owner) -> None:
     assert await owner.read(fresh, key.item) == key
 
 
+@pytest.mark.parametrize("kind", ["key", "draft", "publishing"])
+async def test_what_an_admitted_device_writes_over_is_not_shown_to_who_was_there_before(
+    owner: Owner, kind: str
+) -> None:
+    """A device that a token brought in may prepare a place, and wait for what comes there."""
+    first, second = await owner.device(), await owner.device()
+    bait = await owner.put(second, b"2" * 32, f"{kind}/{new_id()}")
+    assert await owner.read(second, bait.item) == bait
+    kept = await owner.put(first, b"k" * 32, bait.item, replaces=bait.revision)
+    with pytest.raises(Refused, match="not admitted"):
+        await owner.read(second, kept.item)
+    with pytest.raises(Refused, match="not admitted"):
+        await owner.put(second, b"3" * 32, kept.item, replaces=kept.revision)
+    assert checked(await owner.ask(second, ListItems(kind=kind)), Items).items == ()
+    assert await owner.read(first, kept.item) == kept
+
+
 async def test_dismissed_devices_are_out_for_good(owner: Owner) -> None:
     first, second = await owner.device(), await owner.device()
     with pytest.raises(Refused, match="last device that is admitted"):
@@ -536,3 +553,25 @@ async def test_a_restore_is_told_to_the_vault(tmp_path: Path) -> None:
     assert await third.read(device, item.item) == item
     assert third.size() == size + 1
     third.enclave.close()
+
+
+async def test_a_device_that_was_dismissed_since_the_backup_is_not_admitted_by_the_restore(tmp_path: Path) -> None:
+    owner = Owner(Enclave(tmp_path / "old.db"))
+    first, second = await owner.device(), await owner.device()
+    key = await owner.put(first, b"k" * 32, f"key/{new_id()}")
+    backup_store(tmp_path / "old.db", tmp_path / "backup.db")
+    await owner.ask(first, DismissDevice(key=second.key.hex()))
+    owner.enclave.close()
+    clock = owner.enclave.clock
+    clock.now += 2 * RECOVERY
+    restore_store(tmp_path / "backup.db", tmp_path / "new.db", clock.now)
+    again = owner.again(Enclave(tmp_path / "new.db", clock=clock))
+    for person in (first, second):
+        person.seen.clear()
+    with pytest.raises(Refused, match=r"not admitted .* in 72 hours"):
+        await again.read(second, key.item)
+    assert await again.read(first, key.item) == key
+    await again.ask(first, DismissDevice(key=second.key.hex()))
+    with pytest.raises(Refused, match="no such vault"):
+        await again.read(second, key.item)
+    again.enclave.close()

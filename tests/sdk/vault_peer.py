@@ -82,7 +82,7 @@ class PeerVault:
                 there = self.items.get(name)
                 if body.replaces != (there.revision if there else None):
                     raise Refused("conflict", "The item was changed from somewhere else meanwhile.")
-                for put in rules.put(state, name, len(value), wish):
+                for put in rules.put(state, device, name, len(value), wish):
                     self.append(device, put)
                 self.items[name] = Item(item=name, revision=wish, value=value)
             case PutItems(items=items):

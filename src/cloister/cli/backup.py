@@ -66,12 +66,13 @@ def restore(
     accept it. A store that is put back without a declaration looks like an attack.
 
     What was done at the hub since the backup is undone too: end tokens again that you have revoked since, disable
-    accounts again, and destroy signing keys again.
+    accounts again, and destroy signing keys again. So it is with machines that users have dismissed from their vaults:
+    they must dismiss them again.
     """
     now = time.time_ns() // 1_000_000
     if store_file is not None:
         declare_restored(store_file.read_text(encoding="utf-8").strip(), now)
-        click.echo("Declared. Each room will say so when it is next used.")
+        _told("Declared.")
         return
     if data is None:
         raise click.UsageError("Name the folder of the installation.")
@@ -81,7 +82,7 @@ def restore(
     if source is None:
         with _alone(layout):
             declare_restored(layout.enclave / _STORE, now)
-        click.echo("Declared. Each room will say so when it is next used.")
+        _told("Declared.")
         return
     copy = Layout(source)
     if not (source / _DONE).exists():
@@ -96,9 +97,18 @@ def restore(
             copy_file(sealing_key, layout.enclave / _KEY)
         # Last: from here on it can be started.
         restore_store(copy.enclave / _STORE, layout.enclave / _STORE, now)
-    click.echo(f"Restored as of {began}. Each room will say so when it is next used.")
+    _told(f"Restored as of {began}.")
     if not (layout.enclave / _KEY).exists():
         click.echo(f"Now put the sealing key into {layout.enclave / _KEY}, before you start it.", err=True)
+
+
+def _told(what: str) -> None:
+    click.echo(f"{what} Each room will say so when it is next used.")
+    click.echo(
+        "Machines that users have dismissed from their vaults since the backup are in them again. Tell users to "
+        "dismiss them anew.",
+        err=True,
+    )
 
 
 @contextmanager

@@ -321,7 +321,7 @@ class Vaults:
             if stored is not None:
                 rules.check_readable(vault.state, each.item, key, self._clock())
             # 3. There is room for it.
-            puts += rules.put(vault.state, each.item, len(each.value), each.request, beside=puts)
+            puts += rules.put(vault.state, key, each.item, len(each.value), each.request, beside=puts)
             values[each.item] = StoredItem(revision=each.request, value=each.value)
             if each.blob is not None:
                 holds[each.item] = each.blob

@@ -2,11 +2,11 @@
 
 Pure. Devices come in by an identity token, visibly. The first one is *admitted*; a later one is once a device that is
 admitted says so, or `RECOVERY` after it came in: until then its owner's other devices show it, and can dismiss it.
-Items of the kinds in `PROTECTED` are shown to admitted devices alone, and to those that put them: so an issuer of
-identities that lies gets a key that was kept only in plain sight, and only where nobody looks for days.
+Items of the kinds in `PROTECTED` are shown to admitted devices alone, and to the one that put what is there: so an
+issuer of identities that lies gets a key that was kept only in plain sight, and only where nobody looks for days.
 
 Events name items by kind and id, nothing of their content. Overwriting an item is an event only where it outgrows the
-room that was reserved for it.
+room that was reserved for it, or where a protected one becomes that of another device.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ MAX_DEVICES = 10_000
 RECOVERY = 72 * 3600 * 1000
 """Milliseconds after which a device that nobody has admitted or dismissed is admitted."""
 PROTECTED = frozenset({"draft", "key", "publishing"})
-"""The kinds of items that only admitted devices, and those that put them, may see: drafts of rooms hold scripts,
+"""The kinds of items that only admitted devices, and the one that put them last, may see: drafts of rooms hold scripts,
 and so does what of them is being published."""
 _LEAST = 4 * KIB
 
@@ -118,7 +118,7 @@ class DeviceDismissed(Record, frozen=True, kw_only=True, tag_field="type", tag="
 
 
 class ItemPut(Record, frozen=True, kw_only=True, tag_field="type", tag="item_put"):
-    """An item is new, or has outgrown what was reserved for it."""
+    """An item is new, has outgrown what was reserved for it, or is another device's from now on."""
 
     item: ItemName
     reserved: Size
@@ -153,7 +153,7 @@ class Device:
     """A device key that may open the vault."""
 
     bound_at: int
-    """Milliseconds since 1970."""
+    """Milliseconds since 1970; where a restore was declared since, and nobody had admitted it, when that was."""
     admitted: bool
 
 
@@ -163,7 +163,7 @@ class Item:
 
     reserved: int
     device: str
-    """That has put it there."""
+    """That has put its value, where it is protected; others may have overwritten what isn't."""
 
 
 @dataclass
@@ -197,15 +197,19 @@ class VaultState:
                 self.devices.pop(key, None)
                 self.dismissed.add(key)
             case ItemPut(item=item, reserved=reserved, request=request):
-                device = self.items[item].device if item in self.items else event.device or ""
                 self._forget(item)
-                self.items[item] = Item(reserved, device)
+                self.items[item] = Item(reserved, event.device or "")
                 self.reserved += reserved
                 self.answered.add(request)
             case ItemRemoved(item=item):
                 self._forget(item)
             case Restored():
                 self.restored = event.body
+                for device in self.devices.values():
+                    # It may have been dismissed since the backup, which nobody here knows: whoever has dismissed it
+                    # gets the time to do so again.
+                    if not device.admitted:
+                        device.bound_at = max(device.bound_at, event.time)
             case _:
                 pass
 
@@ -286,10 +290,14 @@ def restored(state: VaultState, declared: Restored) -> list[VaultBody]:
     return [declared]
 
 
-def put(state: VaultState, item: str, size: int, request: str, *, beside: Sequence[ItemPut] = ()) -> list[ItemPut]:
-    """An item gets a value of ``size`` bytes. Empty where that fits into what is reserved for it.
+def put(
+    state: VaultState, by: str, item: str, size: int, request: str, *, beside: Sequence[ItemPut] = ()
+) -> list[ItemPut]:
+    """An item gets a value of ``size`` bytes. Empty where that fits into what is reserved for it, and changes nothing
+    in who may see it.
 
     Args:
+        by: the device that puts it.
         beside: what was decided of others that are put together with it.
 
     Raises:
@@ -298,13 +306,13 @@ def put(state: VaultState, item: str, size: int, request: str, *, beside: Sequen
     if size > MAX_ITEM:
         raise Refused("bad_request", f"One item of a vault has at most {MAX_ITEM // KIB // KIB} MiB.")
     there = state.items.get(item)
-    if there is not None and size <= there.reserved:
+    if there is not None and size <= there.reserved and (there.device == by or not is_protected(item)):
         return []
     if state.size >= MAX_EVENTS:
         raise Refused(
             "conflict",
-            f"Your vault was changed {MAX_EVENTS} times, the most that it can be. Items can be read, overwritten and "
-            "removed; for more, ask the operator for another account.",
+            f"Your vault was changed {MAX_EVENTS} times, the most that it can be. Items can be read, removed, and "
+            "overwritten by the devices that have put them; for more, ask the operator for another account.",
         )
     if there is None and len(state.items) + sum(each.item not in state.items for each in beside) >= MAX_ITEMS:
         raise Refused("conflict", f"Your vault holds {MAX_ITEMS} items, the most that it can. Delete old datasets.")
