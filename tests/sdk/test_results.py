@@ -13,7 +13,9 @@ from cloister.formats.checkpoint import Checkpoint, sign_checkpoint
 from cloister.formats.dataset import PART_SIZE
 from cloister.formats.receipt import Attested, Input, ReceiptBody, sign_receipt, verify_receipt
 from cloister.protocol import Answer, Request, Result, RoomContent
+from cloister.rooms.events import Event, RunFinished, RunStarted
 from cloister.sdk.key import Key
+from cloister.sdk.results import check_log
 from cloister.trust import software
 
 from .conftest import BOB, Room, World
@@ -174,3 +176,58 @@ def test_what_the_hub_has_lost_is_computed_again(world: World, publish: Publish)
     )
     with pytest.raises(NotFoundError, match=r"doesn't have the result of 'upper' any more. Call run_computation"):
         room.upper.get_results_as_bytes()
+
+
+class TestInputs:
+    """What a receipt says was read, held against the room's log."""
+
+    RUN, DATA, OLD, MADE, ROWS = (f"{number:02x}" * 32 for number in range(1, 6))
+
+    def log(self) -> list[Event]:
+        worker = Attested(evidence=software.TYPE, measurement=OTHER)
+        inputs = (Input(node="data", manifest=self.DATA), Input(node="more", manifest=None))
+        bodies = (
+            RunFinished(run=OTHER, node="pairs", manifest=self.MADE, worker=worker, withheld=self.ROWS),
+            RunStarted(run=OTHER, node="last", cache_key=OTHER, inputs=(Input(node="data", manifest=self.OLD),)),
+            RunStarted(run=self.RUN, node="last", cache_key=OTHER, inputs=inputs),
+            RunFinished(run=self.RUN, node="last", manifest=OTHER, worker=worker),
+        )
+        return [Event(time=0, actor=BOB, body=body) for body in bodies]
+
+    def receipt(self, *inputs: tuple[str, str | None]) -> ReceiptBody:
+        named = tuple(Input(node=node, manifest=manifest) for node, manifest in inputs)
+        return ReceiptBody(
+            room=OTHER,
+            node="last",
+            definition=OTHER,
+            run=self.RUN,
+            inputs=named,
+            image="python",
+            image_measurement=OTHER,
+            enclave=_SOFTWARE,
+            worker=_SOFTWARE,
+            log_index=3,
+            checkpoint="",
+            finished=0,
+        )
+
+    def test_those_that_the_log_tells_of(self) -> None:
+        inputs = (("data", self.DATA), ("more", None), ("pairs", self.ROWS))
+        check_log(self.receipt(*inputs), OTHER, self.log())
+        check_log(self.receipt(("pairs", self.MADE)), OTHER, self.log())
+        with pytest.raises(ReceiptInvalid, match="does not say that this result was released"):
+            check_log(self.receipt(*inputs), self.MADE, self.log())
+        with pytest.raises(ReceiptInvalid, match="does not say that this result was released"):
+            check_log(self.receipt(*inputs), OTHER, self.log()[:-1])
+
+    @pytest.mark.parametrize("wrong", ["old data", "no data", "data that was not there", "another result", "its own"])
+    def test_others(self, wrong: str) -> None:
+        read = {
+            "old data": ("data", self.OLD),
+            "no data": ("data", None),
+            "data that was not there": ("more", self.DATA),
+            "another result": ("pairs", OTHER),
+            "its own": ("last", OTHER),
+        }[wrong]
+        with pytest.raises(ReceiptInvalid, match="other inputs than the room's log"):
+            check_log(self.receipt(read), OTHER, self.log())

@@ -13,14 +13,13 @@ from cloister.protocol import Done, ReadStatus, RoomStatus, StopRoom, UnbindKey
 from cloister.rooms.audit import audit_text
 from cloister.rooms.configuration import configuration_of, write_configuration
 from cloister.rooms.definition import Definition
-from cloister.rooms.events import RunFinished
 from cloister.rooms.nodes import RawDataNode
 from cloister.sdk.bound_keys import bound_keys
 from cloister.sdk.definitions import NodeDefinition, definition_of
 from cloister.sdk.high_level import high_level
 from cloister.sdk.link import RoomLink
 from cloister.sdk.nodes import Node, RoomContext, node_of
-from cloister.sdk.results import check_body
+from cloister.sdk.results import check_body, check_log
 from cloister.sdk.room_log import read_log
 from cloister.sdk.specifications import Accepted
 from cloister.trust import software
@@ -150,10 +149,8 @@ class AnalyticsDcr:
         if node is None or isinstance(node, RawDataNode):
             raise ReceiptInvalid("The receipt is about a computation that is not in this room.")
         check_body(body, self._context.definition, self.id, node, told.trusted, told.checkpoint)
-        # 3. The log, which is genuine if it can be read to its end, says that this very result was released.
-        (said,) = [event.body for index, event in enumerate(events) if index == body.log_index]
-        if not isinstance(said, RunFinished) or (said.run, said.node, said.manifest) != (body.run, body.node, manifest):
-            raise ReceiptInvalid("The room's log does not say that this result was released.")
+        # 3. The log says that this very result was released, and that what it was computed from was there.
+        check_log(body, manifest, events)
         return body
 
     def stop(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import tempfile
+from collections.abc import Iterable
 from typing import IO, cast
 
 from cloister.errors import DecryptionFailed, LogTampered, ReceiptInvalid
@@ -12,6 +13,7 @@ from cloister.formats.checkpoint import Checkpoint, verify_checkpoint
 from cloister.formats.receipt import Attested, ReceiptBody, verify_receipt
 from cloister.protocol import Result
 from cloister.rooms.definition import Definition, Reference
+from cloister.rooms.events import Event, RunFinished, RunStarted
 from cloister.rooms.nodes import DataNode, RunNode, sources
 from cloister.rooms.planning import node_digest
 from cloister.sdk.uploads import Transfers
@@ -73,6 +75,38 @@ def check_body(
         raise ReceiptInvalid(str(error)) from None
     if not body.log_index < then.size <= log.size or (then.size == log.size and then.root != log.root):
         raise ReceiptInvalid("The receipt speaks of another log than the one that the room has.")
+
+
+def check_log(body: ReceiptBody, manifest: str, events: Iterable[Event]) -> None:
+    """Checks that a room's log says that a result was released, and that what its receipt says was read was there.
+
+    For who has read the log, which is an event of its own: whoever fetches a result holds the log's checkpoint alone.
+    The enclave itself uses nothing but what its log tells of.
+
+    Args:
+        manifest: digest of the result's manifest.
+        events: the log from its beginning, which is genuine if it can be read to its end.
+
+    Raises:
+        ReceiptInvalid: it says something else.
+        LogTampered: as reading it does.
+    """
+    released = False
+    read = {(each.node, each.manifest) for each in body.inputs}
+    attached: set[tuple[str, str | None]] = set()
+    made: set[tuple[str, str | None]] = set()
+    for index, event in enumerate(events):
+        match event.body:
+            case RunFinished(run=run, node=node, manifest=digest) if index == body.log_index:
+                released = (run, node, digest) == (body.run, body.node, manifest)
+            case RunStarted(run=run, inputs=inputs) if index < body.log_index and run == body.run:
+                attached = {(each.node, each.manifest) for each in inputs}
+            case RunFinished(node=node, manifest=digest, withheld=withheld) if index < body.log_index:
+                made |= read.intersection((node, each) for each in (digest, withheld) if each)
+    if not released:
+        raise ReceiptInvalid("The room's log does not say that this result was released.")
+    if not read <= attached | made:
+        raise ReceiptInvalid("The result was computed from other inputs than the room's log tells of.")
 
 
 def fetch_result(transfers: Transfers, result: Result) -> IO[bytes]:

@@ -13,7 +13,7 @@ import { DecryptionFailed, LogTampered, ReceiptInvalid } from "../core/errors";
 import { isReference } from "../core/evidence";
 import { nodeDigest, nodeOf, type RunNode, sources } from "../core/nodes";
 import { verifyReceipt } from "../core/receipt";
-import type { Definition, ReceiptBody, Result } from "../core/records";
+import type { Definition, Event, ReceiptBody, Result } from "../core/records";
 import { signingKey, type Trusted } from "./channel";
 import { download, type TransferOptions } from "./transfers";
 
@@ -75,6 +75,30 @@ export async function checkBody(body: ReceiptBody, { definition, room, node, tru
   const told =
     body.log_index < then.size && then.size <= log.size && (then.size < log.size || equal(then.root, log.root));
   check(told, "The receipt speaks of another log than the one that the room has.");
+}
+
+/**
+ * Checks that what a receipt says was read is what the room's log says was attached, or made, before. Whoever fetches a
+ * result holds the log's checkpoint and not the log, so this is for who has read it.
+ *
+ * @param events The log from its beginning, verified.
+ * @throws ReceiptInvalid It is not.
+ */
+export function checkInputs(body: ReceiptBody, events: readonly Event[]): void {
+  let attached: string[] = [];
+  const made: string[] = [];
+  const named = (node: string, manifest: string | null): string => `${manifest} ${node}`;
+  for (const { body: said } of events.slice(0, body.log_index)) {
+    if (said.type === "run_started" && said.run === body.run) {
+      attached = said.inputs.map((each) => named(each.node, each.manifest));
+    } else if (said.type === "run_finished") {
+      const digests = said.withheld === undefined ? [said.manifest] : [said.manifest, said.withheld];
+      made.push(...digests.map((each) => named(said.node, each)));
+    }
+  }
+  const known = new Set([...attached, ...made]);
+  const told = body.inputs.every((each) => known.has(named(each.node, each.manifest)));
+  check(told, "The result was computed from other inputs than the room's log tells of.");
 }
 
 /**

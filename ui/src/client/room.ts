@@ -22,7 +22,7 @@ import type { Hub } from "./hub";
 import type { RoomLink, Told } from "./link";
 import type { MoveOptions, Mover } from "./mover";
 import type { TransferProgress } from "./progress";
-import { checkBody, checkReceipt } from "./results";
+import { checkBody, checkInputs, checkReceipt } from "./results";
 import { type ReadLog, readLog } from "./roomLog";
 import { Slots } from "./slots";
 
@@ -227,6 +227,8 @@ export class Room {
     if (!released) {
       throw new ReceiptInvalid("The room's log does not say that this result was released.");
     }
+    // 4. And that this is what was there to be read.
+    checkInputs(body, events);
     return body;
   }
 
