@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Dialog, Locator, Page, expect
 
 from cloister.cli.layout import Layout
 from cloister.hub import accounts
@@ -31,6 +31,11 @@ def sign_in(page: Page, email: str, password: str = PASSWORD) -> None:
     page.get_by_role("textbox", name="Email").fill(email)
     page.get_by_role("textbox", name="Password").fill(password)
     page.get_by_role("button", name="Sign in", exact=True).click()
+
+
+def is_of(page: Page, email: str) -> None:
+    """The side bar says whose page it is."""
+    expect(page.get_by_role("banner").get_by_text(email)).to_be_visible()
 
 
 def section(page: Page, name: str) -> Locator:
@@ -296,6 +301,56 @@ def test_a_session_that_ends_takes_nothing_with_it(person: Callable[..., Person]
     ended.get_by_role("button", name="Go on").click()
     expect(ended).to_have_count(0)
     slow.finds_it_accessible()
+
+
+def test_whoever_leaves_in_one_tab_has_left_in_all(person: Callable[..., Person]) -> None:
+    first, second = "first@accounts.example", "second@accounts.example"
+    person(second, signed_in=False)
+    user = person(first)
+    user.trusts_software()
+    page = user.goes_to("/")
+    page.get_by_role("button", name="New clean room").click()
+    page.get_by_role("textbox", name="Name").fill("A secret plan")
+    page.get_by_role("button", name="Create the draft").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("A secret plan")
+    # Something on it can't be kept: whoever comes isn't asked all the same whether it is to stay.
+    asked: list[str] = []
+
+    def accept(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.accept()
+
+    page.on("dialog", accept)
+    user.expects("net::ERR_FAILED")
+    page.route("**/v1/enclave/messages", lambda route: route.abort())
+    page.get_by_role("button", name="Actions").click()
+    page.get_by_role("menuitem", name="Rename and describe").click()
+    page.get_by_role("dialog").get_by_role("textbox", name="Name").fill("A plan that is more secret still")
+    page.get_by_role("button", name="Keep").click()
+    expect(page.get_by_text("Keeping …")).to_be_visible()
+
+    # 1. By logging out.
+    other = user.context.new_page()
+    other.goto(f"{user.url}/tokens")
+    other.get_by_role("button", name="Log out").click()
+    expect(page).to_have_url(f"{user.url}/sign-in")
+    assert asked == []
+    page.unroute("**/v1/enclave/messages")
+
+    # 2. By somebody else's coming.
+    sign_in(page, first)
+    is_of(page, first)
+    sign_in(other, second)
+    is_of(other, second)
+    is_of(page, second)
+    expect(page.get_by_text(first)).to_have_count(0)
+
+    # 3. By coming where no page could tell of it: it is seen when somebody looks at the tab again.
+    user.signs_in()
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    for each in (page, other):
+        is_of(each, first)
+        expect(each.get_by_text(second)).to_have_count(0)
 
 
 @pytest.mark.parametrize("colors", ["light", "dark"])

@@ -6,7 +6,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useState } from "react";
 
 import { AuthorizationError } from "../core/errors";
-import { loadAnew } from "./presence";
+import { loadAnew } from "./loadAnew";
 import { hub, useSession } from "./session";
 
 export function SessionBanner() {

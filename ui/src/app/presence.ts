@@ -43,10 +43,3 @@ export class Presence {
     this.#tabs.postMessage(told);
   }
 }
-
-/** Loads the page anew, whatever on it isn't kept: whoever sits there now has no say in what somebody else has left. */
-export function loadAnew(): void {
-  // Before the listeners that would ask whether to stay.
-  addEventListener("beforeunload", (event) => event.stopImmediatePropagation(), { capture: true });
-  location.reload();
-}

@@ -8,7 +8,8 @@ import { Hub } from "../client/hub";
 import { startMover } from "../client/mover";
 import { IndexedDbStore, type Store } from "../client/store";
 import { AuthorizationError } from "../core/errors";
-import { loadAnew, Presence } from "./presence";
+import { loadAnew } from "./loadAnew";
+import { Presence } from "./presence";
 
 /** The hub that the page came from, as whoever its cookie says. */
 export const hub = new Hub(location.origin, null);
