@@ -4,16 +4,16 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 import type { Trusted } from "../../src/client/channel";
 import { Patience } from "../../src/client/patience";
-import { type Context, checkReceipt, fetchResult } from "../../src/client/results";
+import { type Context, checkInputs, checkReceipt, fetchResult } from "../../src/client/results";
 import { upload } from "../../src/client/transfers";
 import { manifestDigest } from "../../src/core/dataset";
 import { readDefinition } from "../../src/core/definition";
-import { canonical, randomBytes, randomHex, sha256, toBase64, utf8 } from "../../src/core/encoding";
+import { canonical, randomBytes, randomHex, sha256, toBase64, toHex, utf8 } from "../../src/core/encoding";
 import { DecryptionFailed, ReceiptInvalid } from "../../src/core/errors";
 import { EMPTY_ROOT, leafHash } from "../../src/core/merkle";
 import { nodeDigest, nodeOf, type RunNode } from "../../src/core/nodes";
-import { keyId, PAYLOAD_TYPE, preAuthenticationEncoding } from "../../src/core/receipt";
-import type { ReceiptBody, Result } from "../../src/core/records";
+import { PAYLOAD_TYPE, preAuthenticationEncoding } from "../../src/core/receipt";
+import type { Event, ReceiptBody, Result } from "../../src/core/records";
 import type { Signer } from "../../src/core/signatures";
 import { freshSigner } from "../enclave";
 import { note, TestHub } from "../hub";
@@ -74,7 +74,7 @@ async function saying(change: Partial<ReceiptBody>, by = signer): Promise<Result
   };
   const payload = canonical(statement);
   const sig = toBase64(await by.sign(preAuthenticationEncoding(PAYLOAD_TYPE, payload)));
-  const signatures = [{ keyid: keyId(by.publicKey), sig }];
+  const signatures = [{ keyid: toHex(sha256(by.publicKey)), sig }];
   const receipt = canonical({ payload: toBase64(payload), payloadType: PAYLOAD_TYPE, signatures });
   return { ...result, receipt: toBase64(receipt) };
 }
@@ -102,6 +102,37 @@ test.each<[string, () => Partial<ReceiptBody> | Promise<Partial<ReceiptBody>>]>(
   ["a log by another key", async () => ({ checkpoint: await note(await freshSigner(), vectors.id, 5, EMPTY_ROOT) })],
 ])("a receipt about %s is refused", async (_, change) => {
   await expect(checkReceipt(await saying(await change()), context)).rejects.toThrow(ReceiptInvalid);
+});
+
+test("what a receipt says was read is what the log tells of", () => {
+  const [data, old, made, rows] = [randomHex(), randomHex(), randomHex(), randomHex()];
+  const other = randomHex();
+  const started = { type: "run_started" as const, node: "joined", cache_key: other };
+  const finished = { type: "run_finished" as const, worker: body.worker };
+  const bodies: Event["body"][] = [
+    { ...finished, run: other, node: "pairs", manifest: made, withheld: rows },
+    { ...started, run: other, inputs: [{ node: "patients", manifest: old }] },
+    {
+      ...started,
+      run: body.run,
+      inputs: [
+        { node: "patients", manifest: data },
+        { node: "lab", manifest: null },
+      ],
+    },
+    { ...finished, run: other, node: "later", manifest: other },
+  ];
+  const events = bodies.map((each): Event => ({ version: 1, time: 0, actor: "", body: each }));
+  const check = (node: string, manifest: string | null) => () =>
+    checkInputs({ ...body, log_index: 3, inputs: [{ node, manifest }] }, events);
+  for (const [node, manifest] of [["patients", data] as const, ["lab", null] as const, ["pairs", made] as const]) {
+    expect(check(node, manifest)).not.toThrow();
+  }
+  expect(check("pairs", rows)).not.toThrow();
+  expect(check("patients", old)).toThrow(ReceiptInvalid);
+  expect(check("patients", null)).toThrow(ReceiptInvalid);
+  expect(check("lab", data)).toThrow(ReceiptInvalid);
+  expect(check("later", other)).toThrow(ReceiptInvalid);
 });
 
 test("a receipt of another result, or by another key, is refused", async () => {
