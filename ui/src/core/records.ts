@@ -1,5 +1,5 @@
 // Made by `npm run types` from records.schema.json; change the Python types instead.
-// SHA-256 of the schema: 056fbb58e492349e1005cf3f5d494c53215c9e32c9d2dc708453a47915d2e4a7
+// SHA-256 of the schema: e435d9d331b6636673c29ebf8af732765446f74a8aaaa77e7560e6b12e2a80e7
 
 export type Frame = Progress | Answer | Refusal;
 export type Node =
@@ -949,7 +949,7 @@ export interface HandedBack {
   type: "handed_back";
 }
 /**
- * An item is new, or has outgrown what was reserved for it.
+ * An item is new, has outgrown what was reserved for it, or is another device's from now on.
  */
 export interface ItemPut {
   type: "item_put";
