@@ -4,7 +4,7 @@
  */
 
 import { decode } from "./decode";
-import { type Bytes, concat, fromBase64, sha256, toHex, utf8 } from "./encoding";
+import { type Bytes, concat, fromBase64, utf8 } from "./encoding";
 import { ReceiptInvalid, VerificationError } from "./errors";
 import type { Envelope, ReceiptBody, Statement } from "./records";
 import { signatureHolds } from "./signatures";
@@ -22,11 +22,6 @@ export interface Receipt {
 export function preAuthenticationEncoding(payloadType: string, payload: Uint8Array): Bytes {
   const kind = utf8(payloadType);
   return concat(utf8(`DSSEv1 ${kind.length} ${payloadType} ${payload.length} `), payload);
-}
-
-/** The name of a signing key: SHA-256 of its 32 bytes, as hex. */
-export function keyId(publicKey: Uint8Array): string {
-  return toHex(sha256(publicKey));
 }
 
 /**
