@@ -78,7 +78,7 @@ def test_one_browser_is_all_of_their_machines(told: Told, browser: Browser) -> N
         context.set_default_timeout(PATIENCE_MS)
         # Nobody else on the machine can listen where browsers look first.
         for address, _ in told.places.values():
-            with pytest.raises(OSError, match="in use|assign|support"):
+            with pytest.raises(OSError, match=r"in use|assign|support"):
                 socket.create_server(("::1", urlsplit(address).port or 0), family=socket.AF_INET6)
         tabs = {who: context.new_page() for who in ("lab", "analyst", "outsider")}
         for who, page in tabs.items():
