@@ -151,8 +151,9 @@ class TestWithdrawing:
 
 async def until(holds: Callable[[], bool]) -> None:
     """Lets everything else have its turn, until that is so."""
-    while not holds():
-        await asyncio.sleep(0)
+    async with asyncio.timeout(SECONDS):
+        while not holds():
+            await asyncio.sleep(0)
 
 
 class Given:

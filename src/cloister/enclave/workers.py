@@ -222,12 +222,7 @@ class Workers:
 
     @staticmethod
     def _fits(entry: _Entry, waiting: _Waiting) -> bool:
-        # One that was withdrawn just now may still be there.
-        return (
-            not entry.done.done()
-            and waiting.offer.suffices(entry.order.demand)
-            and waiting.only_room in (None, entry.order.room)
-        )
+        return waiting.offer.suffices(entry.order.demand) and waiting.only_room in (None, entry.order.room)
 
     # --- from the side of workers ---
 
@@ -306,7 +301,7 @@ class Workers:
             entry = entry or await self._wait(waiting)
             if not entry.done.done():
                 return entry
-            # It was withdrawn after it was put into the worker's hands, before that had heard of it.
+            # It was withdrawn just now: before it had left the queue, or before the worker had heard of it.
             waiting.assigned = asyncio.Future()
 
     async def _wait(self, waiting: _Waiting) -> _Entry:
