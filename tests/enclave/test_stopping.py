@@ -125,15 +125,20 @@ class TestWithdrawing:
 
     async def test_while_its_worker_goes(self, enclave: Enclave) -> None:
         workers, given = enclave.workers, Given()
-        _, waiting = await idle(workers, offer(enclave))
+        _, going = await idle(workers, offer(enclave))
+        _, staying = await idle(workers, offer(enclave), 2)
         running = asyncio.create_task(workers.run(given.order("first")))
-        await until(lambda: not workers.waiting)
+        await until(lambda: workers.waiting == 1)
         running.cancel()
-        waiting.cancel()
-        for each in (running, waiting):
+        going.cancel()
+        for each in (running, going):
             with pytest.raises(asyncio.CancelledError):
                 await each
-        assert (workers.queued, workers.out, workers.waiting) == (0, 0, 0)
+        await until(lambda: workers.waiting == 1)
+        assert (workers.queued, workers.out, given.names) == (0, 0, [])
+        staying.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await staying
 
     async def test_before_it_has_left_the_queue(self, enclave: Enclave) -> None:
         workers, given = enclave.workers, Given()
@@ -178,8 +183,8 @@ class Given:
         return Order(make, "ab" * 32, demand, OWNER, started=lambda: None, waits=lambda what: None)
 
 
-async def idle(workers: Workers, body: PullTask) -> tuple[AsyncGenerator[Frame], asyncio.Task[Frame]]:
-    """A worker that waits for a task."""
+async def idle(workers: Workers, body: PullTask, nth: int = 1) -> tuple[AsyncGenerator[Frame], asyncio.Task[Frame]]:
+    """A worker that waits for a task, the ``nth`` that does."""
     frames = workers.pull(body)
     await anext(frames)
 
@@ -187,7 +192,7 @@ async def idle(workers: Workers, body: PullTask) -> tuple[AsyncGenerator[Frame],
         return await anext(frames)
 
     waiting = asyncio.create_task(following())
-    await until(lambda: workers.waiting > 0)
+    await until(lambda: workers.waiting == nth)
     return frames, waiting
 
 
