@@ -21,9 +21,13 @@ export interface Thread {
 /** Starts a worker, which says `lost`, some time after that, where something has ended it. */
 export type StartThread = (lost: () => void) => Thread;
 
-/** A worker of browsers, as `Calls` takes it. */
+/** A worker of browsers, as `Calls` takes it. What it has not caught is reported as the page's own. */
 export function threadOf(worker: Worker, lost: () => void): Thread {
-  worker.addEventListener("error", lost);
+  worker.addEventListener("error", ({ message }) => {
+    // It would be told on the console of the worker, which ends now.
+    reportError(new Error(message || "A worker could not be started."));
+    lost();
+  });
   return { port: worker, end: () => worker.terminate() };
 }
 
