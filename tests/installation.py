@@ -17,7 +17,7 @@ from typing import IO
 
 import psutil
 
-from cloister.cli.layout import Layout
+from cloister.cli.operators.layout import Layout
 from cloister.hub import accounts
 from cloister.sdk.bound_keys import KeyCheck
 from cloister.sdk.client import Client

@@ -18,7 +18,7 @@ from typing import IO, Self
 import psycopg
 from psycopg import sql
 
-from cloister.cli.process import end_with_parent
+from cloister.cli.operators.process import end_with_parent
 from tests.ports import free_port
 
 SECONDS = 60

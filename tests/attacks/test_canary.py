@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from cloister.analytics import AnalyticsDcrBuilder, FileContent, PythonComputeNodeDefinition, RawDataNodeDefinition
-from cloister.cli.layout import Layout
+from cloister.cli.operators.layout import Layout
 from cloister.enclave.storage_key import signing_key
 from cloister.enclave.store import SqliteStore
 from cloister.errors import EnclaveError

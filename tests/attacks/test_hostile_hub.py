@@ -16,7 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cloister.analytics import AnalyticsDcrBuilder, PythonComputeNodeDefinition, RawDataNodeDefinition
-from cloister.cli.layout import Layout
+from cloister.cli.operators.layout import Layout
 from cloister.errors import (
     AuthorizationError,
     CloisterError,

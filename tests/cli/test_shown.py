@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from cloister.cli import exit_code
-from cloister.cli.destination import Destination
-from cloister.cli.extract import extract
-from cloister.cli.names import Named, chosen
 from cloister.cli.shown import document, moment, plain, size, table, words
+from cloister.cli.users.destination import Destination
+from cloister.cli.users.extract import extract
+from cloister.cli.users.names import Named, chosen
 from cloister.errors import (
     AuthorizationError,
     BadRequestError,

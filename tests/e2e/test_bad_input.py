@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from cloister.analytics import AnalyticsDcrBuilder, FileContent, PythonComputeNodeDefinition, RawDataNodeDefinition
-from cloister.cli.layout import Layout
+from cloister.cli.operators.layout import Layout
 from cloister.errors import (
     BadRequestError,
     CloisterError,

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cloister.analytics import AnalyticsDcrBuilder, PythonComputeNodeDefinition, RawDataNodeDefinition
-from cloister.cli.layout import Layout
+from cloister.cli.operators.layout import Layout
 from cloister.errors import AuthorizationError, BadRequestError, EnclaveError, NotFoundError, RollbackDetected
 from cloister.formats.dataset import PART_SIZE
 from cloister.hub.app import create_app

@@ -18,7 +18,7 @@ import pytest
 from securesystemslib.dsse import Envelope
 from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined]
 
-from cloister.cli.demo import STOP_SECONDS
+from cloister.cli.operators.demo import STOP_SECONDS
 from cloister.formats.receipt import key_id, read_receipt, sigstore_bundle
 from tests.documents import ROOT
 

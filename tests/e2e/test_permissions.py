@@ -24,7 +24,7 @@ from cloister.analytics import (
     RawDataNodeDefinition,
     TableDataNodeDefinition,
 )
-from cloister.cli.layout import Layout
+from cloister.cli.operators.layout import Layout
 from cloister.errors import AuthorizationError, NotFoundError
 from cloister.formats.sealed import seal_request
 from cloister.hub import accounts

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cloister.cli.config import load
+from cloister.cli.operators.config import load
 from cloister.errors import BadRequestError, CloisterError
 from cloister.sdk.csv_files import read_input_csv_file
 

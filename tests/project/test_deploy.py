@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
-from cloister.cli.config import load
-from cloister.cli.settings import sections
+from cloister.cli.operators.config import load
+from cloister.cli.operators.settings import sections
 from tests.documents import ROOT
 
 DEPLOY = ROOT / "deploy"

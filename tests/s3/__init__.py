@@ -20,7 +20,7 @@ import httpx
 import obstore
 from obstore.store import S3Store
 
-from cloister.cli.process import end_with_parent
+from cloister.cli.operators.process import end_with_parent
 
 SECONDS = 60
 BUCKET = "blobs"

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Request, WebError, expect
 
-from cloister.cli.layout import Layout
+from cloister.cli.operators.layout import Layout
 from cloister.hub import accounts
 from tests.attacks.recorder import Recorder
 from tests.installation import Installation

@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 import pytest
 from playwright.sync_api import Dialog, Locator, Page, expect
 
-from cloister.cli.layout import Layout
+from cloister.cli.operators.layout import Layout
 from cloister.hub import accounts
 from cloister.hub.provider import CALLBACK
 from tests.installation import Installation

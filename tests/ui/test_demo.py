@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from cloister.cli.demo import STOP_SECONDS
+from cloister.cli.operators.demo import STOP_SECONDS
 from tests.e2e.test_demo import DEMO, processes_about
 from tests.pages import built
 

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Dialog, FrameLocator, Locator, Page, expect
 
 from cloister.analytics import AnalyticsDcrBuilder, PythonComputeNodeDefinition, RawDataNodeDefinition
-from cloister.cli.layout import Layout
+from cloister.cli.operators.layout import Layout
 from cloister.sdk.dcr import AnalyticsDcr
 from tests.installation import Installation
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from cloister.cli.layout import Layout
+from cloister.cli.operators.layout import Layout
 from tests.attacks.recorder import files, traces
 from tests.installation import Installation, run
 

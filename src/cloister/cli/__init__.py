@@ -14,35 +14,35 @@ from cloister.errors import AuthorizationError, CloisterError, EnclaveError, Ver
 from cloister.version import VERSION
 
 USERS = {
-    "login": ("cloister.cli.login", "Let this machine act for you."),
-    "logout": ("cloister.cli.login", "Forget the token on this machine."),
-    "whoami": ("cloister.cli.login", "Show who you are to hub and rooms."),
-    "room": ("cloister.cli.room", "List and show rooms; test and publish them from files; stop them."),
-    "data": ("cloister.cli.data", "Upload datasets; attach and detach them; download and delete them."),
-    "run": ("cloister.cli.run", "Run a computation, and fetch its result."),
-    "cancel": ("cloister.cli.run", "End a run."),
-    "result": ("cloister.cli.result", "Fetch results."),
-    "audit": ("cloister.cli.audit", "Show all that has happened in a room."),
-    "ui": ("cloister.cli.ui", "Open the web pages of this installation against any hub."),
-    "vault": ("cloister.cli.vault", "Say which of your machines see the keys that you keep."),
+    "login": ("users.login", "Let this machine act for you."),
+    "logout": ("users.login", "Forget the token on this machine."),
+    "whoami": ("users.login", "Show who you are to hub and rooms."),
+    "room": ("users.room", "List and show rooms; test and publish them from files; stop them."),
+    "data": ("users.data", "Upload datasets; attach and detach them; download and delete them."),
+    "run": ("users.run", "Run a computation, and fetch its result."),
+    "cancel": ("users.run", "End a run."),
+    "result": ("users.result", "Fetch results."),
+    "audit": ("users.audit", "Show all that has happened in a room."),
+    "ui": ("ui.command", "Open the web pages of this installation against any hub."),
+    "vault": ("users.vault", "Say which of your machines see the keys that you keep."),
 }
 OPERATORS = {
-    "up": ("cloister.cli.up", "Start everything on this machine: hub, enclave, workers."),
-    "user": ("cloister.cli.user", "Add users, and end their tokens."),
-    "worker-token": ("cloister.cli.user", "Let in workers of other machines, and end their tokens."),
-    "keys": ("cloister.cli.keys", "Show, rotate and destroy the hub's signing keys."),
-    "backup": ("cloister.cli.backup", "Copy an installation while it runs."),
-    "restore": ("cloister.cli.backup", "Put a backup back, and say so to all rooms."),
-    "demo": ("cloister.cli.demo", "Run a clean room from start to end, and look on."),
-    "doctor": ("cloister.cli.doctor", "Tell what this machine has and enforces, and what it lacks."),
-    "image": ("cloister.cli.image", "Build and list the images that computations run in."),
-    "hub": ("cloister.cli.hub", "Start a hub alone."),
-    "enclave": ("cloister.cli.enclave", "Start an enclave alone."),
-    "worker": ("cloister.cli.worker", "Start a worker alone."),
-    "config": ("cloister.cli.config_command", "Print a configuration to begin with, or what a part is set to."),
+    "up": ("operators.up", "Start everything on this machine: hub, enclave, workers."),
+    "user": ("operators.user", "Add users, and end their tokens."),
+    "worker-token": ("operators.user", "Let in workers of other machines, and end their tokens."),
+    "keys": ("operators.keys", "Show, rotate and destroy the hub's signing keys."),
+    "backup": ("operators.backup", "Copy an installation while it runs."),
+    "restore": ("operators.backup", "Put a backup back, and say so to all rooms."),
+    "demo": ("operators.demo", "Run a clean room from start to end, and look on."),
+    "doctor": ("operators.doctor", "Tell what this machine has and enforces, and what it lacks."),
+    "image": ("operators.image", "Build and list the images that computations run in."),
+    "hub": ("operators.hub", "Start a hub alone."),
+    "enclave": ("operators.enclave", "Start an enclave alone."),
+    "worker": ("operators.worker", "Start a worker alone."),
+    "config": ("operators.config_command", "Print a configuration to begin with, or what a part is set to."),
 }
 COMMANDS = USERS | OPERATORS
-"""Name to module and one line of help. A command's module, and what it needs, is loaded when it is used."""
+"""Name to module, below this one, and one line of help. A command's module, and what it needs, is loaded when it is used."""
 FAILED, REFUSED, INTERRUPTED = 3, 4, 130
 """Exit codes, besides 1 for errors and 2 for wrong options."""
 
@@ -55,7 +55,7 @@ class _Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         try:
-            module = importlib.import_module(COMMANDS[cmd_name][0])
+            module = importlib.import_module(f"cloister.cli.{COMMANDS[cmd_name][0]}")
         except ModuleNotFoundError as error:
             if (error.name or "").startswith("cloister"):
                 raise

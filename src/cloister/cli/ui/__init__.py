@@ -1,0 +1,1 @@
+"""`cloister ui`: web pages that a machine serves to its own user, on loopback (docs/adr/0031)."""

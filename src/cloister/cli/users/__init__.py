@@ -1,0 +1,1 @@
+"""What users do: their rooms, datasets, runs and results, with the SDK alone."""
