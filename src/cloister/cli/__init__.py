@@ -42,7 +42,7 @@ OPERATORS = {
     "config": ("operators.config_command", "Print a configuration to begin with, or what a part is set to."),
 }
 COMMANDS = USERS | OPERATORS
-"""Name to module, below this one, and one line of help. A command's module, and what it needs, is loaded when it is used."""
+"""Name to module (of this package) and one line of help. A command's module, and what it needs, is loaded when used."""
 FAILED, REFUSED, INTERRUPTED = 3, 4, 130
 """Exit codes, besides 1 for errors and 2 for wrong options."""
 
