@@ -32,6 +32,8 @@ MOST_ROWS = 5_000_000
 """Rows that are made: they lie in memory."""
 _CHANCE = 0.05
 """With which anywhere in a histogram mere noise may look like rows."""
+_CHANCE_ELSEWHERE = 0.001
+"""The same where a range is looked for among all numbers there are: mere noise would make nearly all of it empty."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def _range(account: Account, column: Column, share: float) -> Bins | None:
         share /= 2
         edges = ranges.powers(whole)
         counts = account.histogram(name, edges, share)
-        least = account.noise(share).beyond(len(counts), _CHANCE)
+        least = account.noise(share).beyond(len(counts), _CHANCE_ELSEWHERE)
         found = ranges.occupied(counts, least)
         if found is None:
             return None
