@@ -43,9 +43,9 @@ types: setup
 floors: setup
 	@$(BIN)/lint-imports --no-logo
 
-# -n 2: containers and servers take what is left of the machine. A test that fails is tried once more, as a busy machine
-# is no mistake of the code's; those that needed it are listed at the end, to be mended.
-SUITE := -n 2 --dist worksteal --reruns 1 -raR
+# -n 3: on two processors, as many tests wait for servers and containers a good part of their time. A test that fails is
+# tried once more, as a busy machine is no mistake of the code's; those that needed it are listed at the end, to be mended.
+SUITE := -n 3 --dist worksteal --reruns 1 -raR
 
 suite: images pages
 	@$(AS_ROOT) $(BIN)/python -m pytest $(SUITE)

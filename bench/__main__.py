@@ -28,7 +28,8 @@ class Sizes:
     """How often each thing is measured."""
 
     scripts: int = 20
-    images: int = 7
+    images: tuple[str, ...] = tuple(work.image for work in images.WORKS)
+    starts: int = 7
     round_trips: int = 100
     clients: int = 8
     computations_each: int = 25
@@ -54,7 +55,8 @@ class Sizes:
 
 SMOKE = Sizes(
     scripts=1,
-    images=1,
+    images=("python", "r"),
+    starts=1,
     round_trips=2,
     clients=2,
     computations_each=1,
@@ -93,7 +95,7 @@ def measure(sizes: Sizes, runtime: Runtime, image_root: Path) -> Iterator[Table]
             if installation.process is not None:
                 installation.stop()
     with Sandbox(runtime) as sandbox:
-        yield from images.measure(sandbox, sizes.images)
+        yield from images.measure(sandbox, sizes.images, sizes.starts)
         yield synthetic.measure(sandbox, sizes.synthetic_rows, sizes.synthetics)
     with tempfile.TemporaryDirectory(prefix="cloister-bench-") as folder:
         yield validation.measure(Path(folder), sizes.table, 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -42,11 +42,12 @@ WORKS = (
 )
 
 
-def measure(sandbox: Sandbox, repetitions: int) -> Iterator[Table]:
-    """Sizes first, then a table for each script."""
-    rows = tuple(Row(name=work.image, value=find_image(work.image).size / 1e6, unit="MB") for work in WORKS)
+def measure(sandbox: Sandbox, names: Collection[str], repetitions: int) -> Iterator[Table]:
+    """Sizes first, then a table for each script, in the images of those names."""
+    works = [work for work in WORKS if work.image in names]
+    rows = tuple(Row(name=work.image, value=find_image(work.image).size / 1e6, unit="MB") for work in works)
     yield Table(title="Worker images, on disk", rows=rows)
-    for work in WORKS:
+    for work in works:
         with open_image(work.image) as image:
             for what, script in work.scripts.items():
                 yield _starts(sandbox, image, work, what, script, repetitions)
