@@ -6,14 +6,14 @@ import { Patience } from "../src/client/patience";
 import { MemoryStore } from "../src/client/store";
 import { fromBase64, text, utf8 } from "../src/core/encoding";
 import { leafHash } from "../src/core/merkle";
-import type { Answer, Frame, Item, Refusal, Request } from "../src/core/records";
+import type { Answer, Frame, Item, PutItem, Refusal, Request, VaultDevice } from "../src/core/records";
 import { done, type Http, note, type TestHub } from "./hub";
-import { MemoryLocks, no } from "./rooms";
-
-type PutItem = Extract<Request["body"], { type: "put_item" }>;
+import { AUTHOR, MemoryLocks, no } from "./rooms";
 
 export class TestVault {
   readonly items = new Map<string, Item>();
+  /** As it tells of them. */
+  devices: VaultDevice[] = [];
   /** Requests to put something, in the order in which they came. */
   readonly puts: PutItem[] = [];
   /** Refuses a request, where it gives a refusal; may wait. */
@@ -29,12 +29,15 @@ export class TestVault {
   }
 
   /** A browser of the user's, which tries nothing twice by itself. */
-  async client(): Promise<Client> {
-    const port = { postMessage: () => undefined, addEventListener: () => undefined };
-    const mover = new Mover(() => ({ port, end: () => undefined }));
-    const hub = this.#hub.client;
-    const [store, locks, patience] = [new MemoryStore(), new MemoryLocks(), new Patience([])];
-    return await Client.open({ hub, email: "a@b.example", store, mover, allowSoftware: true, patience, locks });
+  async client({ store = new MemoryStore(), locks = new MemoryLocks(), mover = idle() } = {}): Promise<Client> {
+    const patience = new Patience([]);
+    const options = { hub: this.#hub.client, email: AUTHOR, store, mover, allowSoftware: true, patience, locks };
+    return await Client.open(options);
+  }
+
+  /** The names of what it has of a kind. */
+  names(kind: string): string[] {
+    return [...this.items.keys()].filter((name) => name.startsWith(`${kind}/`));
   }
 
   #told(asked: string): Http | undefined {
@@ -67,28 +70,43 @@ export class TestVault {
     switch (body.type) {
       case "open_vault":
         this.#definition = text(fromBase64(body.definition));
-        return { type: "vault_status", devices: [] };
+        return { type: "vault_status", devices: this.devices };
       case "put_item":
-        this.puts.push(body);
-        return this.#put(body);
+        return this.#put([body]);
+      case "put_items":
+        return this.#put(body.items);
       case "read_item": {
         const item = this.items.get(body.item);
         return item === undefined ? no("None.", "not_found") : { type: "items", items: [item], more: false };
       }
+      case "list_items": {
+        const items = [...this.items.values()].filter(({ item }) => item.startsWith(`${body.kind}/`));
+        return { type: "items", items: items.sort((one, other) => (one.item < other.item ? -1 : 1)), more: false };
+      }
+      case "remove_item":
+        return this.items.delete(body.item) ? { type: "done" } : no("None.", "not_found");
       default:
         throw new Error(`The vault of the tests knows nothing of ${body.type}.`);
     }
   }
 
-  /** As `cloister.enclave.vault` does it. */
-  #put({ item, value, request, replaces }: PutItem): Answer["body"] | Refusal {
-    if (!this.#answered.has(request)) {
-      if ((this.items.get(item)?.revision ?? null) !== replaces) {
-        return no("The item was changed from somewhere else meanwhile.", "conflict");
-      }
+  /** As `cloister.enclave.vault` does it: all or none. */
+  #put(puts: PutItem[]): Answer["body"] | Refusal {
+    this.puts.push(...puts);
+    const unanswered = puts.filter(({ request }) => !this.#answered.has(request));
+    if (unanswered.some(({ item, replaces }) => (this.items.get(item)?.revision ?? null) !== replaces)) {
+      return no("The item was changed from somewhere else meanwhile.", "conflict");
+    }
+    for (const { item, value, request } of unanswered) {
       this.items.set(item, { item, value, revision: request });
       this.#answered.add(request);
     }
     return { type: "done" };
   }
+}
+
+/** A worker that nothing is asked of. */
+function idle(): Mover {
+  const port = { postMessage: () => undefined, addEventListener: () => undefined };
+  return new Mover(() => ({ port, end: () => undefined }));
 }

@@ -1,69 +1,22 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 
-import { Client } from "../../src/client/client";
+import type { Client } from "../../src/client/client";
 import type { Uploaded } from "../../src/client/datasets";
 import type { Port } from "../../src/client/messages";
 import { Mover } from "../../src/client/mover";
 import { Patience } from "../../src/client/patience";
 import { MemoryStore } from "../../src/client/store";
 import { manifestDigest, PART_SIZE } from "../../src/core/dataset";
-import { type Bytes, fromBase64, text, utf8 } from "../../src/core/encoding";
+import { type Bytes, text } from "../../src/core/encoding";
 import { BadRequestError, EnclaveError, NotFoundError, Unavailable } from "../../src/core/errors";
-import { leafHash } from "../../src/core/merkle";
-import type { Answer, Item, Refusal, Request, VaultDevice } from "../../src/core/records";
 import { serve } from "../../src/worker/serve";
-import { done, type Http, note, refusal, TestHub } from "../hub";
-import { AUTHOR, MemoryLocks, no } from "../rooms";
+import { type Http, refusal, TestHub } from "../hub";
+import { MemoryLocks, no } from "../rooms";
+import { TestVault } from "../vault";
 
 const DATA = new Uint8Array(2 * PART_SIZE + 7).map((_, place) => (place * 13 + (place >> 9)) & 0xff);
 const DAYS = 24 * 3600 * 1000;
 const LABEL = { name: "people" };
-
-/** A vault in memory, which knows the devices that it is told of. */
-class TestVault {
-  readonly items = new Map<string, Item>();
-  devices: VaultDevice[] = [];
-  /** Refuses a request, or has it wait, where a test wants that. */
-  before: (body: Request["body"]) => Promise<Refusal | undefined> | Refusal | undefined = () => undefined;
-
-  async answer({ body }: Request): Promise<Answer["body"] | Refusal> {
-    const refused = await this.before(body);
-    if (refused !== undefined) {
-      return refused;
-    }
-    switch (body.type) {
-      case "open_vault":
-        return { type: "vault_status", devices: this.devices };
-      case "put_item":
-        this.#put(body);
-        return { type: "done" };
-      case "put_items":
-        body.items.forEach((item) => this.#put(item));
-        return { type: "done" };
-      case "read_item": {
-        const item = this.items.get(body.item);
-        return item === undefined ? no("No such item.", "not_found") : { type: "items", items: [item], more: false };
-      }
-      case "list_items": {
-        const items = [...this.items.values()].filter(({ item }) => item.startsWith(`${body.kind}/`));
-        return { type: "items", items: items.sort((one, other) => (one.item < other.item ? -1 : 1)), more: false };
-      }
-      case "remove_item":
-        return this.items.delete(body.item) ? { type: "done" } : no("No such item.", "not_found");
-      default:
-        throw new Error(`The vault of the tests knows nothing of ${body.type}.`);
-    }
-  }
-
-  /** The names of what it has of a kind. */
-  names(kind: string): string[] {
-    return [...this.items.keys()].filter((name) => name.startsWith(`${kind}/`));
-  }
-
-  #put({ item, value, request }: { item: string; value: string; request: string }): void {
-    this.items.set(item, { item, value, revision: request });
-  }
-}
 
 let hub: TestHub;
 let vault: TestVault;
@@ -71,33 +24,9 @@ let store: MemoryStore;
 let locks: MemoryLocks;
 beforeEach(async () => {
   hub = await TestHub.start();
-  [vault, store, locks] = [new TestVault(), new MemoryStore(), new MemoryLocks()];
-  let definition: string | undefined;
-  hub.enclave = async (request) => {
-    if (request.body.type === "open_vault") {
-      definition = text(fromBase64(request.body.definition));
-    }
-    const answered = await vault.answer(request);
-    // Its log has one event, whatever happens.
-    const checkpoint = await note(hub.signer, request.room ?? "", 1, leafHash(utf8("opened")));
-    return ["frame" in answered ? answered : done({ checkpoint, body: answered })];
-  };
-  hub.instead = (method, path) => hubItself(method, path, definition);
+  [vault, store, locks] = [new TestVault(hub), new MemoryStore(), new MemoryLocks()];
 });
 afterEach(() => hub.stop());
-
-function hubItself(method: string, path: string, definition: string | undefined): Http | undefined {
-  switch (`${method} ${path}`) {
-    case "GET /.well-known/jwks.json": {
-      const keys = [{ kty: "OKP", kid: "1", crv: "Ed25519", x: "A".repeat(43), use: "sig" }];
-      return { status: 200, body: { issuer: "hub", keys } };
-    }
-    case "GET /v1/vault":
-      return definition === undefined ? refusal(404, "not_found") : { status: 200, body: { definition } };
-    default:
-      return undefined;
-  }
-}
 
 /** What the hub says to some requests, besides. */
 function saying(answer: (method: string, path: string) => Http | undefined): void {
@@ -107,15 +36,13 @@ function saying(answer: (method: string, path: string) => Http | undefined): voi
 
 /** A page of the browser, with a worker of its own. What pages remember is the same. */
 async function page(): Promise<Client> {
-  const patience = new Patience([]);
   const mover = new Mover(() => {
     const { port1, port2 } = new MessageChannel();
-    serve(port2 as unknown as Port, Promise.resolve(store), patience);
+    serve(port2 as unknown as Port, Promise.resolve(store), new Patience([]));
     [port1, port2].forEach((port) => port.start());
     return { port: port1 as unknown as Port, end: () => port1.close() };
   });
-  const options = { hub: hub.client, email: AUTHOR, store, mover, allowSoftware: true, patience, locks };
-  const client = await Client.open(options);
+  const client = await vault.client({ mover, store, locks });
   vault.devices = [{ key: client.deviceKey, bound_at: 1, admitted: true }];
   return client;
 }
@@ -165,9 +92,9 @@ test.each(["two pages", "one page"])("one file that is uploaded twice at once by
   const second = who === "one page" ? first : await page();
   const [held, release] = gate();
   const [storing, isStoring] = gate();
-  vault.before = async ({ type }) => {
+  vault.refuse = async ({ type }) => {
     if (type === "put_items") {
-      vault.before = () => undefined;
+      vault.refuse = () => undefined;
       isStoring();
       await held;
     }
@@ -226,10 +153,10 @@ test("the keys of uploads that nobody came back for are given up", async () => {
   const elsewhere = { version: 1, vault: "ab".repeat(32), item: "cd".repeat(32), begun: 0 };
   await store.update("vaults", "pending/elsewhere", () => elsewhere);
   await age(15 * DAYS);
-  vault.before = (body) => (body.type === "remove_item" ? no("Not now.", "busy") : undefined);
+  vault.refuse = (body) => (body.type === "remove_item" ? no("Not now.", "busy") : undefined);
   const uploaded = await client.datasets.upload(other("b"), LABEL);
   expect(vault.names("key")).toContain(key);
-  vault.before = () => undefined;
+  vault.refuse = () => undefined;
   await age(15 * DAYS);
   await client.datasets.upload(other("c"), LABEL);
   expect(vault.names("key")).not.toContain(key);
@@ -242,9 +169,9 @@ test("the key of an upload that takes that long stays", async () => {
   const client = await page();
   const [held, release] = gate();
   const [storing, isStoring] = gate();
-  vault.before = async ({ type }) => {
+  vault.refuse = async ({ type }) => {
     if (type === "put_items") {
-      vault.before = () => undefined;
+      vault.refuse = () => undefined;
       isStoring();
       await held;
     }
@@ -273,13 +200,13 @@ test("a deletion that has failed is done again", async () => {
   expect([vault.names("key"), hub.blobs.size, await isListed()]).toEqual([[], 1, true]);
   away.now = false;
   for (const kind of ["manifest", "dataset"]) {
-    vault.before = (body) =>
+    vault.refuse = (body) =>
       body.type === "remove_item" && body.item.startsWith(kind) ? no("It fails.", "failed") : undefined;
     await expect(client.datasets.delete(digest)).rejects.toThrow(EnclaveError);
     expect([hub.blobs.size, await isListed()]).toEqual([0, true]);
   }
   expect(vault.names("manifest")).toEqual([]);
-  vault.before = () => undefined;
+  vault.refuse = () => undefined;
   await client.datasets.delete(digest);
   expect(vault.items.size).toBe(0);
   await expect(client.datasets.delete(digest)).rejects.toThrow(NotFoundError);
