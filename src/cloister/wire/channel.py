@@ -29,8 +29,9 @@ from cloister.protocol import MAX_REQUEST, Answer, EnclaveEvidence, Frame, Progr
 from cloister.rooms.definition import Reference
 from cloister.trust import software
 from cloister.trust.evidence import ENCLAVE_LABEL, NONCE_SIZE, appraise
-from cloister.wire.hub import Hub, StaleKeys
+from cloister.wire.hub import Hub
 from cloister.wire.patience import LONGEST_PAUSE, NEVER, Deadline, Patience, Unavailable
+from cloister.wire.responses import StaleKeys
 
 KNOWN_ENCLAVES = (Reference(evidence=software.TYPE, measurement=software.measurement("enclave")),)
 """Reference values of the enclave that belongs to this release."""

@@ -18,12 +18,13 @@ from typing import Annotated, Any, TypeVar
 import httpx
 import msgspec
 
-from cloister.errors import AuthorizationError, BadRequestError, NotFoundError, ServerError, VerificationError
+from cloister.errors import AuthorizationError, ServerError, VerificationError
 from cloister.formats.dataset import PART_CIPHERTEXT_SIZE, Bytes
 from cloister.formats.encoding import Hex32, decode
 from cloister.version import VERSION
 from cloister.wire.direct import Direct
-from cloister.wire.patience import NEVER, Deadline, Unavailable
+from cloister.wire.patience import NEVER, Deadline
+from cloister.wire.responses import ALL, NONE, check, limited, translated
 from cloister.wire.silence import SILENCE_SECONDS
 
 T = TypeVar("T")
@@ -34,26 +35,7 @@ _CONNECT_TIMEOUT = 10.0
 _ANSWER_LIMIT = 16 * 1024 * 1024
 _LISTING_LIMIT = 128 * 1024 * 1024
 """Of a list of parts: a blob may have a million."""
-_ERROR_LIMIT = 64 * 1024
 _PIECE = 256 * 1024
-_ALL = range(1000)
-"""Of statuses: where the hub itself is asked, all that it refuses is its to refuse."""
-_NONE = range(0)
-"""Where the enclave is asked, or is about to be: whoever is told that something isn't there, or can't be, takes it for
-the enclave's word, which comes sealed or not at all."""
-
-
-class StaleKeys(Unavailable):
-    """The message was sealed to keys that the enclave no longer has."""
-
-
-class _ErrorDetail(msgspec.Struct):
-    code: str
-    message: str
-
-
-class _ErrorBody(msgspec.Struct):
-    error: _ErrorDetail
 
 
 class _Identity(msgspec.Struct):
@@ -170,7 +152,7 @@ class Hub:
 
     def account(self) -> str:
         """The email that the API token belongs to."""
-        return self._json("GET", "/v1/me", _Account, refusals=_NONE).email
+        return self._json("GET", "/v1/me", _Account, refusals=NONE).email
 
     def identity(self, device_key: bytes, room: str | None = None) -> str:
         """A token that binds the device key (32 bytes) to the account; for a room, by a key that the room trusts.
@@ -256,11 +238,11 @@ class Hub:
 
     def evidence(self, nonce: bytes) -> bytes:
         """What the enclave shows for this nonce (32 bytes)."""
-        return self._read("GET", "/v1/enclave/evidence", params={"nonce": nonce.hex()}, refusals=_NONE)
+        return self._read("GET", "/v1/enclave/evidence", params={"nonce": nonce.hex()}, refusals=NONE)
 
     def enclave_keys(self) -> bytes:
         """The enclave's keys of this hour."""
-        return self._read("GET", "/v1/enclave/keys", refusals=_NONE)
+        return self._read("GET", "/v1/enclave/keys", refusals=NONE)
 
     @contextlib.contextmanager
     def relay(self, message: bytes, *, wait: bool = False, deadline: Deadline = NEVER) -> Iterator[Iterator[bytes]]:
@@ -279,12 +261,12 @@ class Hub:
         timeout = httpx.Timeout(self._timeout, read=silence if left is None else min(silence, left + 0.001), pool=None)
         headers = {"Accept-Encoding": "identity", **_octets(message)}
         with (
-            _translated(),
+            translated(),
             self._http.stream(
                 "POST", "/v1/enclave/messages", content=_pieces(message), headers=headers, timeout=timeout
             ) as response,
         ):
-            _check(response, _NONE)
+            check(response, NONE)
             with _broken_off(response, deadline):
                 yield response.iter_raw()
 
@@ -300,35 +282,10 @@ class Hub:
     def _read(self, method: str, path: str, *, limit: int = _ANSWER_LIMIT, **options: Any) -> bytes:
         return bytes(self._body(method, path, limit, **options))
 
-    def _body(self, method: str, path: str, limit: int, refusals: Container[int] = _ALL, **options: Any) -> bytearray:
-        with _translated(), self._http.stream(method, path, **options) as response:
-            _check(response, refusals)
-            return _limited(response, limit)
-
-
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    """Turns what the HTTP library raises into this package's errors.
-
-    The library's exceptions hold the request with its token, so they are let go of, not chained.
-    """
-    reason: str | None = None
-    silent = False
-    try:
-        yield
-    except httpx.TimeoutException:
-        reason, silent = "it did not answer in time", True
-    except httpx.ConnectError as error:
-        reason = f"no connection ({error})"
-    except (httpx.TransportError, httpx.StreamError) as error:
-        reason = f"the connection broke ({type(error).__name__})"
-    except httpx.DecodingError:
-        reason = "its answer is garbled"
-    if reason is not None:
-        raise Unavailable(
-            f"The hub could not be reached: {reason}. Check CLOISTER_URL and the network, and that the hub runs.",
-            silent=silent,
-        )
+    def _body(self, method: str, path: str, limit: int, refusals: Container[int] = ALL, **options: Any) -> bytearray:
+        with translated(), self._http.stream(method, path, **options) as response:
+            check(response, refusals)
+            return limited(response, limit)
 
 
 @contextlib.contextmanager
@@ -363,49 +320,6 @@ def _pieces(body: Bytes) -> Iterator[bytes]:
     view = memoryview(body)
     for start in range(0, len(body), _PIECE):
         yield bytes(view[start : start + _PIECE])
-
-
-def _check(response: httpx.Response, refusals: Container[int]) -> None:
-    """Raises what a status other than success stands for; ``refusals`` are those that say no to what was asked."""
-    if response.is_success:
-        return
-    status = response.status_code
-    if response.is_redirect:
-        code, message = "", "The hub's address has moved. Set CLOISTER_URL to the new one."
-    else:
-        code, message = _error_of(bytes(_limited(response, _ERROR_LIMIT)), status)
-    if status == 409 and code == "stale_keys":
-        raise StaleKeys(message)
-    if status == 429 or status >= 500:
-        raise Unavailable(message, retry_after=_retry_after(response.headers))
-    if status in (401, 403):
-        raise AuthorizationError(message)
-    if status not in refusals:
-        raise ServerError(f"The hub itself says: {message}" if code else message)
-    raise (NotFoundError if status == 404 else BadRequestError)(message)
-
-
-def _error_of(body: bytes, status: int) -> tuple[str, str]:
-    try:
-        detail = msgspec.json.decode(body, type=_ErrorBody).error
-    except (msgspec.MsgspecError, ValueError):
-        return "", f"The hub answered with status {status} and no explanation. Is CLOISTER_URL that of a hub?"
-    return detail.code, detail.message
-
-
-def _retry_after(headers: httpx.Headers) -> float:
-    value = headers.get("retry-after", "")
-    return float(value) if value.isascii() and value.isdigit() and len(value) < 6 else 0.0
-
-
-def _limited(response: httpx.Response, limit: int) -> bytearray:
-    """The body, if it is not longer than ``limit`` bytes."""
-    body = bytearray()
-    for chunk in response.iter_bytes():
-        body += chunk
-        if len(body) > limit:
-            raise VerificationError("The hub's answer is longer than it can be. It was not read to its end.")
-    return body
 
 
 def is_loopback(host: str) -> bool:
