@@ -60,6 +60,11 @@ def test_forbidden_system_calls(machine: Machine) -> None:
     ran = machine.run(
         PRELUDE
         + """
+SOCKET = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).detach()
+program = ctypes.create_string_buffer(struct.pack("=HBBI", 6, 0, 0, 0x7fff0000))  # of one step: allow all
+FILTER = ctypes.create_string_buffer(struct.pack("=HxxxxxxQ", 1, ctypes.addressof(program)), 16)
+page = mmap.mmap(-1, 4096)
+PAGE = ctypes.addressof(ctypes.c_char.from_buffer(page))
 numbers = {
     "ptrace attach": (101, 16, os.getppid(), 0, 0), "ptrace me": (101, 0, 0, 0, 0),
     "process_vm_readv": (310, os.getpid(), 0, 0, 0, 0, 0), "process_vm_writev": (311, os.getpid(), 0, 0, 0, 0, 0),
@@ -92,7 +97,23 @@ numbers = {
     "chmod set-uid": (90, b"/tmp", 0o4755), "fchmod set-gid": (91, 0, 0o2755),
     "fchmodat set-uid": (268, -100, b"/tmp", 0o6755), "fchmodat2 set-uid": (452, -100, b"/tmp", 0o4755, 0),
     "TIOCSTI": (16, 0, 0x5412, b"x"), "TIOCSTI in 64 bits": (16, 0, 0x1_0000_5412, b"x"),
-    "TIOCLINUX": (16, 0, 0x541c, b"x"), "x32 getpid": (0x40000000 + 39,),
+    "TIOCLINUX": (16, 0, 0x541c, b"x"),
+    # What no limit counts: compiled filters, huge pages. What others have in memory, or have yet to write.
+    "filter of its own": (157, 22, 2, FILTER, 0, 0), "its kind in 64 bits": (157, (1 << 32) + 22, 2, FILTER, 0, 0),
+    "filter of a socket": (54, SOCKET, 1, 26, FILTER, 16), "shared by sockets": (54, SOCKET, 1, 51, FILTER, 16),
+    "its level in 64 bits": (54, SOCKET, (1 << 32) + 1, 26, FILTER, 16), "lock it": (54, SOCKET, 1, 44, bytes(4), 4),
+    "kernel's TLS": (54, SOCKET, 6, 31, b"tls", 3), "huge pages": (9, 0, 1 << 21, 3, 0x40022, -1, 0),
+    "huge, in 64 bits": (9, 0, 1 << 21, 3, (1 << 32) + 0x40022, -1, 0), "huge file": (319, b"x", 4),
+    "merge all pages": (157, 67, 1, 0, 0, 0), "merge some": (28, PAGE, 4096, 12), "swap out": (28, PAGE, 4096, 21),
+    "map of another": (157, 35, 14, bytes(104), 104, 0), "cores": (157, 62, 1, 0, 0, 0), "sync": (162,),
+    "cachestat": (451, 0, bytes(16), bytes(40), 0), "fadvise": (221, 0, 0, 0, 4), "listmount": (458, bytes(24), 0, 0),
+    "statmount": (457, bytes(24), bytes(512), 512, 0), "open_tree_attr": (467, -100, b"/tmp", 1, 0, 0),
+    "quotactl_fd": (443, 0, 0, 0, 0), "process_mrelease": (448, -1, 0), "ioprio_set": (251, 1, 0, 1 << 13),
+    "pkey_alloc": (330, 0, 0), "remap_file_pages": (216, PAGE, 4096, 0, 0, 0), "io_pgetevents": (333, 0, 0, 0, 0, 0, 0),
+    "landlock_restrict_self": (446, -1, 0), "lsm_list_modules": (461, bytes(64), bytes(8), 0), "uselib": (134, b"/x"),
+    "sysfs": (139, 3), "ustat": (136, 0, bytes(64)), "vserver": (236,), "setxattrat": (463, -100, b"", 0, b"", 0, 0),
+    "futex_wait": (455, 0, 0, 0, 0, 0, 0), "mseal": (462, PAGE, 4096, 0), "map_shadow_stack": (453, 0, 4096, 0),
+    "x32 getpid": (0x40000000 + 39,),
 }
 for name, arguments in numbers.items():
     if name.startswith("x32"):
@@ -105,7 +126,7 @@ for name, arguments in numbers.items():
     x32 = ran.pop("x32 getpid")
     assert x32 in ("exit 0", "signal 31")
     assert {name: result for name, result in ran.items() if result not in SHUT} == {}
-    assert len(ran) > 80
+    assert len(ran) > 120
 
 
 @x86_64_only
@@ -242,6 +263,7 @@ with open("/usr/bin/id", "rb") as source:
 os.close(descriptor)
 found["mode"] = oct(os.stat("/tmp/id").st_mode)
 found["id"] = subprocess.run(["/tmp/id", "-u"], capture_output=True, text=True).stdout.strip()
+found["core"] = __import__("resource").getrlimit(4)
 status = dict(line.rstrip("\\n").split(":\\t", 1) for line in open("/proc/self/status") if ":\\t" in line)
 found["status"] = {key: status[key] for key in ("CapEff", "CapBnd", "CapPrm", "CapAmb", "NoNewPrivs", "Seccomp")}
 found["set-id files"] = [
@@ -260,6 +282,7 @@ found["set-id files"] = [
         "Seccomp": "2",
     }
     assert seen.pop("id") == "1000"
+    assert seen.pop("core") == [1, 1]  # 0 would let a program of the host's have it, see core(5)
     seen.pop("mode")
     seen.pop("set-id files")  # harmless even where an image has some: every mount is nosuid
     # The kernel shields process 1 of a namespace from signals within: the call succeeds, and nothing happens.

@@ -194,25 +194,23 @@ def test_open_files_are_its_own(machine: Machine) -> None:
     seen = machine.run(
         PRELUDE
         + """
-for pid in ("1", "self"):
-    kinds = set()
-    for number in os.listdir(f"/proc/{pid}/fd"):
-        try:
-            kinds.add(os.readlink(f"/proc/{pid}/fd/{number}").partition(":")[0])
-        except FileNotFoundError:
-            continue  # the one that was listing
-        for up in ("..", "../../../../etc/shadow"):
-            attempt(f"{pid} {number} {up}", lambda: os.open(up, os.O_RDONLY, dir_fd=int(number)) and "got it")
-    found["kinds of " + pid] = sorted(kinds)
+kinds = set()
+for number in os.listdir("/proc/self/fd"):
+    try:
+        kinds.add(os.readlink(f"/proc/self/fd/{number}").partition(":")[0])
+    except FileNotFoundError:
+        continue  # the one that was listing
+    for up in ("..", "../../../../etc/shadow"):
+        attempt(f"{number} {up}", lambda: os.open(up, os.O_RDONLY, dir_fd=int(number)) and "got it")
+found["kinds"] = sorted(kinds)
+attempt("those of 1", lambda: os.listdir("/proc/1/fd"))
 attempt("runtime's program", lambda: os.open("/proc/1/exe", os.O_WRONLY) and "got it")
 attempt("worker's end of a pipe", lambda: os.open("/proc/1/fd/0", os.O_WRONLY) and "got it")
 """
         + FINDINGS
     ).json()
-    assert seen.pop("kinds of 1") == ["pipe"]
-    assert set(seen.pop("kinds of self")) <= {"pipe", "/dev/null"}
-    assert "got it" not in seen.values()
-    assert set(seen.values()) <= {"ENOTDIR", "EBADF", "EACCES", "EROFS", "ETXTBSY"}
+    assert set(seen.pop("kinds")) <= {"pipe", "/dev/null"}
+    assert set(seen.values()) <= {"ENOTDIR", "EBADF", "EACCES", "ENOENT", "EROFS", "ETXTBSY"}
 
 
 def test_the_page_cache_tells_nothing(machine: Machine) -> None:
@@ -231,6 +229,7 @@ libc.mincore(ctypes.c_void_p(address), ctypes.c_size_t(size), there)
 found["mincore"] = sorted({byte & 1 for byte in there.raw[: size // 4096]})
 attempt("cachestat", lambda: call(451, descriptor, struct.pack("QQ", 0, size), bytes(40), 0))
 attempt("read what is there", lambda: os.preadv(descriptor, [bytearray(16)], 0, os.RWF_NOWAIT) and "got it")
+attempt("put it out", lambda: (os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED), "got it")[1])
 """
         + FINDINGS
     ).json()
@@ -365,7 +364,7 @@ os.set_blocking(1, True)
 """
         + FINDINGS
     )
-    assert set(ran.json().values()) == {"EACCES"}
+    assert set(ran.json().values()) <= {"EACCES", "ENOENT"}
 
 
 @x86_64_only

@@ -55,7 +55,7 @@ def test_no_rights() -> None:
     assert all(rights == [] for rights in process["capabilities"].values())
     assert len(process["capabilities"]) == 5
     assert process["noNewPrivileges"] is True
-    assert {"type": "RLIMIT_CORE", "hard": 0, "soft": 0} in process["rlimits"]
+    assert {"type": "RLIMIT_CORE", "hard": 1, "soft": 1} in process["rlimits"]
 
 
 def test_users_are_mapped_to_nobody() -> None:

@@ -30,6 +30,9 @@ SCRIPT_UID = 1000
 
 HOST_NAME = "sandbox"
 LAUNCHER = "/run/launcher"
+TINI: Mapping[Walls, str] = {"kernel": "/run/tini", "gvisor": "/usr/bin/tini"}
+"""The program of process 1. The first is a copy that the script's user can run but not read: so the kernel lets it
+neither look into the process nor change it, as it lets one and the same user otherwise."""
 PIDS_OF_OUR_OWN = 1
 """tini, which starts the script and collects its orphans."""
 GVISOR_THREADS = 64
@@ -39,7 +42,7 @@ REPORT_DESCRIPTOR = 3
 
 # tini asks the kernel to be killed when its parent dies. It must not ask while the runtime is still its parent, which
 # ends as soon as the container runs; so it waits until the worker, which adopts it, says so.
-_WAIT_THEN_TINI = 'read -r adopted && unset PWD adopted && exec /usr/bin/tini -s -p SIGKILL -- "$@"'
+_WAIT_THEN = 'read -r adopted && unset PWD adopted && exec "$@"'
 ADOPTED = b"adopted\n"
 READY = b"ready\n"
 """What the launcher answers when it has imported what the next line names."""
@@ -205,7 +208,7 @@ def configuration(
         "process": {
             "terminal": False,
             "user": {"uid": SCRIPT_UID, "gid": SCRIPT_UID, "umask": 0o022},
-            "args": ["/bin/sh", "-c", _WAIT_THEN_TINI, "sh", *argv],
+            "args": ["/bin/sh", "-c", _WAIT_THEN, "sh", TINI[walls], "-s", "-p", "SIGKILL", "--", *argv],
             "env": [f"{name}={value}" for name, value in environment(limits).items()],
             "cwd": "/tmp",  # noqa: S108
             "capabilities": {kind: [] for kind in ("bounding", "effective", "inheritable", "permitted", "ambient")},
@@ -213,7 +216,9 @@ def configuration(
             # Where the machine itself runs out of memory, computations go first.
             "oomScoreAdj": 900,
             "rlimits": [
-                {"type": "RLIMIT_CORE", "hard": 0, "soft": 0},  # a core file would be plaintext on the host's disk
+                # A core file would be plaintext on the host's disk. A single byte, as 0 doesn't keep the kernel from
+                # handing all of it to a program of the host's (core(5)), and 1 does.
+                {"type": "RLIMIT_CORE", "hard": 1, "soft": 1},
                 {"type": "RLIMIT_MSGQUEUE", "hard": 0, "soft": 0},
                 # Timers count too, and their memory is nobody's: without it, a script could have a hundred thousand.
                 {"type": "RLIMIT_SIGPENDING", "hard": _PENDING_SIGNALS, "soft": _PENDING_SIGNALS},

@@ -103,7 +103,8 @@ def lay_out(
     Raises:
         SandboxUnavailable: the image isn't what it must be.
     """
-    if not (image_root / "usr/bin/tini").exists():
+    tini = image_root / "usr/bin/tini"
+    if not tini.exists():
         raise SandboxUnavailable(
             f"There is no image with tini at {image_root}; build it with `cloister image build python`."
         )
@@ -112,6 +113,7 @@ def lay_out(
     skeleton = frame / "skeleton"
     _write_tree(skeleton, {name: text.encode() for name, text in bundle.SKELETON_FILES.items()})
     _write_tree(skeleton, {bundle.LAUNCHER.lstrip("/"): launcher.encode()})
+    _write_tree(skeleton, {bundle.TINI["kernel"].lstrip("/"): tini.read_bytes()}, mode=0o111)
     for name in bundle.SKELETON_FOLDERS:
         (skeleton / name).mkdir(mode=0o755, exist_ok=True)
 
@@ -190,7 +192,7 @@ def _mounted(folder: Path, size_bytes: int, files: int, mode: int, flags: int) -
     return folder
 
 
-def _write_tree(base: Path, files: Mapping[str, bytes]) -> None:
+def _write_tree(base: Path, files: Mapping[str, bytes], mode: int = 0o444) -> None:
     base.mkdir(exist_ok=True)
     base.chmod(0o755)
     for name, content in files.items():
@@ -200,7 +202,7 @@ def _write_tree(base: Path, files: Mapping[str, bytes]) -> None:
             (base / parent).mkdir()
             (base / parent).chmod(0o755)
         path.write_bytes(content)
-        path.chmod(0o444)
+        path.chmod(mode)
 
 
 def _make_devices(folder: Path) -> None:
