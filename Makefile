@@ -45,7 +45,7 @@ floors: setup
 
 # -n 3: on two processors, as many tests wait for servers and containers a good part of their time. A test that fails is
 # tried once more, as a busy machine is no mistake of the code's; those that needed it are listed at the end, to be mended.
-SUITE := -n 3 --dist worksteal --reruns 1 -raR
+SUITE := -n 2 --dist worksteal --reruns 1 -raR
 
 suite: images pages
 	@$(AS_ROOT) $(BIN)/python -m pytest $(SUITE)

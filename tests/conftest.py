@@ -37,6 +37,16 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """A test that failed and passed when it was run again has a cause, too."""
+    for report in terminalreporter.getreports("rerun"):
+        terminalreporter.write_sep("_", f"first run of {report.nodeid}", yellow=True)
+        terminalreporter.write_line(report.longreprtext)
+        for name, content in report.sections:
+            terminalreporter.write_sep("-", name)
+            terminalreporter.write_line(content)
+
+
 # Other tests keep the processors busy meanwhile: how long one example takes says nothing.
 settings.register_profile("cloister", deadline=None, print_blob=True)
 settings.load_profile("cloister")

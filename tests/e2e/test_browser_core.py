@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import secrets
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -17,23 +18,24 @@ from cloister.sdk.report import RoomReport
 from tests.installation import Installation, compute_node
 from tests.pages import VITE, node
 
-PERSON, AUTHOR, COLLEAGUE = (f"{name}@browser.example" for name in ("person", "author", "colleague"))
+COLLEAGUE = "colleague@browser.example"
 
 pytestmark = pytest.mark.slow
 
 
-def journey(installation: Installation, folder: Path, email: str, name: str) -> dict[str, Any]:
-    """What somebody has seen who did all that a browser's user does."""
+def journey(installation: Installation, folder: Path, name: str) -> dict[str, Any]:
+    """What somebody new has seen who did all that a browser's user does; and who that was, as `email`."""
+    email = f"{name}-{secrets.token_hex(4)}@browser.example"
     # Minified, as browsers get it: classes have other names there.
     options = ["--ssr", f"tests/journey/{name}.ts", "--minify", "--logLevel", "error"]
     node(VITE, "build", *options, "--outDir", folder)
     token = installation.token(email)
     arguments = {"url": installation.url, "token": token, "email": email, "colleague": COLLEAGUE}
-    return dict(json.loads(node(folder / f"{name}.js", json.dumps(arguments)).stdout))
+    return {"email": email, **json.loads(node(folder / f"{name}.js", json.dumps(arguments)).stdout)}
 
 
 def test_a_room_made_in_a_browser_is_the_same_from_python(installation: Installation, tmp_path: Path) -> None:
-    seen = journey(installation, tmp_path, PERSON, "journey")
+    seen = journey(installation, tmp_path, "journey")
 
     # Software evidence was refused until it was allowed.
     assert seen["refused"] == "ProtectionMissing"
@@ -57,7 +59,7 @@ def test_a_room_made_in_a_browser_is_the_same_from_python(installation: Installa
     assert room.name == "Made in a browser"
     status = room.status()
     assert [(each.node, each.manifest) for each in status.attached] == [("numbers", seen["manifest"])]
-    assert room.bound_keys()[PERSON] == [seen["device"]]
+    assert room.bound_keys()[seen["email"]] == [seen["device"]]
     fetched = io.BytesIO()
     compute_node(room, "digest").write_results(fetched, latest=True)
     assert fetched.getvalue() == base64.b64decode(seen["archive"])
@@ -66,7 +68,7 @@ def test_a_room_made_in_a_browser_is_the_same_from_python(installation: Installa
 
 
 def test_a_room_that_was_tested_in_a_browser_is_published(installation: Installation, tmp_path: Path) -> None:
-    seen = journey(installation, tmp_path, AUTHOR, "testing")
+    seen = journey(installation, tmp_path, "testing")
     report, failed, valid, invalid = (
         msgspec.convert(seen[each], RoomReport) for each in ("passed", "failed", "valid", "invalid")
     )
@@ -88,7 +90,7 @@ def test_a_room_that_was_tested_in_a_browser_is_published(installation: Installa
     assert seen["kept"] is True
 
     # What was tested there is what is published here, and the other way round.
-    client = installation.client(AUTHOR)
+    client = installation.client(seen["email"])
     definition = AnalyticsDcrDefinition.from_json(seen["configuration"])
     assert definition.digest == report.digest
     published = client.publish_analytics_dcr(definition, tested=report)

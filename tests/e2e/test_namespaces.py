@@ -345,11 +345,11 @@ def test_transfers_go_on_once_a_link_is_healed(hosts: Hosts, me: Remote) -> None
 
 def test_a_task_whose_worker_is_cut_off_goes_to_another_or_back(hosts: Hosts, me: Remote) -> None:
     enclave = hosts.running["enclave"]
+    one = hosts.worker(0, "python")
     room = me.ask("publish", {name: f"{LONG}# {name}" for name in "abc"})
     me.ask("attach", room, hosts.file(LARGE))
 
     # To another one; the first one is cut off while it fetches its input.
-    one = hosts.worker(0, "python")
     me.begin("run", room, "a")
     began = one.until_said("begins")
     lines = len(enclave.log)
