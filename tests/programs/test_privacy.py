@@ -37,7 +37,9 @@ VISITS = Made(
     [(1, 10), (1, 20), (1, 30), (1, 40), (2, 50), (3, None), (4, 60), (6, 70), (7, 80), (8, 90)],
 )
 REGIONS = Made({"town": "STRING", "region": "STRING"}, [("Ulm", "South"), ("Jena", "East"), ("Bonn", "West")])
-TABLES = {"people": PEOPLE, "visits": VISITS, "regions": REGIONS}
+MARKS = Made({"who": "INT64"}, [(person,) for person in range(1, 9) for _ in range(2 ** (person - 1))])
+"""What somebody has written a script for: how many there are of a set of people tells which people those are."""
+TABLES = {"people": PEOPLE, "visits": VISITS, "regions": REGIONS, "marks": MARKS}
 PROTECTED = ("people", "visits")
 
 
@@ -73,6 +75,8 @@ def refused(statement: str) -> str:
         ("SELECT city, count(*) FROM people GROUP BY city", [("Bonn", 3), ("Ulm", 3)]),
         ("SELECT city, count(*) AS n FROM people GROUP BY city ORDER BY n LIMIT 1", [("Bonn", 3)]),
         ("SELECT region, count(*) FROM people JOIN regions ON city = town GROUP BY region ORDER BY 1", [("South", 3), ("West", 3)]),
+        ("SELECT region, count(*) FROM people JOIN (SELECT * FROM regions) ON city = town GROUP BY 1 ORDER BY 1", [("South", 3), ("West", 3)]),
+        ("SELECT city, count(DISTINCT id) FROM people JOIN marks ON id = who GROUP BY city ORDER BY 1", [("Bonn", 3), ("Ulm", 3)]),
         ("SELECT region, town FROM regions ORDER BY town LIMIT 1", [("West", "Bonn")]),
         ("WITH c AS (SELECT city, count(*) n FROM people GROUP BY city) SELECT max(n), count(*) FROM c", [(3, 2)]),
         ("SELECT count(*) FROM people WHERE salary > (SELECT avg(salary) FROM people)", [(3,)]),
@@ -111,6 +115,10 @@ def test_groups_that_are_large_enough_are_shown_and_no_others(statement: str, ro
         ("SELECT count(*) FROM people a JOIN people b USING (city)", "rows of both tables several times"),
         ("SELECT count(*) FROM visits a JOIN visits b ON a.person = b.person", "rows of both tables several times"),
         ("SELECT sum(salary) FROM people JOIN visits ON id = person", "as often as the join shows them"),
+        ("SELECT count(*) FROM people JOIN marks ON id = who", "use count(DISTINCT column)"),
+        ("SELECT count(salary) FROM people JOIN marks ON id = who", "use count(DISTINCT column)"),
+        ("SELECT count(*) FROM people JOIN (SELECT * FROM marks) ON id = who", "use count(DISTINCT column)"),
+        ("SELECT count(*) FROM people JOIN (SELECT * FROM regions, (VALUES (1), (2))) ON city = town", "rows of both tables several times"),
         ("SELECT covar_pop(bonus, salary) FROM people", "covar_pop(...) shows values of single rows"),
         ("SELECT sum(salary::BOOLEAN::INT) FROM people", "could single out a row"),
         ("SELECT DISTINCT name FROM people", "DISTINCT can't be used on rows of protected tables"),
@@ -163,6 +171,10 @@ def test_groups_that_are_large_enough_are_shown_and_no_others(statement: str, ro
         ("SELECT count(*) FROM people WHERE rowid = 0", "there is no column 'rowid'"),
         ("SELECT DISTINCT ON (city) city, count(*) FROM people GROUP BY city", "distinct_on_targets"),
         ("SELECT count(*) FROM people LIMIT 10%", "limit_type"),
+        ("SELECT count(*) FROM people WHERE date_part('era', DATE '2020-01-01') = 1", "'era' is no part of a date"),
+        ("SELECT count(*) FROM people WHERE name LIKE 'A$' ESCAPE '$'", "ends with the '$' of its ESCAPE"),
+        ("SELECT count(*) FROM people WHERE name NOT LIKE '%' || name ESCAPE '$'", "argument 2 of like_escape(...) has to be a constant"),
+        ("SELECT count(*) FROM people WHERE name ILIKE 'A%' ESCAPE 'xy'", "ESCAPE takes one character"),
         ("SELECT city FROM regions, people WHERE city = town", "there many times: join it with ON"),
     ],
 )  # fmt: skip
@@ -183,6 +195,8 @@ ATTACKS = {
     "a filtered aggregate": "SELECT sum(salary) FILTER (WHERE name = 'Ada') FROM people",
     "weights from VALUES": "SELECT sum(w) FROM people JOIN (VALUES ('Ada', 1), ('Bo', 2)) AS v(n, w) ON n = name WHERE salary > 0",
     "weights from a table of one's own": "SELECT sum(length(region)) FROM people JOIN regions ON town = city",
+    "rows counted as often as a table of one's own has them": "SELECT count(*) - 254 FROM people JOIN marks ON id = who",
+    "the same as a share": "SELECT count(*) / count(DISTINCT id) FROM people JOIN marks ON id = who WHERE city <> 'Ulm' OR salary = 100",
     "rows multiplied by a join": "SELECT name, count(*) FROM people, regions GROUP BY name",
     "rows multiplied by themselves": "SELECT a.name, count(*) FROM people a, people b GROUP BY a.name",
     "one row multiplied until it is all of the sum":
@@ -281,8 +295,9 @@ def test_with_queries_that_double_are_bounded() -> None:
     assert "too large" in refused(f"WITH t0 AS (SELECT * FROM people), {steps} SELECT count(*) FROM t20")
 
 
-def test_nesting_is_bounded() -> None:
-    assert "deep" in refused(f"SELECT count(*) FROM people WHERE {'(' * 400}id{' + 1)' * 400} > 0")
+@pytest.mark.parametrize("depth", [100, 400])
+def test_nesting_is_bounded(depth: int) -> None:
+    assert "nested too deeply" in refused(f"SELECT count(*) FROM people WHERE {'(' * depth}id{' + 1)' * depth} > 0")
 
 
 def test_names_and_kinds_are_those_of_the_query() -> None:

@@ -72,6 +72,9 @@ def run(config: dict[str, Any], inputs: Path, output: Path, scratch: Path) -> No
             columns = _written(connection, names, output / DATA)
         except duckdb.Error as error:
             _tell(error)
+        except RecursionError:
+            # What is written anew is a little deeper than what was read.
+            raise SafeError("The query can't be run: it is nested too deeply.") from None
     write_types(output, columns)
 
 

@@ -156,9 +156,12 @@ class Reader:
         if name not in functions.RESULTS:
             raise Refused(f"the function {shown(name)} can't be used together with minimum_rows", node)
         given = [each["expression"] for each in node["arguments"]]
-        for index in functions.CONSTANT_ARGUMENTS.get(name, ()):
-            if index < len(given) and given[index]["class"] != "CONSTANT":
+        constants = [index for index in functions.CONSTANT_ARGUMENTS.get(name, ()) if index < len(given)]
+        for index in constants:
+            if given[index]["class"] != "CONSTANT":
                 raise Refused(f"argument {index + 1} of {shown(name)} has to be a constant", node)
+        if why := functions.objection(name, [str(given[index]["literal"]["text"]) for index in constants]):
+            raise Refused(why, node)
         values = [self.read(each) for each in given]
         made = nodes.function(name, [each.node for each in values])
         kinds = [each.kind for each in values]

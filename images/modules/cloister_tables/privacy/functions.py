@@ -58,10 +58,17 @@ _TEXTS = (
     "reverse", "split_part", "md5", "sha256", "regexp_extract", "strftime", "dayname", "monthname", "lcase", "ucase",
 )  # fmt: skip
 _TRUTHS = (
-    "starts_with", "prefix", "^@", "ends_with", "suffix", "contains", "~~", "!~~", "~~*", "!~~*", "~~~", "like_escape",
-    "not_like_escape", "ilike_escape", "not_ilike_escape", "regexp_matches", "regexp_full_match", "isnan", "isinf",
-    "isfinite",
+    "starts_with", "prefix", "^@", "ends_with", "suffix", "contains", "~~", "!~~", "~~*", "!~~*", "~~~",
+    "regexp_matches", "regexp_full_match", "isnan", "isinf", "isfinite",
 )  # fmt: skip
+_ESCAPED = ("like_escape", "not_like_escape", "ilike_escape", "not_ilike_escape")
+_OF_UNITS = ("date_part", "datepart", "date_trunc", "date_diff", "datediff")
+_UNITS = frozenset({
+    "year", "years", "quarter", "quarters", "month", "months", "week", "weeks", "day", "days", "hour", "hours",
+    "minute", "minutes", "second", "seconds", "millisecond", "milliseconds", "microsecond", "microseconds", "decade",
+    "century", "millennium", "isoyear", "yearweek", "weekofyear", "dayofyear", "doy", "dayofmonth", "dayofweek",
+    "weekday", "dow", "isodow", "epoch", "julian",
+})  # fmt: skip
 
 RESULTS: Mapping[str, Callable[[Sequence[Kind]], Kind]] = {
     **dict.fromkeys(_SAME_NUMBER, numeric),
@@ -69,7 +76,7 @@ RESULTS: Mapping[str, Callable[[Sequence[Kind]], Kind]] = {
     **dict.fromkeys(_REAL, _always("float")),
     **dict.fromkeys(_ROUNDED, lambda kinds: kinds[0] if kinds and kinds[0] in _NUMBERS else "other"),
     **dict.fromkeys(_TEXTS, _always("text")),
-    **dict.fromkeys(_TRUTHS, _always("bool")),
+    **dict.fromkeys((*_TRUTHS, *_ESCAPED), _always("bool")),
     "date_trunc": _always("other"),
     "last_day": _always("date"),
     "make_date": _always("date"),
@@ -84,19 +91,26 @@ CONSTANT_ARGUMENTS: Mapping[str, Sequence[int]] = {
     "regexp_matches": (1, 2),
     "regexp_full_match": (1, 2),
     "regexp_extract": (1, 2, 3),
-    "like_escape": (2,),
-    "not_like_escape": (2,),
-    "ilike_escape": (2,),
-    "not_ilike_escape": (2,),
+    **dict.fromkeys(_ESCAPED, (1, 2)),
     "strftime": (1,),
     "try_strptime": (1,),
-    "date_part": (0,),
-    "datepart": (0,),
-    "date_trunc": (0,),
-    "date_diff": (0,),
-    "datediff": (0,),
+    **dict.fromkeys(_OF_UNITS, (0,)),
 }
 """Which arguments have to stand in the query as they are."""
+
+
+def objection(name: str, constants: Sequence[str]) -> str | None:
+    """What is wrong with those arguments, where DuckDB fails at them when it gets to a row: TRY doesn't catch that."""
+    if name in _OF_UNITS and constants[0].lower() not in _UNITS:
+        return f"'{constants[0]}' is no part of a date that can be used together with minimum_rows"
+    if name in _ESCAPED:
+        pattern, escape = constants
+        if len(escape) != 1 or not escape.isascii() or escape.isalpha():
+            return "ESCAPE takes one character, and no letter"
+        if (len(pattern) - len(pattern.rstrip(escape))) % 2:
+            return f"the pattern ends with the '{escape}' of its ESCAPE"
+    return None
+
 
 _NEVER_FAIL: Mapping[str, tuple[Kind, ...]] = {
     **dict.fromkeys(("lower", "upper", "trim", "ltrim", "rtrim", "length", "len", "strlen", "reverse"), ("text",)),

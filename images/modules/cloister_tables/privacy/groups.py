@@ -81,6 +81,13 @@ class Groups:
             raise Refused(f"{shown(name)} shows values of single rows of a protected table", node)
         if node["distinct"] and (name != "count" or len(given) != 1):
             raise Refused("DISTINCT can be used on rows of protected tables in count(DISTINCT column) alone", node)
+        if not node["distinct"] and self._relation.once.isdisjoint(self._relation.rows):
+            # How often it shows them may be what the author of the query has put into another table.
+            raise Refused(
+                f"{shown(name)} would count rows of protected tables as often as the join shows them: use "
+                f"count(DISTINCT column)",
+                node,
+            )
         if name == "count" and not node["distinct"] and all(_counts_all(each) for each in given):
             return nodes.function("count_star", []), "int"
         values = [self._raw(each, name) for each in given]

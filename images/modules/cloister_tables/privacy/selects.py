@@ -163,7 +163,7 @@ class _Select:
         modifiers = self._modifiers(fields, reader)
         relation = self._with_values(relation)
         query = nodes.select(made, relation.source, where=where, modifiers=modifiers)
-        return Query(query, fields, (), frozenset())
+        return Query(query, fields, (), relation.once)
 
     def _reader(self, relation: Relation) -> Reader:
         return Reader(lambda path, node: self._named(relation, path, node), None, self)
