@@ -43,8 +43,8 @@ types: setup
 floors: setup
 	@$(BIN)/lint-imports --no-logo
 
-# -n 3: on two processors, as many tests wait for servers and containers a good part of their time. A test that fails is
-# tried once more, as a busy machine is no mistake of the code's; those that needed it are listed at the end, to be mended.
+# Three at a time are no faster on two processors. A test that fails is tried once more, as a busy machine is no mistake
+# of the code's; what it failed with is told at the end, to be mended.
 SUITE := -n 2 --dist worksteal --reruns 1 -raR
 
 suite: images pages
