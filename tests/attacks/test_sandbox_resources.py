@@ -173,6 +173,12 @@ print("\\nlast")
     assert "bytes left out" in ran.log
 
 
+@pytest.mark.parametrize("_time", range(3))
+def test_what_it_prints_waits_for_its_reader(machine: Machine, _time: int) -> None:
+    ran = machine.run("import os\nprint([os.get_blocking(stream) for stream in range(3)])")
+    assert ran.log == "[True, True, True]\n"
+
+
 def test_withdrawing_a_computation(machine: Machine) -> None:
     cancelled = threading.Event()
     timer = threading.Timer(0.3, cancelled.set)

@@ -43,7 +43,7 @@ from cloister.worker.sandbox.capture import Capture
 from cloister.worker.sandbox.encrypted import Disk, DiskFull, DiskUnusable
 from cloister.worker.sandbox.job import Blueprint, Job, Left, Outcome, limit_reached
 from cloister.worker.sandbox.leftovers import DEFAULT_DIRECTORY, group_name, sweep
-from cloister.worker.sandbox.process import Process, follow, pipe, read_now, wait_ready
+from cloister.worker.sandbox.process import Process, follow, opened_again, pipe, read_now, wait_ready
 from cloister.worker.sandbox.runtime import Runtime
 
 log = logging.getLogger("cloister.worker")
@@ -216,17 +216,20 @@ class Container:
         go_read, self._go = pipe(held)
         os.set_blocking(go_read.fileno(), True)  # it is the container that reads
         self._log, log_write = pipe(held)
+        # gVisor takes in what it is handed one by one, and makes each not block at its own end. Were stdout and stderr
+        # the same one, the script would find the second in that mode.
+        errors_write = opened_again(log_write, held)
         self._report, report_write = pipe(held)
         pid = self._runtime.start(
             self._name,
             bundle=folder / "bundle",
             state=folder / "state",
-            descriptors=[each.fileno() for each in (go_read, log_write, log_write, report_write)],
+            descriptors=[each.fileno() for each in (go_read, log_write, errors_write, report_write)],
             timeout_seconds=_START_SECONDS,
         )
         self._process = Process(pid)
         held.callback(self._process.close)
-        for ours_no_more in (go_read, log_write, report_write):
+        for ours_no_more in (go_read, log_write, errors_write, report_write):
             ours_no_more.close()
         self._allowance = Allowance(self._name, pid, self._where, self._runtime.walls)
         self._allowance.check(limits)

@@ -71,6 +71,11 @@ def pipe(open_things: contextlib.ExitStack) -> tuple[io.FileIO, io.FileIO]:
     )
 
 
+def opened_again(writing: io.FileIO, open_things: contextlib.ExitStack) -> io.FileIO:
+    """The same end of a pipe, with a mode of its own: that one does not block doesn't make the other so."""
+    return open_things.enter_context(io.FileIO(f"/proc/self/fd/{writing.fileno()}", "wb"))
+
+
 def read_now(source: io.FileIO) -> bytes | None:
     """What is there, up to a chunk; empty at the end, None where nothing is there now."""
     return source.read(_CHUNK)
