@@ -44,8 +44,9 @@ class Part:
             self.signal()
         return self.ended()
 
-    def said(self, words: str) -> bool:
-        return any(words in line for line in self.log)
+    def said(self, words: str, since: int = 0) -> bool:
+        """Whether a line has these words, but for so many at the beginning."""
+        return any(words in line for line in self.log[since:])
 
     def until_said(self, words: str, since: int = 0) -> int:
         """Waits until a line has these words; how many lines there were then.
@@ -54,7 +55,7 @@ class Part:
             since: lines at the beginning that don't count.
         """
         with self._news:
-            assert self._news.wait_for(lambda: any(words in line for line in self.log[since:]), START_SECONDS), words
+            assert self._news.wait_for(lambda: self.said(words, since), START_SECONDS), words
             return len(self.log)
 
 
