@@ -20,7 +20,7 @@ script must not get, and that nothing of it is left.
 | everything the machine has: 20 bombs of memory, memory files, files, inodes, links, processes, threads, time, output, log, pipes | `test_bombs` |
 | memory of the kernel's own: network buffers, timers, compiled filters, huge pages | `test_network_buffers_are_bounded`, `test_timers_are_bounded`, `test_forbidden_system_calls` |
 | living on: daemons, fork bombs in sessions of their own, all signals ignored, the log kept open or taken apart | `test_fork_bomb_in_the_background_ends_with_its_script`, `test_a_daemon_that_keeps_the_log_open`, `test_closing_the_log_does_not_confuse_anybody`, `test_a_script_that_takes_its_pipes_apart`, `test_bombs` |
-| stalling the worker: a flood of output, processor time, not being withdrawn | `test_a_flood_is_taken_in_without_stalling`, `test_time_is_shared_by_the_processor_limit`, `test_withdrawing_a_computation` |
+| stalling the worker: a flood of output, processor time, not being withdrawn | `test_a_flood_is_taken_in_without_stalling`, `test_what_it_prints_waits_for_its_reader`, `test_time_is_shared_by_the_processor_limit`, `test_withdrawing_a_computation` |
 | whoever reads the result: links, devices, FIFOs, sockets, odd names, depth, sparse files, modes (13 kinds) | `test_odd_things_in_the_output`, `test_fifos_and_devices_cannot_be_made`, `test_modes_in_the_output_do_not_count` |
 | whoever reads the error: data in reports, class, function and file names | `test_wishes_for_attention_in_a_report`, `test_data_in_class_function_and_file_names` |
 """  # noqa: E501 - a table

@@ -149,7 +149,9 @@ def test_interrupted_it_stops_everything_and_tidies_up(tmp_path: Path, number: i
                 os.kill(demo.pid, number)
                 break
         demo.stdout.read()
-        assert demo.wait(STOP_SECONDS) == 130
+        # Python ends by the signal itself where it came while a class was made of text, as dataclasses are. Shells say
+        # 130 of both.
+        assert demo.wait(STOP_SECONDS) in (130, -signal.SIGINT)
     assert not processes_about(folder)
     assert not folder.exists()
 
