@@ -43,9 +43,9 @@ types: setup
 floors: setup
 	@$(BIN)/lint-imports --no-logo
 
-# Three at a time are no faster on two processors. A test that fails is tried once more, as a busy machine is no mistake
-# of the code's; what it failed with is told at the end, to be mended.
-SUITE := -n 2 --dist worksteal --reruns 1 -raR
+# Three at a time keep two processors busy, four make nothing faster. A test that fails is tried once more, as a busy
+# machine is no mistake of the code's; what it failed with is told at the end, to be mended.
+SUITE := -n 3 --dist worksteal --reruns 1 -raR
 
 suite: images pages
 	@$(AS_ROOT) $(BIN)/python -m pytest $(SUITE)
