@@ -39,7 +39,9 @@ VISITS = Made(
 REGIONS = Made({"town": "STRING", "region": "STRING"}, [("Ulm", "South"), ("Jena", "East"), ("Bonn", "West")])
 MARKS = Made({"who": "INT64"}, [(person,) for person in range(1, 9) for _ in range(2 ** (person - 1))])
 """What somebody has written a script for: how many there are of a set of people tells which people those are."""
-TABLES = {"people": PEOPLE, "visits": VISITS, "regions": REGIONS, "marks": MARKS}
+PAIRS = Made({"carrier": "INT64", "who": "INT64"}, [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3), (6, 3), (7, 3)])
+"""The same with rows of a protected table for marks: these carry a power of two for each person."""
+TABLES = {"people": PEOPLE, "visits": VISITS, "regions": REGIONS, "marks": MARKS, "pairs": PAIRS}
 PROTECTED = ("people", "visits")
 
 
@@ -114,6 +116,8 @@ def test_groups_that_are_large_enough_are_shown_and_no_others(statement: str, ro
         ("SELECT count(*) FROM people JOIN visits ON name = person", "of the same type"),
         ("SELECT count(*) FROM people a JOIN people b USING (city)", "rows of both tables several times"),
         ("SELECT count(*) FROM visits a JOIN visits b ON a.person = b.person", "rows of both tables several times"),
+        ("SELECT count(*) FROM visits JOIN pairs ON person = carrier JOIN people ON who = id", "joined on columns of their own"),
+        ("SELECT count(*) FROM people a JOIN people b ON a.salary = b.id", "one with itself on the same columns"),
         ("SELECT sum(salary) FROM people JOIN visits ON id = person", "as often as the join shows them"),
         ("SELECT count(*) FROM people JOIN marks ON id = who", "use count(DISTINCT column)"),
         ("SELECT count(salary) FROM people JOIN marks ON id = who", "use count(DISTINCT column)"),
@@ -197,6 +201,12 @@ ATTACKS = {
     "weights from a table of one's own": "SELECT sum(length(region)) FROM people JOIN regions ON town = city",
     "rows counted as often as a table of one's own has them": "SELECT count(*) - 254 FROM people JOIN marks ON id = who",
     "the same as a share": "SELECT count(*) / count(DISTINCT id) FROM people JOIN marks ON id = who WHERE city <> 'Ulm' OR salary = 100",
+    "rows of a protected table as marks, given out by a table of one's own":
+        "SELECT count(*) FROM people a JOIN pairs ON a.id = carrier JOIN people b ON who = b.id WHERE b.salary >= 100",
+    "different rows in place of those": "SELECT count(DISTINCT b.id) FROM people a JOIN pairs ON a.id = who JOIN people b ON carrier = b.id",
+    "the same by USING":
+        "SELECT count(*) FROM (SELECT id AS carrier FROM people) JOIN pairs USING (carrier) JOIN (SELECT id AS who FROM people) USING (who)",
+    "the same where one table has both": "SELECT count(*) FROM people a JOIN people b ON a.salary = b.id WHERE b.salary > 100",
     "rows multiplied by a join": "SELECT name, count(*) FROM people, regions GROUP BY name",
     "rows multiplied by themselves": "SELECT a.name, count(*) FROM people a, people b GROUP BY a.name",
     "one row multiplied until it is all of the sum":

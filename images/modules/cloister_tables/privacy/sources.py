@@ -227,6 +227,12 @@ class Sources:
         """
         if any(one.origin is None or other.origin is None or one.kind != other.kind for one, other in pairs):
             raise Refused(_JOIN_OF_COLUMNS, node)
+        if left.rows and right.rows and not all(_of_themselves(one, other) for one, other in pairs):
+            raise Refused(
+                "protected tables are joined on columns of their own, and one with itself on the same columns: "
+                "otherwise the query chooses how many partners each row finds",
+                node,
+            )
         left_unique = self._is_key(left, [one.origin for one, _ in pairs if one.origin])
         right_unique = self._is_key(right, [other.origin for _, other in pairs if other.origin])
         once = (left.once if right_unique else frozenset()) | (right.once if left_unique else frozenset())
@@ -267,6 +273,13 @@ class Sources:
         seen = left.seen_with(together, using) + right.hide(using)
         rows = (*left.rows, *right.rows)
         return Relation(source, seen, rows, self._once(left, right, pairs, node) if rows else frozenset())
+
+
+def _of_themselves(one: Value, other: Value) -> bool:
+    """Whether two columns of protected tables are compared that the query can't have made to pair rows at will."""
+    if one.raw is None or other.raw is None or one.origin is None or other.origin is None:
+        return False
+    return one.origin.table != other.origin.table or one.origin.column == other.origin.column
 
 
 def _found(relation: Relation, node: Node) -> Value | None:
