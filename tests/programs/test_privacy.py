@@ -176,6 +176,7 @@ def test_groups_that_are_large_enough_are_shown_and_no_others(statement: str, ro
         ("SELECT DISTINCT ON (city) city, count(*) FROM people GROUP BY city", "distinct_on_targets"),
         ("SELECT count(*) FROM people LIMIT 10%", "limit_type"),
         ("SELECT count(*) FROM people WHERE date_part('era', DATE '2020-01-01') = 1", "'era' is no part of a date"),
+        ("SELECT count(*) FROM people WHERE dayofweek(name::TIMESTAMP - TIMESTAMP '2020-01-01') = 1", "dayofweek(...) takes a date"),
         ("SELECT count(*) FROM people WHERE name LIKE 'A$' ESCAPE '$'", "ends with the '$' of its ESCAPE"),
         ("SELECT count(*) FROM people WHERE name NOT LIKE '%' || name ESCAPE '$'", "argument 2 of like_escape(...) has to be a constant"),
         ("SELECT count(*) FROM people WHERE name ILIKE 'A%' ESCAPE 'xy'", "ESCAPE takes one character"),
@@ -278,6 +279,7 @@ ORACLES = {
     "a date beyond all time stamps": f"CASE WHEN {_ALICE} THEN DATE '5000000-01-01' ELSE DATE '2020-01-01' END"
     " > TIMESTAMP '2019-01-01 00:00:00'",
     "a part of a date": f"date_part('year', CASE WHEN {_ALICE} THEN name ELSE '2020-01-01' END :: DATE) > 1",
+    "a week of a date beyond all": f"week(CASE WHEN {_ALICE} THEN 'infinity' ELSE '2020-01-01' END :: DATE) > 0",
     "a day that there isn't": f"make_date(2020, 1, CASE WHEN {_ALICE} THEN 99 ELSE 1 END) IS NOT NULL",
     "a pattern": f"name LIKE CASE WHEN {_ALICE} THEN 'a\\' ELSE '%' END",
 }

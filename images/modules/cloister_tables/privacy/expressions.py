@@ -165,6 +165,8 @@ class Reader:
         values = [self.read(each) for each in given]
         made = nodes.function(name, [each.node for each in values])
         kinds = [each.kind for each in values]
+        if name in functions.OF_DATES and not {"date", "timestamp", "null"}.issuperset(kinds):
+            raise Refused(f"{shown(name)} takes a date: cast what is in it to DATE", node)
         if functions.can_fail(name, kinds):
             made = nodes.attempt(made)
         return Value(made, functions.RESULTS[name](kinds), length=_length(name, values, given, node))

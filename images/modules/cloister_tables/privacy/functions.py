@@ -70,6 +70,9 @@ _UNITS = frozenset({
     "weekday", "dow", "isodow", "epoch", "julian",
 })  # fmt: skip
 
+OF_DATES = frozenset({"week", "dayofweek", "weekday", "isodow", "dayofyear"})
+"""What takes dates and time stamps alone: at an interval, DuckDB fails when it gets to a row, and TRY doesn't help."""
+
 RESULTS: Mapping[str, Callable[[Sequence[Kind]], Kind]] = {
     **dict.fromkeys(_SAME_NUMBER, numeric),
     **dict.fromkeys(_WHOLE, _always("int")),
