@@ -296,6 +296,25 @@ def test_no_row_can_make_a_query_fail(oracle: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "of",
+    [
+        "sum(NULL)",
+        "sum(if(town = 'x', NULL, NULL))",
+        "max(town, 2)",
+        "min(town, 1)",
+        "max(town, 2) || min(town, 2)",
+        "concat(max(town, 2), min(town, 2))",
+    ],
+)
+def test_no_row_can_make_a_query_fail_beside_an_aggregate_of_another_type_than_its_argument(of: str) -> None:
+    text = f"CASE WHEN {_ALICE} THEN name ELSE '1' END"
+    filtered(f"SELECT count(*) FROM people WHERE {text} IS DISTINCT FROM (SELECT {of} FROM regions)")
+    filtered(
+        f"SELECT count(*) FROM (SELECT *, (SELECT {of} FROM regions) AS x FROM people) WHERE {text} NOT IN (x, 'a')"
+    )
+
+
 def test_texts_cannot_be_made_longer_and_longer() -> None:
     steps = ", ".join(f"t{n + 1} AS (SELECT s || s || s || s AS s FROM t{n})" for n in range(9))
     assert "texts too long" in refused(f"WITH t0 AS (SELECT name AS s FROM people), {steps} SELECT count(*) FROM t9")

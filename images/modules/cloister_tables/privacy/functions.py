@@ -42,6 +42,10 @@ def _always(kind: Kind) -> Callable[[Sequence[Kind]], Kind]:
     return lambda _: kind
 
 
+def _of_known(kind: Kind) -> Callable[[Sequence[Kind]], Kind]:
+    return lambda kinds: "other" if "other" in kinds else kind
+
+
 _SAME_NUMBER = ("+", "-", "*", "%", "//", "mod", "abs", "greatest", "least", "add", "subtract", "multiply")
 _WHOLE = (
     "length", "len", "strlen", "position", "strpos", "instr", "sign", "year", "month", "day", "quarter", "week",
@@ -80,6 +84,9 @@ RESULTS: Mapping[str, Callable[[Sequence[Kind]], Kind]] = {
     **dict.fromkeys(_ROUNDED, lambda kinds: kinds[0] if kinds and kinds[0] in _NUMBERS else "other"),
     **dict.fromkeys(_TEXTS, _always("text")),
     **dict.fromkeys((*_TRUTHS, *_ESCAPED), _always("bool")),
+    # Lists that are put together are a list, and part of an interval is an interval.
+    **dict.fromkeys(("||", "concat"), _of_known("text")),
+    "/": _of_known("float"),
     "date_trunc": _always("other"),
     "last_day": _always("date"),
     "make_date": _always("date"),

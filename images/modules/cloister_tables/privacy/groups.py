@@ -156,7 +156,9 @@ def _counts_all(node: Node) -> bool:
 def _result(name: str, values: Sequence[Value]) -> Kind:
     kind = functions.SAFE.get(name, "int")
     if kind is None:
-        return values[0].kind if values else "other"
+        if len(values) != 1 or (name == "sum" and values[0].kind not in _NUMBERS):
+            return "other"  # max(x, 2) is a list, and a sum of NULLs a number: what is compared with it may fail
+        return values[0].kind
     # Of dates, for one, a mean is no number.
     return kind if kind != "float" or all(each.kind in _NUMBERS for each in values) else "other"
 
