@@ -53,12 +53,12 @@ _WHOLE = (
     "datediff",
 )  # fmt: skip
 _REAL = (
-    "/", "sqrt", "cbrt", "ln", "log", "log2", "log10", "exp", "pow", "power", "**", "^", "sin", "cos", "tan", "asin",
+    "sqrt", "cbrt", "ln", "log", "log2", "log10", "exp", "pow", "power", "**", "^", "sin", "cos", "tan", "asin",
     "acos", "atan", "atan2", "radians", "degrees",
 )  # fmt: skip
 _ROUNDED = ("round", "floor", "ceil", "ceiling", "trunc")
 _TEXTS = (
-    "lower", "upper", "trim", "ltrim", "rtrim", "substring", "substr", "left", "right", "||", "concat", "replace",
+    "lower", "upper", "trim", "ltrim", "rtrim", "substring", "substr", "left", "right", "replace",
     "reverse", "split_part", "md5", "sha256", "regexp_extract", "strftime", "dayname", "monthname", "lcase", "ucase",
 )  # fmt: skip
 _TRUTHS = (
