@@ -198,7 +198,7 @@ async def test_it_is_said_after_a_restart_too(room: Meeting) -> None:
     room.enclave.close()
 
 
-# --- jobs by the thousand ---
+# --- behind the enclave's door: jobs by the thousand, and who is slow to listen ---
 
 
 @pytest.fixture
@@ -265,3 +265,17 @@ async def test_one_account_waits_for_so_many_and_leaves_others_their_place(insid
     executor.start(opened, "right", BEN, os.urandom(32).hex(), "ben's account")
     executor.cancel(opened, ANN, jobs[0])
     executor.start(opened, "right", ANN, os.urandom(32).hex(), "ann's account")
+
+
+async def test_what_changes_while_something_is_told_is_told_next(room: Meeting, inside: tuple[Executor, Room]) -> None:
+    executor, opened = inside
+    job = os.urandom(32).hex()
+    executor.start(opened, "left", ANN, job)
+    changes = executor.watch(opened, "left", ANN, job)
+    assert (await anext(changes)).status == "queued"
+    # Whoever asks has not taken this yet when the worker begins.
+    lease = await pull(room.enclave)
+    await lease.given()
+    assert (await anext(changes)).status == "running"
+    await lease.finish()
+    assert [progress.status async for progress in changes] == ["finished"]

@@ -139,12 +139,13 @@ class Executor:
         executions = known.executions
         told: dict[str, tuple[Status, str]] = {}
         while True:
-            for execution in executions:
-                now = (execution.status, execution.waiting_for)
-                if told.get(execution.node, ("", "")) != now:
-                    told[execution.node] = now
-                    what = execution.waiting_for or UNSET
-                    yield Progress(node=execution.node, status=execution.status, waiting_for=what)
+            news = [each for each in executions if told.get(each.node, ("", "")) != (each.status, each.waiting_for)]
+            for execution in news:
+                told[execution.node] = (execution.status, execution.waiting_for)
+                what = execution.waiting_for or UNSET
+                yield Progress(node=execution.node, status=execution.status, waiting_for=what)
+            if news:
+                continue  # telling takes its time, and what changes meanwhile is waited for by nobody
             target = executions[-1] if executions else None
             if target is None or target.over:
                 break
