@@ -119,6 +119,10 @@ class Account:
             numbers: columns of numbers, which are learnt as these bins.
             texts: columns of texts, with those that are told; all others are one, and NULL too.
         """
+        import jax
+
+        # The tables of the model are small, and each shape is compiled for itself: that takes longer than all the rest.
+        jax.config.update("jax_disable_most_optimizations", True)
         names = [*numbers, *texts]
         left = self._left()
         query = self._context.query(**left).select(*names)
