@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -79,6 +80,31 @@ def test_kept_across_a_restart_and_used_from_another_machine(running: Installati
     assert second.get_dataset(digest) is None
     with pytest.raises(NotFoundError):
         second.download_dataset(digest, key)
+
+
+def test_another_port_and_another_installation_in_its_place(tmp_path: Path) -> None:
+    first, key = Installation(tmp_path / "one", tmp_path / "homes").start(), Key()
+    before = first.port
+    digest = first.client(OWNER).upload_dataset(b"data", key, "text.txt")
+    first.stop()
+    # The same device, and its vault, are there on any port.
+    first.port = 0
+    first.start()
+    assert first.port != before
+    moved = first.client(OWNER)
+    assert moved.get_dataset_key(digest) == key
+    assert moved.get_dataset_key(moved.upload_dataset(b"more", key, "more.txt")) == key
+    first.stop()
+    # A trial that is begun anew has another vault, and says so once.
+    second = Installation(tmp_path / "two", tmp_path / "homes")
+    second.port = first.port
+    second.start()
+    with pytest.warns(UserWarning, match=rf"{moved.vault_id}.* is not there any more"):
+        other = second.client(OWNER).upload_dataset(b"other", key, "other.txt")
+    again = second.client(OWNER)
+    assert again.get_dataset_key(other) == key
+    assert [each["id"] for each in again.get_available_datasets()] == [other]
+    second.stop()
 
 
 def test_vaults_of_others_are_not_there(running: Installation) -> None:

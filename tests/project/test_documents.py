@@ -105,7 +105,7 @@ def test_every_public_name_of_the_sdk_is_documented() -> None:
 
 def test_every_label_is_documented() -> None:
     source = "".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
-    used = set(re.findall(r"""["'](cloister/[a-z-]+/v1)["']""", source))
+    used = set(re.findall(r"""["'](cloister/[a-z-]+/v\d)["']""", source))
     used.update(f"cloister/{kind}/v1" for kind in re.findall(r'(?<!\w)_info\("(\w+)"', source))
     assert set(re.findall(r"^\| `(cloister/[\w/-]+)` \|", _FORMATS.read_text(), flags=re.MULTILINE)) == used
 

@@ -17,6 +17,7 @@ from cloister.errors import (
     BadRequestError,
     DecryptionFailed,
     NotFoundError,
+    Refused,
     RollbackDetected,
     ServerError,
     VerificationError,
@@ -354,6 +355,35 @@ def test_a_machine_that_knows_the_vault_is_not_led_to_another(world: World) -> N
     # Nor is a new one that was told which it is.
     with pytest.raises(VerificationError, match="another vault than the one that you have named"):
         upload(world.client(home="new", vault=where))
+
+
+@pytest.mark.parametrize("instead", [invented(), None])
+def test_a_hub_elsewhere_that_hides_the_vault_gets_no_other(world: World, instead: VaultDefinition | None) -> None:
+    first = world.client()
+    upload(first)
+    where = first.vault_id
+    again = world.client()
+    again._hub.on_this_machine = False  # there is no other one here
+    honest = world.hub.on_request
+    world.hub.enclave.refusals.append(Refused("not_found", "There is no such vault."))
+    if instead is None:
+        del world.hub.vaults[OWNER]
+    else:
+        shown(world, instead)
+    with pytest.raises(VerificationError, match=rf"{where}.* is not there any more.*delete .*/vaults/"):
+        upload(again)
+    # It is still the one that this machine knows.
+    world.hub.on_request = honest
+    assert world.client().vault_id == where
+    assert list(world.hub.enclave.vaults) == [where]
+
+
+def test_a_device_that_is_not_let_in_is_told_so(world: World) -> None:
+    """The hub still says that it is the user's vault: it is no other installation."""
+    upload(world.client())
+    world.hub.enclave.refusals.append(Refused("not_found", "There is no such vault."))
+    with pytest.raises(NotFoundError, match="no such vault"):
+        upload(world.client())
 
 
 def test_keys_are_not_put_into_a_vault_that_a_hub_has_made(world: World) -> None:

@@ -36,6 +36,12 @@ def test_hubs_and_users_have_their_own(tmp_path: Path) -> None:
     assert len({_open(tmp_path), _open(tmp_path, hub="https://other"), _open(tmp_path, email="bob@example.org")}) == 3
 
 
+def test_a_hub_is_known_by_its_host(tmp_path: Path) -> None:
+    assert _open(tmp_path) == _open(tmp_path, hub="https://HUB.example:8443")
+    here = ("http://127.0.0.1:8642", "http://localhost:8643", "http://[::1]:8642")
+    assert len({_open(tmp_path, hub=hub) for hub in here} | {_open(tmp_path)}) == 2
+
+
 def test_processes_that_start_at_once_agree(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         keys = set(pool.map(lambda _: _open(tmp_path), range(32)))

@@ -1,7 +1,12 @@
-"""The device key: what this machine signs requests with, one for each hub and user."""
+"""The device key: what this machine signs requests with, one for each hub and user.
+
+A hub is known by its host, whatever its port: so a trial on this machine that is started again on another port finds
+the device that it knows.
+"""
 
 from __future__ import annotations
 
+import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -15,12 +20,13 @@ from cryptography.hazmat.primitives.serialization import (
 from cloister.errors import CloisterError
 from cloister.formats.encoding import normal_email, pack, sha256
 from cloister.sdk.folder import StateFolder
+from cloister.wire.hub import is_loopback
 
 _FOLDER = "devices"
 
 
 def open_device_key(folder: StateFolder, hub: str, email: str, *, passphrase: str | None = None) -> Ed25519PrivateKey:
-    """This machine's key for that hub and user, made at the first call.
+    """This machine's key for that hub (its URL) and user, made at the first call.
 
     Where the folder can't be written the key lives in memory only, and the next process has another one: which an
     identity token binds as visibly as this one.
@@ -28,7 +34,10 @@ def open_device_key(folder: StateFolder, hub: str, email: str, *, passphrase: st
     Raises:
         CloisterError: the file is there and can't be used.
     """
-    name = f"{_FOLDER}/{sha256(pack('cloister/device-file/v1', hub.encode(), normal_email(email).encode())).hex()}.pem"
+    host = httpx.URL(hub).host
+    place = "localhost" if is_loopback(host) else host
+    digest = sha256(pack("cloister/device-file/v2", place.encode(), normal_email(email).encode())).hex()
+    name = f"{_FOLDER}/{digest}.pem"
     secret = passphrase.encode() if passphrase else None
     try:
         with folder.locked(_FOLDER):

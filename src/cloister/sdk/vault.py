@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import warnings
@@ -30,7 +31,7 @@ from cloister.protocol import (
 from cloister.rooms.definition import Issuer
 from cloister.rooms.vault import VaultDefinition, read_vault_definition
 from cloister.sdk.folder import StateFolder
-from cloister.sdk.link import RoomLink
+from cloister.sdk.link import RoomLink, Told
 from cloister.wire.hub import Hub
 from cloister.wire.patience import Patience
 
@@ -199,8 +200,14 @@ class Vault:
     def _open(self) -> RoomLink:
         known = self._recall()
         definition = self._find(known)
-        link = self._make_link(definition.id())
-        told = link.ask(OpenVault(definition=definition.canonical()), VaultStatus)
+        try:
+            link, told = self._opened(definition)
+        except NotFoundError:
+            if known is None or not self._is_set_up_anew(definition):
+                raise
+            known, definition = None, self._find(None)
+            link, told = self._opened(definition)
+        known = known or self._recall_elsewhere(definition)
         self._signing, devices = told.trusted.keys.signing, told.body.devices
         trusted = definition.id() == self._named or (known is not None and known.trusted)
         # Whoever was here first and let others in might have let in itself; nobody has if this machine is alone.
@@ -209,6 +216,34 @@ class Vault:
             self._warn(device for device in devices if device.key not in (*known.devices, self._device))
         self._remember(definition, devices)
         return link
+
+    def _opened(self, definition: VaultDefinition) -> tuple[RoomLink, Told[VaultStatus]]:
+        link = self._make_link(definition.id())
+        return link, link.ask(OpenVault(definition=definition.canonical()), VaultStatus)
+
+    def _is_set_up_anew(self, gone: VaultDefinition) -> bool:
+        """Whether the remembered vault is gone because there is another installation at this address now.
+
+        A hub that only says so gets no key by that: into a vault of its own making none is put. But the user is not to
+        lose all that they have kept without a word. On this machine trials come and go; elsewhere it is for the user.
+
+        Raises:
+            VerificationError: it is so, and the hub is not on this machine.
+        """
+        with contextlib.suppress(NotFoundError):
+            if sha256(self._patience.run(self._hub.vault).encode()).hex() == gone.id():
+                return False
+        told = f"Your vault {gone.id()}, which this machine has used at {self._hub.url}, is not there any more. "
+        if not self._hub.on_this_machine:
+            raise VerificationError(
+                f"{told}Either everything was set up anew, or the hub hides it. Ask the operator; if they tell you so "
+                f"in a way that you trust, delete {self._folder.path / self._file} to begin with a new vault."
+            )
+        warnings.warn(
+            f"{told}If everything was set up anew, all is well: you have a new one. If not, something is wrong.",
+            stacklevel=7,
+        )
+        return True
 
     def _find(self, known: _Remembered | None) -> VaultDefinition:
         """Which vault is the user's: as remembered, else as the hub says, else a new one."""
@@ -256,6 +291,15 @@ class Vault:
             )
 
     # --- remembering ---
+
+    def _recall_elsewhere(self, definition: VaultDefinition) -> _Remembered | None:
+        """What is known of the very same vault, where its hub had another address."""
+        for file in sorted((self._folder.path / _FOLDER).glob("*.json")):
+            with contextlib.suppress(OSError, VerificationError):
+                known = decode(file.read_bytes(), _Remembered, what="a remembered vault")
+                if known.definition == definition.canonical():
+                    return known
+        return None
 
     def _recall(self) -> _Remembered | None:
         try:

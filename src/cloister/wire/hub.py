@@ -124,8 +124,9 @@ class Hub:
         self._silence = silence
         self._timeout = timeout or DEFAULT_TIMEOUT
         host = httpx.URL(url).host
+        self.on_this_machine = is_loopback(host)
         # A proxy has no business between this machine and itself.
-        mounts = {f"all://{f'[{host}]' if ':' in host else host}": None} if is_loopback(host) else None
+        mounts = {f"all://{f'[{host}]' if ':' in host else host}": None} if self.on_this_machine else None
         if not api_token.isascii() or not api_token.isprintable() or not api_token.strip():
             raise AuthorizationError("That is not an API token. Get one from whoever runs the hub.")
         self._http = httpx.Client(
