@@ -1,7 +1,9 @@
 /** Asking before something is done that can't be undone. */
 
-import { Button, Group, Modal, Stack, Text, TextInput } from "@mantine/core";
+import { Button, Group, Stack, Text, TextInput } from "@mantine/core";
 import { useState, useSyncExternalStore } from "react";
+
+import { Dialog } from "./Dialog";
 
 export interface Question {
   title: string;
@@ -50,13 +52,13 @@ export function Confirmations() {
     },
     () => asked,
   );
-  return question === null ? null : <Dialog key={question.title} question={question} />;
+  return question === null ? null : <Asking key={question.title} question={question} />;
 }
 
-function Dialog({ question }: { question: Asked }) {
+function Asking({ question }: { question: Asked }) {
   const [typed, setTyped] = useState("");
   return (
-    <Modal opened onClose={() => question.answer(false)} title={question.title} centered>
+    <Dialog onClose={() => question.answer(false)} title={question.title} centered>
       <form
         onSubmit={(event) => {
           event.preventDefault();
@@ -83,6 +85,6 @@ function Dialog({ question }: { question: Asked }) {
           </Group>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
 }

@@ -1,6 +1,6 @@
 /** One of the user's datasets for a data node: uploaded now by the wizard, or before. It is attached nowhere. */
 
-import { Modal, Stack } from "@mantine/core";
+import { Stack } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 
@@ -11,6 +11,7 @@ import type { TransferProgress } from "../../client/progress";
 import { manifestDigest } from "../../core/dataset";
 import type { DataNode } from "../../core/nodes";
 import type { Content } from "../../tables/recipe";
+import { Dialog } from "../Dialog";
 import { Problem } from "../Problem";
 import { ContentTabs } from "./ContentTabs";
 import { Transfer } from "./Transfer";
@@ -57,15 +58,7 @@ export function DatasetDialog({
   const { error, isPending } = upload;
   const ended = error instanceof DOMException && error.name === "AbortError";
   return (
-    <Modal
-      opened
-      onClose={onClose}
-      title={title}
-      size={1040}
-      closeOnClickOutside={false}
-      closeOnEscape={!isPending}
-      withCloseButton={!isPending}
-    >
+    <Dialog onClose={onClose} title={title} size={1040} closeOnEscape={!isPending} withCloseButton={!isPending}>
       <Stack>
         {error !== null && !ended && <Problem error={error} />}
         {isPending && <Transfer progress={progress} onCancel={() => ending.current?.abort()} />}
@@ -80,6 +73,6 @@ export function DatasetDialog({
           />
         </div>
       </Stack>
-    </Modal>
+    </Dialog>
   );
 }

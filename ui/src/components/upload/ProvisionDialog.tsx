@@ -1,10 +1,11 @@
 /** Gives a data node of a published room its data: a file, or a dataset that was uploaded before. */
 
-import { Modal, Stack } from "@mantine/core";
+import { Stack } from "@mantine/core";
 
 import { useClient } from "../../app/session";
 import type { Room } from "../../client/room";
 import type { DataNode } from "../../core/nodes";
+import { Dialog } from "../Dialog";
 import { Problem } from "../Problem";
 import { ContentTabs } from "./ContentTabs";
 import { KeyConsent } from "./KeyConsent";
@@ -20,15 +21,7 @@ export function ProvisionDialog({ room, node, onDone }: { room: Room; node: Data
   const { deviceKey } = useClient();
   const { start, cancel, asked, progress, busy, error } = useProvision(room, node.id, onDone);
   return (
-    <Modal
-      opened
-      onClose={onDone}
-      title={`Data for ${node.name}`}
-      size={1040}
-      closeOnClickOutside={false}
-      closeOnEscape={!busy}
-      withCloseButton={!busy}
-    >
+    <Dialog onClose={onDone} title={`Data for ${node.name}`} size={1040} closeOnEscape={!busy} withCloseButton={!busy}>
       <Stack>
         {error !== null && <Problem error={error} />}
         {asked !== null && (
@@ -53,6 +46,6 @@ export function ProvisionDialog({ room, node, onDone }: { room: Room; node: Data
           />
         </div>
       </Stack>
-    </Modal>
+    </Dialog>
   );
 }

@@ -1,12 +1,13 @@
 /** Deleting a dataset: what uses it, as the rooms say now, is shown before. */
 
-import { Alert, Button, Checkbox, Group, List, Loader, Modal, Stack, Text } from "@mantine/core";
+import { Alert, Button, Checkbox, Group, List, Loader, Stack, Text } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { keys, roomQuery } from "../../app/queries";
 import { useClient } from "../../app/session";
 import type { OwnDataset } from "../../client/datasets";
+import { Dialog } from "../../components/Dialog";
 import { Problem } from "../../components/Problem";
 import { type Asked, type Held, held } from "./attachments";
 import styles from "./Datasets.module.css";
@@ -40,7 +41,7 @@ export function DeleteDataset({ dataset, onClose }: { dataset: OwnDataset; onClo
   });
   const free = using.data?.length === 0;
   return (
-    <Modal opened onClose={onClose} title="Delete this dataset?" size="lg">
+    <Dialog onClose={onClose} title="Delete this dataset?" size="lg">
       <Stack>
         <Text size="sm" className={styles["name"] ?? ""}>
           <b>{dataset.name}</b>: its key, its name and its ciphertext are deleted, for good.
@@ -77,7 +78,7 @@ export function DeleteDataset({ dataset, onClose }: { dataset: OwnDataset; onClo
           </Button>
         </Group>
       </Stack>
-    </Modal>
+    </Dialog>
   );
 }
 

@@ -1,6 +1,6 @@
 /** Uploading a file of one's own, for rooms to come. */
 
-import { Alert, Anchor, Button, Group, Modal, Stack, Text, Textarea, TextInput } from "@mantine/core";
+import { Alert, Anchor, Button, Group, Stack, Text, Textarea, TextInput } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { Link } from "react-router";
@@ -8,6 +8,7 @@ import { Link } from "react-router";
 import { useDevices } from "../../app/devices";
 import { keys } from "../../app/queries";
 import { useClient } from "../../app/session";
+import { Dialog } from "../../components/Dialog";
 import { FileDrop } from "../../components/upload/FileDrop";
 import { transfers } from "./transfers";
 
@@ -38,7 +39,7 @@ export function NewDataset({ onClose }: { onClose: () => void }) {
   };
   const unlinked = devices.data?.trusted === false;
   return (
-    <Modal opened onClose={onClose} title="Upload a dataset" size="lg">
+    <Dialog onClose={onClose} title="Upload a dataset" size="lg">
       <form onSubmit={submit}>
         <Stack>
           {unlinked && (
@@ -83,6 +84,6 @@ export function NewDataset({ onClose }: { onClose: () => void }) {
           </Group>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
 }

@@ -1,6 +1,6 @@
 /** What can be done with a draft as a whole. */
 
-import { Button, FileButton, Group, Menu, Modal, Stack, Textarea, TextInput } from "@mantine/core";
+import { Button, FileButton, Group, Menu, Stack, Textarea, TextInput } from "@mantine/core";
 import { IconChevronDown, IconCopy, IconFileExport, IconFileImport, IconPencil, IconTrash } from "@tabler/icons-react";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useRef, useState } from "react";
@@ -9,6 +9,7 @@ import { useNavigate } from "react-router";
 import { keys } from "../../app/queries";
 import { useClient } from "../../app/session";
 import { confirmed } from "../../components/confirm";
+import { Dialog } from "../../components/Dialog";
 import { download } from "../../components/download";
 import { Problem } from "../../components/Problem";
 import { readConfiguration, writeConfiguration } from "../../core/configuration";
@@ -131,7 +132,7 @@ function Naming({ onClose }: { onClose: () => void }) {
     onClose();
   };
   return (
-    <Modal opened onClose={onClose} title="Name and description" size="lg">
+    <Dialog onClose={onClose} title="Name and description" size="lg">
       <form onSubmit={submit}>
         <Stack>
           <TextInput
@@ -161,6 +162,6 @@ function Naming({ onClose }: { onClose: () => void }) {
           </Group>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
 }

@@ -1,25 +1,16 @@
 /** A new clean room: from scratch, from what somebody has exported, or from a room that is published. */
 
-import {
-  Alert,
-  Button,
-  FileInput,
-  Group,
-  Modal,
-  SegmentedControl,
-  Select,
-  Stack,
-  Text,
-  TextInput,
-} from "@mantine/core";
+import { Alert, Button, FileInput, Group, SegmentedControl, Select, Stack, Text, TextInput } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { useNavigate } from "react-router";
 
 import { keys } from "../../app/queries";
 import { useClient } from "../../app/session";
 import type { Room } from "../../client/room";
+import { Dialog } from "../../components/Dialog";
 import { Problem } from "../../components/Problem";
+import { useSubmit } from "../../components/useSubmit";
 import { configurationOf, readConfiguration } from "../../core/configuration";
 import { own } from "../../core/encoding";
 import { BadRequestError } from "../../core/errors";
@@ -53,12 +44,9 @@ export function NewRoom({ rooms, onClose }: { rooms: readonly Room[]; onClose: (
       await navigate(`/drafts/${id}`);
     },
   });
-  const submit = (event: FormEvent): void => {
-    event.preventDefault();
-    creating.mutate();
-  };
+  const submit = useSubmit(() => creating.mutateAsync());
   return (
-    <Modal opened onClose={onClose} title="New clean room">
+    <Dialog onClose={onClose} title="New clean room">
       <form onSubmit={submit}>
         <Stack>
           <SegmentedControl
@@ -119,7 +107,7 @@ export function NewRoom({ rooms, onClose }: { rooms: readonly Room[]; onClose: (
           </Group>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
 }
 

@@ -1,12 +1,13 @@
 /** The devices that may open the user's vault: linking a new one, and putting out what was lost or isn't theirs. */
 
-import { Badge, Button, Checkbox, Group, List, Modal, Stack, Table, Text, TextInput } from "@mantine/core";
+import { Badge, Button, Checkbox, Group, List, Stack, Table, Text, TextInput } from "@mantine/core";
 import { useState } from "react";
 
 import { type Devices as Known, useDeviceChange, useDevices } from "../../app/devices";
 import { useTrusted } from "../../app/queries";
 import { useClient } from "../../app/session";
 import { confirmed } from "../../components/confirm";
+import { Dialog } from "../../components/Dialog";
 import { moment } from "../../components/format";
 import { Hex } from "../../components/Hex";
 import { Loaded } from "../../components/Page";
@@ -191,7 +192,7 @@ function Compare({ device, onClose }: { device: VaultDevice; onClose: () => void
   const [same, setSame] = useState(false);
   const admitting = useDeviceChange((vault, key) => vault.admit(key));
   return (
-    <Modal opened onClose={onClose} title="Let a device into your vault" size="lg">
+    <Dialog onClose={onClose} title="Let a device into your vault" size="lg">
       <Stack>
         <Text size="sm">
           Look at the settings of the new device: “Key of this browser”. (On the command line: cloister whoami.) It has
@@ -219,6 +220,6 @@ function Compare({ device, onClose }: { device: VaultDevice; onClose: () => void
           </Button>
         </Group>
       </Stack>
-    </Modal>
+    </Dialog>
   );
 }

@@ -2,11 +2,12 @@
 
 import { Alert, Button, Group, PasswordInput, Stack, Text } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 
 import { hub } from "../../app/session";
 import { changePassword } from "../../client/account";
 import { Problem } from "../../components/Problem";
+import { useSubmit } from "../../components/useSubmit";
 import { Section } from "./Section";
 import styles from "./Settings.module.css";
 
@@ -23,10 +24,7 @@ export function Password() {
     },
   });
   const differs = fields.again !== "" && fields.again !== fields.fresh;
-  const submit = (event: FormEvent): void => {
-    event.preventDefault();
-    changing.mutate();
-  };
+  const submit = useSubmit(() => changing.mutateAsync());
   const field = (name: keyof typeof NOTHING, label: string, error?: string) => (
     <PasswordInput
       label={label}

@@ -1,16 +1,18 @@
 /** API tokens: how programs work in the user's name. */
 
-import { Alert, Button, Code, CopyButton, Group, Modal, Paper, Stack, Table, Text, TextInput } from "@mantine/core";
+import { Alert, Button, Code, CopyButton, Group, Paper, Stack, Table, Text, TextInput } from "@mantine/core";
 import { IconCheck, IconCopy, IconPlus } from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 
 import { hub } from "../../app/session";
 import { endToken, makeToken, type TokenInfo, tokens } from "../../client/account";
 import { confirmed } from "../../components/confirm";
+import { Dialog } from "../../components/Dialog";
 import { moment } from "../../components/format";
 import { Loaded, Page } from "../../components/Page";
 import { Problem } from "../../components/Problem";
+import { useSubmit } from "../../components/useSubmit";
 import styles from "./Settings.module.css";
 
 const KEY = ["tokens"];
@@ -44,20 +46,10 @@ function NewToken({ onClose }: { onClose: () => void }) {
     // The token is forgotten with this dialog.
     gcTime: 0,
   });
-  const submit = (event: FormEvent): void => {
-    event.preventDefault();
-    making.mutate();
-  };
+  const submit = useSubmit(() => making.mutateAsync());
   return (
-    // Neither a click beside it nor the wrong key is to lose a token that is shown once.
-    <Modal
-      opened
-      onClose={onClose}
-      title="New API token"
-      size="lg"
-      closeOnClickOutside={!making.isSuccess}
-      closeOnEscape={!making.isSuccess}
-    >
+    // The wrong key is not to lose a token that is shown once.
+    <Dialog onClose={onClose} title="New API token" size="lg" closeOnEscape={!making.isSuccess}>
       {making.isSuccess ? (
         <Made token={making.data} onClose={onClose} />
       ) : (
@@ -83,7 +75,7 @@ function NewToken({ onClose }: { onClose: () => void }) {
           </Stack>
         </form>
       )}
-    </Modal>
+    </Dialog>
   );
 }
 

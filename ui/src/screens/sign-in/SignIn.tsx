@@ -2,7 +2,7 @@
 
 import { Alert, Button, Divider, PasswordInput, Stack, Text, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { useLocation, useNavigate, useSearchParams } from "react-router";
 
 import { keepPath, safePath, takePath } from "../../app/returning";
@@ -10,6 +10,7 @@ import { hub } from "../../app/session";
 import { PROVIDER, signIn, ways } from "../../client/account";
 import { Loaded } from "../../components/Page";
 import { Problem } from "../../components/Problem";
+import { useSubmit } from "../../components/useSubmit";
 import { Front } from "./Front";
 import { problemWords } from "./problems";
 
@@ -57,10 +58,7 @@ function ByPassword({ from }: { from: string }) {
     },
     onError: () => setPassword(""),
   });
-  const submit = (event: FormEvent): void => {
-    event.preventDefault();
-    signing.mutate();
-  };
+  const submit = useSubmit(() => signing.mutateAsync());
   return (
     <form onSubmit={submit}>
       <Stack>

@@ -1,21 +1,11 @@
 /** Python and R: the main script, static files beside it, and what goes with a script. */
 
-import {
-  ActionIcon,
-  Button,
-  FileButton,
-  Group,
-  Modal,
-  NativeSelect,
-  Stack,
-  Tabs,
-  Text,
-  TextInput,
-} from "@mantine/core";
+import { ActionIcon, Button, FileButton, Group, NativeSelect, Stack, Tabs, Text, TextInput } from "@mantine/core";
 import { IconPencil, IconPlus, IconTrash, IconUpload } from "@tabler/icons-react";
 import { type FormEvent, type Ref, useState } from "react";
 
 import { confirmed } from "../../../components/confirm";
+import { Dialog } from "../../../components/Dialog";
 import { Editor, type EditorHandle } from "../../../components/editor/Editor";
 import { languageOf } from "../../../components/editor/languages";
 import type { TextFile } from "../../../core/records";
@@ -183,7 +173,7 @@ function FileName({ others, before, onNamed, onClose }: FileNameProps) {
     }
   };
   return (
-    <Modal opened onClose={onClose} title={before === undefined ? "Add a static file" : `Rename ${before.name}`}>
+    <Dialog onClose={onClose} title={before === undefined ? "Add a static file" : `Rename ${before.name}`}>
       <form onSubmit={submit}>
         <Stack>
           <TextInput
@@ -223,6 +213,6 @@ function FileName({ others, before, onNamed, onClose }: FileNameProps) {
           </Group>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
 }

@@ -1,10 +1,11 @@
 /** Columns taken from a file of the kind that the table is to take: names and types. Its rows go nowhere. */
 
-import { Button, Group, Loader, Modal, Stack, Table, Text } from "@mantine/core";
+import { Button, Group, Loader, Stack, Table, Text } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
 
 import { startTableChecker, type TableChecker } from "../../../client/tableChecker";
+import { Dialog } from "../../../components/Dialog";
 import { FORMATS } from "../../../components/formats";
 import { Problem } from "../../../components/Problem";
 import { FileDrop } from "../../../components/upload/FileDrop";
@@ -33,7 +34,7 @@ export function SchemaImport({
   const seen = looking.data;
   const columns = seen === undefined || seen.problem !== null ? [] : inferColumns(seen.start);
   return (
-    <Modal opened onClose={onClose} title={`Columns of ${node.name}, from a file`} size="xl">
+    <Dialog onClose={onClose} title={`Columns of ${node.name}, from a file`} size="xl">
       <Stack>
         <FileDrop
           file={seen?.file ?? null}
@@ -84,6 +85,6 @@ export function SchemaImport({
           </Button>
         </Group>
       </Stack>
-    </Modal>
+    </Dialog>
   );
 }

@@ -1,8 +1,9 @@
 /** Asks for the name of a node that is about to be added. */
 
-import { Button, Group, Modal, Stack, Text, TextInput } from "@mantine/core";
+import { Button, Group, Stack, Text, TextInput } from "@mantine/core";
 import { type FormEvent, useState } from "react";
 
+import { Dialog } from "../../../components/Dialog";
 import type { Node } from "../../../core/records";
 import { putNode } from "../../../drafts/edits";
 import { useDraft } from "../../../drafts/useDraft";
@@ -43,7 +44,7 @@ export function NameDialog({
     }
   };
   return (
-    <Modal opened onClose={onClose} title={title}>
+    <Dialog onClose={onClose} title={title}>
       <form onSubmit={submit}>
         <Stack>
           <Text size="sm">{about}</Text>
@@ -66,6 +67,6 @@ export function NameDialog({
           </Group>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
 }

@@ -1,8 +1,9 @@
 /** Who provides data or may run what, a line for each node. */
 
-import { Badge, Button, Group, Modal, Stack, Table, Text } from "@mantine/core";
+import { Badge, Button, Group, Stack, Table, Text } from "@mantine/core";
 import { useState } from "react";
 
+import { Dialog } from "../../../components/Dialog";
 import { KINDS } from "../../../components/kinds";
 import type { Node } from "../../../core/records";
 import { useDraft } from "../../../drafts/useDraft";
@@ -89,7 +90,7 @@ function People({ node, onClose }: { node: Node; onClose: () => void }) {
   const { configuration, edit } = useDraft();
   const role = roleOn(node);
   return role === null ? null : (
-    <Modal opened onClose={onClose} title={node.name} size="lg">
+    <Dialog onClose={onClose} title={node.name} size="lg">
       <Stack>
         <Picker
           title={WORDS[role]}
@@ -102,6 +103,6 @@ function People({ node, onClose }: { node: Node; onClose: () => void }) {
           <Button onClick={onClose}>Done</Button>
         </Group>
       </Stack>
-    </Modal>
+    </Dialog>
   );
 }

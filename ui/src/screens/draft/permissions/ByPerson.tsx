@@ -1,9 +1,10 @@
 /** Who provides what and may run what, a line for each person. */
 
-import { ActionIcon, Badge, Button, Group, Modal, Stack, Table, Text } from "@mantine/core";
+import { ActionIcon, Badge, Button, Group, Stack, Table, Text } from "@mantine/core";
 import { IconTrash } from "@tabler/icons-react";
 import { useState } from "react";
 
+import { Dialog } from "../../../components/Dialog";
 import { KINDS } from "../../../components/kinds";
 import type { Node } from "../../../core/records";
 import { removeParticipant } from "../../../drafts/edits";
@@ -122,7 +123,7 @@ function Roles({ user, onClose }: { user: string; onClose: () => void }) {
     />
   );
   return (
-    <Modal opened onClose={onClose} title={`What ${user} may do`} size="lg">
+    <Dialog onClose={onClose} title={`What ${user} may do`} size="lg">
       <Stack gap="lg">
         {picker("data_owner_of", "Provides data for", "There is no data yet. Add some on the tab Data.")}
         {picker("analyst_of", "May run", "There are no computations yet. Add some on the tab Computations.")}
@@ -130,7 +131,7 @@ function Roles({ user, onClose }: { user: string; onClose: () => void }) {
           <Button onClick={onClose}>Done</Button>
         </Group>
       </Stack>
-    </Modal>
+    </Dialog>
   );
 }
 

@@ -1,12 +1,13 @@
 /** How far publishing has come, what has failed, and what comes after it. */
 
-import { Button, Group, Loader, Modal, Stack, Text } from "@mantine/core";
+import { Button, Group, Loader, Stack, Text } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "react-router";
 
 import { keys } from "../../../app/queries";
 import { useClient } from "../../../app/session";
 import type { Room } from "../../../client/room";
+import { Dialog } from "../../../components/Dialog";
 import { Hex } from "../../../components/Hex";
 import { Problem } from "../../../components/Problem";
 import { deleteDraft, loadDraft } from "../../../drafts/drafts";
@@ -58,7 +59,7 @@ function Published({ room }: { room: Room }) {
     },
   });
   return (
-    <Modal opened onClose={() => void leave()} title="The room is published" centered>
+    <Dialog onClose={() => void leave()} title="The room is published" centered>
       <Stack>
         <Text size="sm" component="div">
           Its id is <Hex value={room.id} what="room id" />. Nothing in it can be changed any more.
@@ -77,6 +78,6 @@ function Published({ room }: { room: Room }) {
           </Button>
         </Group>
       </Stack>
-    </Modal>
+    </Dialog>
   );
 }

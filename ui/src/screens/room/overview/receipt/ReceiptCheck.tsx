@@ -1,12 +1,13 @@
 /** Checks a receipt that somebody has sent: whether a result that they speak of is one of this room's. */
 
-import { Alert, Button, FileButton, Group, Modal, Stack, Text } from "@mantine/core";
+import { Alert, Button, FileButton, Group, Stack, Text } from "@mantine/core";
 import { IconShieldCheck } from "@tabler/icons-react";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { keys } from "../../../../app/queries";
 import type { Room } from "../../../../client/room";
+import { Dialog } from "../../../../components/Dialog";
 import { Problem } from "../../../../components/Problem";
 import { toBase64 } from "../../../../core/encoding";
 import { ReceiptInvalid } from "../../../../core/errors";
@@ -28,9 +29,9 @@ export function ReceiptCheck({ room }: { room: Room }) {
         Verify a receipt
       </Button>
       {open && (
-        <Modal opened onClose={() => setOpen(false)} title="Verify a receipt" size="lg">
+        <Dialog onClose={() => setOpen(false)} title="Verify a receipt" size="lg">
           <Check room={room} />
-        </Modal>
+        </Dialog>
       )}
     </Group>
   );

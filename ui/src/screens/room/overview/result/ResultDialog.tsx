@@ -1,12 +1,13 @@
 /** A result: that it is genuine, its files, and what is in them. */
 
-import { Button, Group, Modal, NavLink, Progress, Stack, Text } from "@mantine/core";
+import { Button, Group, NavLink, Progress, Stack, Text } from "@mantine/core";
 import { IconDownload, IconFile } from "@tabler/icons-react";
 import { useState } from "react";
 
 import { Archive, type ArchiveFile } from "../../../../client/archive";
 import type { TransferProgress } from "../../../../client/progress";
 import type { Room } from "../../../../client/room";
+import { Dialog } from "../../../../components/Dialog";
 import { download } from "../../../../components/download";
 import { bytes, duration } from "../../../../components/format";
 import { Problem } from "../../../../components/Problem";
@@ -35,7 +36,7 @@ export function ResultDialog({
   const { query, progress, again } = useResult(room, node.id, job);
   const title = node.kind === "table_data" ? `Validation of ${node.name}` : `Result of ${node.name}`;
   return (
-    <Modal opened onClose={onClose} title={title} size="90%">
+    <Dialog onClose={onClose} title={title} size="90%">
       <Stack>
         {query.error !== null ? (
           <>
@@ -52,7 +53,7 @@ export function ResultDialog({
           <Opened room={room} node={node} job={job} result={query.data} />
         )}
       </Stack>
-    </Modal>
+    </Dialog>
   );
 }
 
