@@ -32,6 +32,15 @@ interface Remembered {
   trusted: boolean;
 }
 
+/** Which vault is the user's. */
+interface Found {
+  id: string;
+  definition: VaultDefinition;
+}
+
+// A hub on this very machine, and none behind pages of one's own: these are called `<name>.localhost`.
+const HERE = ["localhost", "127.0.0.1", "[::1]"];
+
 /** What a vault is opened with. */
 export interface VaultOptions {
   hub: Hub;
@@ -217,10 +226,15 @@ export class Vault {
   }
 
   async #open(): Promise<Opened> {
-    const known = await this.#recall();
-    const { id, definition } = await this.#find(known);
-    const link = this.#options.link(id);
-    const told = await link.ask({ type: "open_vault", definition: encoded(definition) }, "vault_status");
+    const remembered = await this.#recall();
+    const shown = await this.#show(await this.#find(remembered)).catch(async (error: unknown) => {
+      if (error instanceof NotFoundError && remembered !== undefined && (await this.#isSetUpAnew(remembered))) {
+        return await this.#show(await this.#find(undefined));
+      }
+      throw error;
+    });
+    const { id, definition, link, told } = shown;
+    const known = remembered?.definition === text(canonical(definition)) ? remembered : undefined;
     const { devices } = told.body;
     const admitted = devices.filter((device) => device.admitted).map((device) => device.key);
     // Whoever was here first and let others in might have let in itself; nobody has if this browser is alone.
@@ -232,8 +246,44 @@ export class Vault {
     return opened;
   }
 
+  async #show({ id, definition }: Found) {
+    const link = this.#options.link(id);
+    const told = await link.ask({ type: "open_vault", definition: encoded(definition) }, "vault_status");
+    return { id, definition, link, told };
+  }
+
+  /**
+   * Whether the remembered vault is gone because there is another installation at this address now. A hub that only
+   * says so gets no key by that: into a vault of its own making none is put. On the user's own machine trials come and
+   * go; elsewhere it is for the user to find out.
+   *
+   * @throws VerificationError It is so, and the hub is not on this machine.
+   */
+  async #isSetUpAnew({ definition: gone }: Remembered): Promise<boolean> {
+    const { hub, patience } = this.#options;
+    const said = await patience
+      .run(() => hub.vault())
+      .catch((error: unknown) => {
+        if (error instanceof NotFoundError) {
+          return undefined;
+        }
+        throw error;
+      });
+    if (said === gone) {
+      return false;
+    }
+    if (!HERE.includes(new URL(hub.url).hostname)) {
+      throw new VerificationError(
+        `Your vault ${toHex(sha256(utf8(gone)))}, which this browser has used here, is not there any more. Either ` +
+          "everything was set up anew, or the hub hides it. Ask the operator; if they tell you so in a way that you " +
+          "trust, clear what the browser keeps for this site to begin with a new vault.",
+      );
+    }
+    return true;
+  }
+
   /** Which vault is the user's: as remembered, else as the hub says, else a new one. */
-  async #find(known: Remembered | undefined): Promise<{ id: string; definition: VaultDefinition }> {
+  async #find(known: Remembered | undefined): Promise<Found> {
     const data = utf8(known?.definition ?? (await this.#fromHub()));
     const id = toHex(sha256(data));
     const { named } = this.#options;

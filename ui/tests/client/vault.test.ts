@@ -66,11 +66,11 @@ async function answer({ body, room }: Request): Promise<Answer[]> {
   }
 }
 
-async function open(store = new MemoryStore(), vault?: string): Promise<Client> {
+async function open(store = new MemoryStore(), vault?: string, at = hub.client): Promise<Client> {
   const port = { postMessage: () => undefined, addEventListener: () => undefined };
   const patience = new Patience([], async () => undefined);
   const mover = new Mover(() => ({ port, end: () => undefined }));
-  const options = { hub: hub.client, email: "a@b.example", store, mover, allowSoftware: true, vault, patience };
+  const options = { hub: at, email: "a@b.example", store, mover, allowSoftware: true, vault, patience };
   const client = await Client.open(options);
   devices = [device(client.deviceKey)];
   return client;
@@ -168,6 +168,60 @@ test("the vault of somebody else, and none at all, is refused", async () => {
   await expect((await open()).vault.id()).rejects.toThrow(VerificationError);
   definition = undefined;
   await expect((await open(new MemoryStore(), randomHex())).vault.id()).rejects.toThrow(NotFoundError);
+});
+
+/** Everything was set up anew, or says so: nobody knows the vault that was there. */
+function forgets(gone: string, instead?: string): void {
+  definition = instead;
+  hub.enclave = async (request) =>
+    request.room === gone
+      ? [{ frame: "refusal", code: "not_found", message: "There is no such vault." }]
+      : await answer(request);
+}
+
+test("a new installation on this machine gets a new vault", async () => {
+  const store = new MemoryStore();
+  const before = await (await open(store)).vault.id();
+  forgets(before);
+  const client = await open(store);
+  expect(await client.vault.id()).not.toBe(before);
+  expect(await client.vault.trusted()).toBe(true);
+  hub.enclave = answer;
+  expect(await (await open(store)).vault.id()).toBe(await client.vault.id());
+});
+
+test("a vault that others are in, and that takes the place of the user's, is not trusted", async () => {
+  const store = new MemoryStore();
+  const client = await open(store);
+  const before = await client.vault.id();
+  forgets(before, (definition ?? "").replace(/"nonce":"../, '"nonce":"00'));
+  const again = await open(store);
+  devices = [device("ee".repeat(32)), device(again.deviceKey, false)];
+  expect(await again.vault.id()).not.toBe(before);
+  expect(await again.vault.trusted()).toBe(false);
+});
+
+test("a hub elsewhere that hides the vault gets no other", async () => {
+  const store = new MemoryStore();
+  const before = await (await open(store)).vault.id();
+  forgets(before);
+  const [at, { instead }] = [hub.client, hub];
+  const here = at.url;
+  let elsewhere = false;
+  Object.defineProperty(at, "url", { get: () => (elsewhere ? "https://hub.example" : here) });
+  hub.instead = (method, path, ...more) => {
+    elsewhere = path === "/v1/vault"; // once it is asked for, nothing more is sent
+    return instead?.(method, path, ...more);
+  };
+  const client = await open(store, undefined, at);
+  await expect(client.vault.id()).rejects.toThrow(new RegExp(`${before}.* is not there any more`));
+});
+
+test("who is not let into the vault that the hub still shows is told so", async () => {
+  const store = new MemoryStore();
+  const before = await (await open(store)).vault.id();
+  forgets(before, definition);
+  await expect((await open(store)).vault.id()).rejects.toThrow(NotFoundError);
 });
 
 test("items are put, read and listed", async () => {
