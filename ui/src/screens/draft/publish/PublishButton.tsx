@@ -12,16 +12,18 @@ interface PublishButtonProps {
   before: KeptPublishing | null;
   publishing: UsedPublishing;
   disabled: boolean;
-  /** What speaks against it, in a sentence. */
-  warning: string;
+  /** What speaks against it, in sentences. */
+  warnings: readonly string[];
 }
 
-export function PublishButton({ seen, before, publishing, disabled, warning }: PublishButtonProps) {
+export function PublishButton({ seen, before, publishing, disabled, warnings }: PublishButtonProps) {
   const ask = async (): Promise<void> => {
+    const final =
+      "Nothing in the room can be changed afterwards: not who is in it, not what is computed, not where it runs.";
     const sure = await confirmed({
       title: "Publish for good?",
-      words: `${warning}Nothing in the room can be changed afterwards: not who is in it, not what is computed, not where it runs.`,
-      action: warning === "" ? "Encrypt and publish" : "Encrypt and publish all the same",
+      words: [...warnings, final].join(" "),
+      action: warnings.length === 0 ? "Encrypt and publish" : "Encrypt and publish all the same",
     });
     if (sure) {
       publishing.start((client, draft, told) => publishDraft(client, draft, seen, before, told));

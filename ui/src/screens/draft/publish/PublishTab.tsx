@@ -19,6 +19,7 @@ import type { Configuration, Description } from "../../../core/records";
 import { isOf, passed } from "../../../core/report";
 import { type KeptPublishing, readPublishing } from "../../../drafts/publishing";
 import { useDraft } from "../../../drafts/useDraft";
+import { gaps } from "../permissions/people";
 import { type Tested, testOf } from "../test/draftTest";
 import { Begun } from "./Begun";
 import { PublishButton } from "./PublishButton";
@@ -73,6 +74,7 @@ function Publish({ before, described, publishing }: PublishProps) {
   const found = useMemo(() => problems(configuration), [configuration]);
   const agreed = useMemo(() => agreedNow(configuration, described), [configuration, described]);
   const standing = standingOf(last, configuration);
+  const missing = gaps(configuration);
   return (
     <Stack gap="xl">
       {before !== null && (
@@ -87,6 +89,7 @@ function Publish({ before, described, publishing }: PublishProps) {
         </Alert>
       )}
       {found.length > 0 && <Problems configuration={configuration} found={found} />}
+      {missing.length > 0 && <Gaps missing={missing} />}
       <TestState standing={standing} last={last} configuration={configuration} />
       <section>
         <Title order={2} size="h4" mb="sm">
@@ -103,7 +106,7 @@ function Publish({ before, described, publishing }: PublishProps) {
             before={before}
             publishing={publishing}
             disabled={found.length > 0}
-            warning={WARNINGS[standing]}
+            warnings={[...WARNINGS[standing], ...missing]}
           />
         </Stack>
       </section>
@@ -117,11 +120,11 @@ function Publish({ before, described, publishing }: PublishProps) {
   );
 }
 
-const WARNINGS: Record<Standing, string> = {
-  untested: "It was not tested. ",
-  changed: "It was changed since it was tested. ",
-  failed: "It has not passed its test. ",
-  passed: "",
+const WARNINGS: Record<Standing, readonly string[]> = {
+  untested: ["It was not tested."],
+  changed: ["It was changed since it was tested."],
+  failed: ["It has not passed its test."],
+  passed: [],
 };
 
 function standingOf(last: Tested | undefined, configuration: Configuration): Standing {
@@ -153,6 +156,28 @@ function Problems({ configuration, found }: { configuration: Configuration; foun
           </List.Item>
         ))}
       </List>
+    </Alert>
+  );
+}
+
+function Gaps({ missing }: { missing: readonly string[] }) {
+  const { id } = useDraft();
+  return (
+    <Alert color="yellow" icon={<IconAlertTriangle aria-hidden />} title="Is that meant to be so?">
+      <Stack gap="xs">
+        <List size="sm">
+          {missing.map((gap) => (
+            <List.Item key={gap}>
+              <bdi>{gap}</bdi>
+            </List.Item>
+          ))}
+        </List>
+        <Group>
+          <Button size="xs" variant="default" component={Link} to={`/drafts/${id}/permissions`}>
+            Go to the permissions
+          </Button>
+        </Group>
+      </Stack>
     </Alert>
   );
 }
