@@ -58,12 +58,18 @@ def test_a_draft_is_tested_until_it_passes(person: Callable[..., Person]) -> Non
         python("after", "print()", "broken"),
     ]
     path = imports(author, configuration(NASTY, AUTHOR, nodes))
-    page = author.goes_to(f"{path}/test")
 
-    # Data to test with: a file that is chosen now, of which a dataset is made.
-    page.get_by_label("File to test people with").set_input_files(
+    # Data to test with: a dataset, which is taken as it is, or a file that is chosen now, of which a dataset is made.
+    page = author.goes_to("/datasets")
+    page.get_by_role("button", name="Upload a file").click()
+    page.get_by_role("dialog").locator("input[type=file]").set_input_files(
         {"name": "people.csv", "mimeType": "text/csv", "buffer": b"ann,1\nbob,none\n"}
     )
+    page.get_by_role("button", name="Encrypt and upload").click()
+    expect(page.get_by_text("Stored: people.csv")).to_be_visible()
+    page = author.goes_to(f"{path}/test")
+    page.get_by_role("combobox", name="Test data of people").click()
+    page.get_by_role("option", name=re.compile("people.csv")).click()
     expect(page.get_by_role("combobox", name="Test data of people")).to_have_value(re.compile("people.csv"))
     page.get_by_label("File to test letter with").set_input_files(
         {"name": "letter.txt", "mimeType": "text/plain", "buffer": b"Dear all"}
@@ -199,6 +205,25 @@ def test_a_reload_in_the_middle_makes_no_second_room(person: Callable[..., Perso
     expect(page.get_by_text("This draft was published already")).to_be_visible()
     page.get_by_role("link", name="Open the room").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Once")
+
+
+def test_what_was_most_likely_forgotten_is_said_before(person: Callable[..., Person]) -> None:
+    author = person(AUTHOR)
+    author.trusts_software()
+    room = small_room("Nobody's", AUTHOR)
+    room["participants"][0].update(data_owner_of=[], analyst_of=[])
+    path = imports(author, room)
+    page = author.goes_to(f"{path}/publish")
+    gaps = page.get_by_role("alert").filter(has_text="Is that meant to be so?")
+    expect(gaps).to_contain_text("Nobody may provide data for letter.")
+    expect(gaps).to_contain_text("Nobody may run count.")
+    author.finds_it_accessible()
+    page.get_by_role("button", name="Encrypt and publish").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Nobody may provide data for letter. Nobody may run count.")
+    dialog.get_by_role("button", name="Cancel").click()
+    gaps.get_by_role("link", name="Go to the permissions").click()
+    expect(page).to_have_url(re.compile("/permissions$"))
 
 
 def test_what_breaks_a_rule_is_said_before(person: Callable[..., Person]) -> None:

@@ -100,9 +100,13 @@ def published(hospital: Person) -> str:
     """Tests the draft on made-up data and publishes it; the room's id."""
     page = hospital.page
     page.get_by_role("tab", name="Test").click()
-    page.get_by_label("File to test patients with").set_input_files(
-        {"name": "made-up.csv", "mimeType": "text/csv", "buffer": b"p1,30\np2,40\n"}
+    page.get_by_role("button", name="File … to test patients with").click()
+    dialog = page.get_by_role("dialog", name="Test data for patients")
+    dialog.locator("input[type=file]").set_input_files(
+        {"name": "made-up.csv", "mimeType": "text/csv", "buffer": b"id,age\np1,30\np2,40\n"}
     )
+    for button in ("Next: columns", "Next: check all rows", "Encrypt and upload"):
+        dialog.get_by_role("button", name=button).click()
     expect(page.get_by_role("combobox", name="Test data of patients")).to_have_value(re.compile("made-up.csv"))
     page.get_by_label("File to test measurements with").set_input_files(
         {"name": "made-up.txt", "mimeType": "text/csv", "buffer": b"id,value\np1,1\n"}

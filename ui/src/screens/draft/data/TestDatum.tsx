@@ -4,13 +4,12 @@ import { Button, Group, Stack, Text, Title } from "@mantine/core";
 import { useState } from "react";
 
 import { useDatasets } from "../../../app/queries";
-import { DatasetDialog } from "../../../components/upload/DatasetDialog";
 import type { DataNode } from "../../../core/nodes";
 import { useDraft } from "../../../drafts/useDraft";
-import { testOf } from "../test/draftTest";
+import { TestDataDialog } from "../test/TestDataDialog";
 
 export function TestDatum({ node }: { node: DataNode }) {
-  const { id, draft, configuration, setTest } = useDraft();
+  const { draft, setTest } = useDraft();
   const [choosing, setChoosing] = useState(false);
   const datasets = useDatasets();
   const chosen = Object.hasOwn(draft.tests, node.id) ? draft.tests[node.id] : undefined;
@@ -34,21 +33,7 @@ export function TestDatum({ node }: { node: DataNode }) {
           </Button>
         )}
       </Group>
-      {choosing && (
-        <DatasetDialog
-          node={node}
-          title={`Test data for ${node.name}`}
-          description={`To test ${node.name} of ${configuration.title}`}
-          onClose={() => setChoosing(false)}
-          onDataset={(dataset, uploaded) => {
-            if (uploaded !== undefined) {
-              testOf(id).uploaded.set(dataset, uploaded);
-            }
-            setTest(node.id, dataset);
-            setChoosing(false);
-          }}
-        />
-      )}
+      {choosing && <TestDataDialog node={node} onClose={() => setChoosing(false)} />}
     </Stack>
   );
 }

@@ -18,6 +18,7 @@ import { manifestDigest } from "../../../core/dataset";
 import { type DataNode, isDataNode } from "../../../core/nodes";
 import { useDraft } from "../../../drafts/useDraft";
 import { testOf } from "./draftTest";
+import { TestDataDialog } from "./TestDataDialog";
 
 const NOTHING = "";
 
@@ -31,8 +32,8 @@ export function TestData({ disabled }: { disabled: boolean }) {
   return (
     <Stack gap="xs">
       <Text size="sm" c="dimmed">
-        Use made-up data, not anybody's real one. What has none is empty, which scripts may fail on. Tables are CSV
-        files without a line of headings.
+        Use made-up data, not anybody's real one. What has none is empty, which scripts may fail on. A file for a table
+        is read and checked before it is uploaded; a dataset that you choose is taken as it is.
       </Text>
       <Loaded query={datasets}>
         {(all) => (
@@ -67,6 +68,7 @@ function TestDataRow({ node, datasets, disabled }: RowProps) {
   const queries = useQueryClient();
   const [progress, setProgress] = useState<TransferProgress | null>(null);
   const [ending, setEnding] = useState<AbortController>();
+  const [choosing, setChoosing] = useState(false);
   const upload = useMutation({
     mutationFn: async (file: File) => {
       const controller = new AbortController();
@@ -118,29 +120,38 @@ function TestDataRow({ node, datasets, disabled }: RowProps) {
                 disabled={disabled}
                 error={known ? undefined : "It was deleted. Choose another one, or nothing."}
               />
-              <FileButton
-                onChange={(file) => file !== null && upload.mutate(file)}
-                inputProps={{ "aria-label": `File to test ${node.name} with` }}
-                disabled={disabled}
-              >
-                {(props) => (
-                  <Button
-                    {...props}
-                    variant="default"
-                    aria-label={`File … to test ${node.name} with`}
-                    disabled={disabled}
-                    leftSection={<IconFileUpload size={16} aria-hidden />}
-                  >
-                    File …
-                  </Button>
-                )}
-              </FileButton>
+              {node.kind === "table_data" ? (
+                <ChooseFile node={node} disabled={disabled} onClick={() => setChoosing(true)} />
+              ) : (
+                <FileButton
+                  onChange={(file) => file !== null && upload.mutate(file)}
+                  inputProps={{ "aria-label": `File to test ${node.name} with` }}
+                  disabled={disabled}
+                >
+                  {({ onClick }) => <ChooseFile node={node} disabled={disabled} onClick={onClick} />}
+                </FileButton>
+              )}
             </Group>
+            {choosing && <TestDataDialog node={node} onClose={() => setChoosing(false)} />}
             {upload.error !== null && !isAbort(upload.error) && <Problem error={upload.error} />}
           </Stack>
         )}
       </Table.Td>
     </Table.Tr>
+  );
+}
+
+function ChooseFile({ node, disabled, onClick }: { node: DataNode; disabled: boolean; onClick: () => void }) {
+  return (
+    <Button
+      onClick={onClick}
+      variant="default"
+      aria-label={`File … to test ${node.name} with`}
+      disabled={disabled}
+      leftSection={<IconFileUpload size={16} aria-hidden />}
+    >
+      File …
+    </Button>
   );
 }
 
