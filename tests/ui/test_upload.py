@@ -278,6 +278,9 @@ def test_a_page_that_is_left_sends_nothing_more(person: Callable[..., Person], i
     click(dialog, "Keep the data here")
     expect(dialog.get_by_role("button", name="Encrypt and provision")).to_be_visible()
     assert parts(mo) == []
+    # What was chosen isn't lost by a key.
     mo.page.keyboard.press("Escape")
+    expect(dialog).to_contain_text("<b>.txt")
+    click(dialog, "Close")
     expect(dialog).to_have_count(0)
     expect(mo.page.get_by_role("article", name="notes")).to_contain_text("Optional")

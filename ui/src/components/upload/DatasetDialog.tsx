@@ -57,8 +57,16 @@ export function DatasetDialog({
   });
   const { error, isPending } = upload;
   const ended = error instanceof DOMException && error.name === "AbortError";
+  // Esc, which other things listen to, too, is not to lose a file that was looked at and mended.
+  const [chosen, setChosen] = useState(false);
   return (
-    <Dialog onClose={onClose} title={title} size={1040} closeOnEscape={!isPending} withCloseButton={!isPending}>
+    <Dialog
+      onClose={onClose}
+      title={title}
+      size={1040}
+      closeOnEscape={!isPending && !chosen}
+      withCloseButton={!isPending}
+    >
       <Stack>
         {error !== null && !ended && <Problem error={error} />}
         {isPending && <Transfer progress={progress} onCancel={() => ending.current?.abort()} />}
@@ -67,6 +75,7 @@ export function DatasetDialog({
           <ContentTabs
             node={node}
             action="Encrypt and upload"
+            onFile={() => setChosen(true)}
             onReady={(content, name) => upload.mutate({ content, name })}
             choose="Use it"
             onDataset={onDataset}

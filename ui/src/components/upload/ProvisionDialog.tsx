@@ -1,6 +1,7 @@
 /** Gives a data node of a published room its data: a file, or a dataset that was uploaded before. */
 
 import { Stack } from "@mantine/core";
+import { useState } from "react";
 
 import { useClient } from "../../app/session";
 import type { Room } from "../../client/room";
@@ -20,8 +21,16 @@ import { useProvision } from "./useProvision";
 export function ProvisionDialog({ room, node, onDone }: { room: Room; node: DataNode; onDone: () => void }) {
   const { deviceKey } = useClient();
   const { start, cancel, asked, progress, busy, error } = useProvision(room, node.id, onDone);
+  // Esc, which other things listen to, too, is not to lose a file that was looked at and mended.
+  const [chosen, setChosen] = useState(false);
   return (
-    <Dialog onClose={onDone} title={`Data for ${node.name}`} size={1040} closeOnEscape={!busy} withCloseButton={!busy}>
+    <Dialog
+      onClose={onDone}
+      title={`Data for ${node.name}`}
+      size={1040}
+      closeOnEscape={!busy && !chosen}
+      withCloseButton={!busy}
+    >
       <Stack>
         {error !== null && <Problem error={error} />}
         {asked !== null && (
@@ -40,6 +49,7 @@ export function ProvisionDialog({ room, node, onDone }: { room: Room; node: Data
           <ContentTabs
             node={node}
             action="Encrypt and provision"
+            onFile={() => setChosen(true)}
             onReady={(content, name) => start({ content, label: { name } })}
             choose="Attach"
             onDataset={(dataset) => start({ dataset })}

@@ -13,23 +13,26 @@ export interface WizardProps {
   node: DataNode;
   /** What the last button says. */
   action: string;
+  /** Somebody has chosen a file: what they do from here on is work that could be lost. */
+  onFile: () => void;
   onReady: (content: Content, label: string) => void;
 }
 
-export function UploadWizard({ node, action, onReady }: WizardProps) {
+export function UploadWizard({ node, action, onFile, onReady }: WizardProps) {
   return node.kind === "table_data" ? (
-    <TableWizard node={node} action={action} onReady={onReady} />
+    <TableWizard node={node} action={action} onFile={onFile} onReady={onReady} />
   ) : (
-    <AnyFile action={action} onReady={onReady} />
+    <AnyFile action={action} onFile={onFile} onReady={onReady} />
   );
 }
 
-function AnyFile({ action, onReady }: Omit<WizardProps, "node">) {
+function AnyFile({ action, onFile, onReady }: Omit<WizardProps, "node">) {
   const [file, setFile] = useState<File | null>(null);
   const [name, setName] = useState("");
   const choose = (chosen: File): void => {
     setFile(chosen);
     setName(chosen.name);
+    onFile();
   };
   return (
     <Stack>

@@ -19,10 +19,12 @@ const [FILE, COLUMNS, CHECK] = [0, 1, 2];
 export function TableWizard({
   node,
   action,
+  onFile,
   onReady,
 }: {
   node: TableDataNode;
   action: string;
+  onFile: () => void;
   onReady: (prepared: PreparedTable, label: string) => void;
 }) {
   const used = useTable(node);
@@ -36,6 +38,7 @@ export function TableWizard({
     setName(file.name);
     setStep(FILE);
     used.look(file);
+    onFile();
   };
   const check = (): void => {
     setStep(CHECK);
