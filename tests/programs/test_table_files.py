@@ -54,6 +54,7 @@ def zipped(*files: tuple[str, bytes], **options: Any) -> bytes:
         (gzipped(DATA.encode("cp1252")), "application/gzip"),
         (zipped(("table.csv", DATA.encode())), "application/zip"),
         (zipped(("folder/", b""), ("folder/table.csv", DATA.encode("utf-8-sig"))), "application/zip"),
+        (zipped((".DS_Store", b"x"), ("a.csv", DATA.encode()), ("__MACOSX/._a.csv", b"\0")), "application/zip"),
     ],
 )
 def test_what_is_accepted_comes_out_the_same(content: bytes, kind: str) -> None:

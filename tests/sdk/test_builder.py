@@ -325,6 +325,13 @@ def test_what_was_given_can_be_read() -> None:
     assert repr(FileContent("f", "secret")) == "FileContent(name='f')"
 
 
+def test_none_is_the_same_as_none_given() -> None:
+    carol = "carol@example.org"
+    without = _complete().add_participant(carol, data_owner_of=None, analyst_of=None).build()
+    assert without.configuration == _complete().add_participant(carol).build().configuration
+    assert not TableDataNodeDefinition("t", [COLUMN], False, unique_column_combinations=None).unique_column_combinations
+
+
 def test_what_is_built_does_not_change_with_the_builder() -> None:
     builder = _complete()
     built: AnalyticsDcrDefinition = builder.build()

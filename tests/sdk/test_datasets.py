@@ -66,6 +66,7 @@ def test_from_upload_to_deletion(world: World) -> None:
     client.delete_dataset(digest)
     assert client.get_available_datasets() == []
     assert client.get_dataset(digest) is None
+    assert client.get_dataset("no hash") is None
     assert world.hub.blobs == {}
     assert vault(world).items == {}
     for ask in (client.get_dataset_key, client.delete_dataset, lambda each: client.download_dataset(each, key)):
@@ -288,8 +289,12 @@ def test_a_key_that_nobody_vouches_for_is_not_put_where_only_the_hub_says(world:
     upload(first)
     second = world.client(home="second")
     with pytest.warns(UserWarning, match=rf"{NOT_KEPT}.*CLOISTER_VAULT={first.vault_id}"):
-        digest = upload(second)
+        digest = upload(second, key=(key := Key()))
     assert f"key/{digest}" not in vault(world).items
+    # The program that has uploaded it has it all the same.
+    assert second.get_dataset_key(digest) == key
+    with pytest.raises(NotFoundError, match="not kept"):
+        world.client(home="second").get_dataset_key(digest)
     # Named once, that is remembered.
     world.client(home="second", vault=first.vault_id).get_available_datasets()
     upload(world.client(home="second"))

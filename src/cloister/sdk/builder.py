@@ -291,8 +291,8 @@ class AnalyticsDcrBuilder:
         self,
         user_email: str,
         *,
-        analyst_of: Iterable[str] = (),
-        data_owner_of: Iterable[str] = (),
+        analyst_of: Iterable[str] | None = (),
+        data_owner_of: Iterable[str] | None = (),
         device_keys: Iterable[str] = (),
     ) -> Self:
         """Adds a user with their roles, by the ids of nodes.
@@ -385,7 +385,7 @@ def _keys(keys: Iterable[str]) -> tuple[str, ...]:
         raise DefinitionInvalid("A device key is 64 hexadecimal digits, as Client.device_key shows them.") from None
 
 
-def _roles(nodes: Iterable[str]) -> tuple[str, ...]:
+def _roles(nodes: Iterable[str] | None) -> tuple[str, ...]:
     if isinstance(nodes, str):
         raise DefinitionInvalid(f"Roles are given as a list of node ids: write [{nodes!r}].")
-    return tuple(nodes)
+    return tuple(nodes or ())

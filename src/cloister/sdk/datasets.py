@@ -76,6 +76,8 @@ class Datasets:
         self._transfers = transfers
         self._link = link
         self._email = email
+        self._unkept: dict[str, Key] = {}
+        """Keys of what was uploaded here that the vault was not to be trusted with, for as long as this lives."""
 
     # --- putting ---
 
@@ -120,6 +122,8 @@ class Datasets:
         values = {f"manifest/{digest}": canonical(manifest), f"dataset/{digest}": canonical(record)}
         if keep_key and self._may_keep_keys():
             values[f"key/{digest}"] = key.material
+        elif keep_key:
+            self._unkept[digest] = key
         # Together: what is listed is whole.
         self._vault.put_new(values, blobs={f"manifest/{digest}": manifest.dataset})
         return manifest
@@ -189,7 +193,9 @@ class Datasets:
 
     def get(self, digest: str) -> dict[str, Any] | None:
         """A dataset as scripts read it, or None."""
-        item = self._vault.read(f"dataset/{_hash(digest)}")
+        if not _is_hash(digest):
+            return None
+        item = self._vault.read(f"dataset/{digest}")
         return None if item is None else self._described(item)
 
     def all(self) -> list[dict[str, Any]]:
@@ -217,6 +223,8 @@ class Datasets:
         """
         manifest = self.manifest(digest)
         item = self._vault.read(f"key/{digest}")
+        if item is None and digest in self._unkept:
+            return self._unkept[digest]
         if item is None:
             raise NotFoundError("The key of this dataset is not kept in your vault. Use the one of its upload.")
         check_key(item.value, manifest)
@@ -286,9 +294,10 @@ class Datasets:
         if self._vault.trusted:
             return True
         warnings.warn(
-            "The dataset's key is not kept in your vault: this machine has not made the vault, and only the hub says "
-            f"that {self._vault.id} is yours. If it is (client.vault_id says so on a machine that you used before), "
-            f"set CLOISTER_VAULT={self._vault.id}. To keep no keys: SecretStoreOptions(store_key=False).",
+            "The dataset's key is not kept in your vault, and is lost with this program: this machine has not made the "
+            f"vault, and only the hub says that {self._vault.id} is yours. If it is (client.vault_id says so on a "
+            f"machine that you used before), set CLOISTER_VAULT={self._vault.id}. To keep no keys: "
+            "SecretStoreOptions(store_key=False).",
             stacklevel=4,
         )
         return False
@@ -343,8 +352,12 @@ def _keeps_key(options: object | None) -> bool:
     return options.store_key
 
 
+def _is_hash(digest: str) -> bool:
+    return len(digest) == 64 and set(digest) <= set("0123456789abcdef")
+
+
 def _hash(digest: str) -> str:
-    if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
+    if not _is_hash(digest):
         raise BadRequestError("That is not a dataset's hash: they are 64 lower-case hexadecimal digits.")
     return digest
 

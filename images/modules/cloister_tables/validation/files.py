@@ -155,7 +155,7 @@ class _Bounded(io.RawIOBase):
 
 
 def _only_file(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
-    """The one regular file of an archive."""
+    """The one regular file of an archive, beside what macOS puts there by itself."""
     found = []
     for entry in archive.infolist():
         # Of Windows, which knows more ways out: drives, and both kinds of slashes.
@@ -169,7 +169,8 @@ def _only_file(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
             raise FileUnusable("INVALID_ARCHIVE", "The zip has something in it that is no regular file.")
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise FileUnusable("INVALID_ARCHIVE", "The zip is packed in an unusual way. Pack it with 'deflate'.")
-        found.append(entry)
+        if "__MACOSX" not in name.parts and name.name != ".DS_Store":
+            found.append(entry)
     if len(found) != 1:
         raise FileUnusable("INVALID_ARCHIVE", f"The zip has {len(found)} files in it. Put exactly one there.")
     return found[0]

@@ -200,7 +200,7 @@ class TableDataNodeDefinition(RunDefinition):
         is_required: bool,
         id: str | None = None,  # noqa: A002 - documented name
         drop_invalid_rows: bool = False,
-        unique_column_combinations: Sequence[Sequence[int]] = (),
+        unique_column_combinations: Sequence[Sequence[int]] | None = (),
         *,
         image: str = PYTHON_IMAGE,
         limits: Limits | None = None,
@@ -229,7 +229,8 @@ class TableDataNodeDefinition(RunDefinition):
                 columns=tuple(column.record for column in columns),
                 drop_invalid_rows=drop_invalid_rows,
                 unique=tuple(
-                    tuple(_index(each, name) for each in combination) for combination in unique_column_combinations
+                    tuple(_index(each, name) for each in combination)
+                    for combination in unique_column_combinations or ()
                 ),
                 image=image,
                 limits=limits or Limits(),
