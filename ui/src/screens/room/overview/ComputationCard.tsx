@@ -19,6 +19,7 @@ export function ComputationCard({
   room,
   node,
   status,
+  invalid,
   job,
   onRun,
   onCancel,
@@ -27,6 +28,8 @@ export function ComputationCard({
   room: Room;
   node: ComputeNode;
   status: LiveStatus;
+  /** Tables that are known not to be valid. */
+  invalid: ReadonlySet<string>;
   job: Job | undefined;
   onRun: () => void;
   onCancel: () => void;
@@ -34,7 +37,7 @@ export function ComputationCard({
 }) {
   const { email } = useSession();
   const attached = attachedData(status);
-  const wanted = waitsFor(room.definition, node.id, attached);
+  const wanted = waitsFor(room.definition, node.id, attached, invalid);
   const cost = costs(room.definition, node.id, status);
   const ready = wanted.length === 0 && !status.stopped && job?.state !== "waiting";
   return (
@@ -52,9 +55,9 @@ export function ComputationCard({
             </Button>
           )}
         </NodeHead>
-        {wanted.map(({ node: needed, by }) => (
+        {wanted.map(({ node: needed, by, invalid: unusable }) => (
           <Text key={needed.id} size="sm" c="dimmed">
-            Waits for data of {needed.name}
+            Waits for {unusable && "valid "}data of {needed.name}
             {by.length > 0 &&
               `, which ${listed(
                 by.map((each) => (each === email ? "you" : each)),

@@ -5,7 +5,6 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 
 import { keys } from "../../../app/queries";
 import type { LiveStatus, Room } from "../../../client/room";
-import { confirmed } from "../../../components/confirm";
 import { moment } from "../../../components/format";
 import { Hex } from "../../../components/Hex";
 import { Problem } from "../../../components/Problem";
@@ -15,25 +14,18 @@ import { attachment } from "./history";
 import type { Job } from "./jobs";
 import { NodeHead, type Standing } from "./NodeHead";
 import { RunState } from "./RunState";
+import { removed } from "./removal";
 import { attachedData, providers } from "./states";
 import { useKnownLog } from "./useKnownLog";
 import { useOutcome } from "./useOutcome";
 
-const REMOVAL =
-  "The room loses the key of this dataset, and with it every result that was derived from it: nobody can fetch those " +
-  "any more. What has been fetched stays with whoever has it, and the dataset stays among your own.";
-
 export function DataCard(props: DataCardProps) {
-  return props.node.kind === "table_data" ? (
-    <TableCard {...props} node={props.node} />
-  ) : (
-    <NodeCard {...props} outcome={undefined} />
-  );
+  return props.node.kind === "table_data" ? <TableCard {...props} node={props.node} /> : <NodeCard {...props} />;
 }
 
 function TableCard(props: DataCardProps & { node: TableDataNode }) {
-  const manifest = attachedData(props.status).get(props.node.id);
-  return <NodeCard {...props} outcome={useOutcome(props.room, props.node, manifest, props.job)} />;
+  useOutcome(props.room, props.node, attachedData(props.status).get(props.node.id), props.job);
+  return <NodeCard {...props} />;
 }
 
 interface DataCardProps {
@@ -42,30 +34,19 @@ interface DataCardProps {
   status: LiveStatus;
   /** The validation of a table. */
   job: Job | undefined;
+  /** Whether it is known not to be valid. */
+  invalid: boolean;
   onProvide: () => void;
   onValidate: () => void;
   onCancel: () => void;
   onLook: () => void;
 }
 
-function NodeCard({
-  room,
-  node,
-  status,
-  job,
-  outcome,
-  onProvide,
-  onValidate,
-  onCancel,
-  onLook,
-}: DataCardProps & { outcome: Outcome }) {
+function NodeCard({ room, node, status, job, invalid, onProvide, onValidate, onCancel, onLook }: DataCardProps) {
   const queries = useQueryClient();
   const removal = useMutation({
     mutationFn: async (then: "nothing" | "provide") => {
-      const title = `Remove the data of ${node.name}?`;
-      const action = then === "provide" ? "Remove, then provide other data" : "Remove";
-      if (await confirmed({ title, words: REMOVAL, action })) {
-        await room.removeDataset(node.id);
+      if (await removed(room, node, then)) {
         await queries.invalidateQueries({ queryKey: keys.status(room.id) });
         if (then === "provide") {
           onProvide();
@@ -79,7 +60,7 @@ function NodeCard({
   return (
     <Card withBorder component="article" aria-label={node.name}>
       <Stack gap="sm">
-        <NodeHead node={node} standing={standing(node, manifest !== undefined, job, outcome)}>
+        <NodeHead node={node} standing={standing(node, manifest !== undefined, job, invalid)}>
           {!status.stopped &&
             (manifest === undefined ? (
               <Button size="xs" onClick={onProvide} aria-label={`Provide data: ${node.name}`}>
@@ -128,7 +109,7 @@ function NodeCard({
               </Button>
             )}
             <Text size="xs" c="dimmed">
-              {outcome === "invalid"
+              {invalid
                 ? "Computations that need this table fail: see what is wrong, and replace the data."
                 : "A table is validated before any computation reads it."}
             </Text>
@@ -142,26 +123,24 @@ function NodeCard({
   );
 }
 
-type Outcome = "valid" | "invalid" | undefined;
-
-function standing(node: DataNode, there: boolean, job: Job | undefined, outcome: Outcome): Standing {
+function standing(node: DataNode, there: boolean, job: Job | undefined, invalid: boolean): Standing {
   if (!there) {
     return node.required ? { label: "Needed", color: "yellow" } : { label: "Optional", color: "gray" };
   }
   if (job?.state === "waiting") {
     return { label: "Provided, being validated", color: "blue" };
   }
+  if (invalid) {
+    return { label: "Provided, not valid", color: "red" };
+  }
   if (job?.state === "failed") {
     return { label: "Provided, not validated", color: "red" };
   }
-  switch (outcome) {
-    case "valid":
-      return { label: "Provided, valid", color: "green" };
-    case "invalid":
-      return { label: "Provided, not valid", color: "red" };
-    default:
-      return { label: "Provided", color: "green" };
+  if (job?.passed === true) {
+    return { label: "Provided, valid", color: "green" };
   }
+  // Of a table nobody knows here yet whether it will do.
+  return { label: "Provided", color: node.kind === "table_data" ? "gray" : "green" };
 }
 
 /** What is attached; when and by whom, where the log was read. */

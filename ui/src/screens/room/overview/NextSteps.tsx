@@ -18,6 +18,7 @@ import { type NextStep, words } from "./steps";
 
 const LOOKS: Readonly<Record<NextStep["do"], { icon: TablerIcon; color: string }>> = {
   provide: { icon: IconUpload, color: "blue" },
+  replace: { icon: IconAlertTriangle, color: "red" },
   look: { icon: IconEye, color: "green" },
   "run again": { icon: IconAlertTriangle, color: "red" },
   run: { icon: IconPlayerPlay, color: "blue" },
@@ -30,6 +31,7 @@ export function NextSteps({
   stopped,
   steps,
   onProvide,
+  onReplace,
   onRun,
   onLook,
 }: {
@@ -37,6 +39,7 @@ export function NextSteps({
   stopped: boolean;
   steps: readonly NextStep[];
   onProvide: (node: DataNode) => void;
+  onReplace: (node: DataNode) => void;
   onRun: (node: string) => void;
   onLook: (node: string) => void;
 }) {
@@ -44,6 +47,8 @@ export function NextSteps({
     switch (step.do) {
       case "provide":
         return { label: "Provide data", of: step.node.name, action: () => onProvide(step.node) };
+      case "replace":
+        return { label: "Replace data", of: step.node.name, action: () => onReplace(step.node) };
       case "look":
         return { label: "Look at the result", of: step.node.name, action: () => onLook(step.node.id) };
       case "run":
@@ -90,7 +95,7 @@ export function NextSteps({
                   {action !== null && (
                     <Button
                       size="xs"
-                      variant={step.do === "look" || step.do === "provide" ? "filled" : "light"}
+                      variant={["provide", "replace", "look"].includes(step.do) ? "filled" : "light"}
                       aria-label={`${action.label}: ${action.of}`}
                       onClick={action.action}
                     >

@@ -19,8 +19,9 @@ import { jobsOver } from "./jobs";
 import { NextSteps } from "./NextSteps";
 import { Others } from "./Others";
 import { ReceiptCheck } from "./receipt/ReceiptCheck";
+import { removed } from "./removal";
 import { ResultDialog } from "./result/ResultDialog";
-import { attachedData, inputsOf, nodesOf } from "./states";
+import { attachedData, inputsOf, invalidTables, nodesOf } from "./states";
 import { nextSteps } from "./steps";
 import { useJobs } from "./useJobs";
 
@@ -39,6 +40,7 @@ function Overview({ room, status }: TabProps & { status: LiveStatus }) {
   const attached = attachedData(status);
   const over = (node: string): string => inputsOf(definition, node, attached);
   const runs = jobsOver(current, over);
+  const invalid = invalidTables(definition, runs);
   const mine = nodesOf(definition, email);
   const run = (node: string): void => {
     tried(jobs.start(node, over(node)));
@@ -49,6 +51,12 @@ function Overview({ room, status }: TabProps & { status: LiveStatus }) {
     tried(jobs.look(node));
   };
   const provide = (node: DataNode): void => setProviding({ node, before: attached.get(node.id) });
+  const replace = async (node: DataNode): Promise<void> => {
+    if (await removed(room, node, "provide")) {
+      await queries.invalidateQueries({ queryKey: keys.status(room.id) });
+      provide(node);
+    }
+  };
   const provided = async (node: DataNode, before: string | undefined): Promise<void> => {
     setProviding(null);
     await queries.invalidateQueries({ queryKey: keys.status(room.id) });
@@ -67,6 +75,7 @@ function Overview({ room, status }: TabProps & { status: LiveStatus }) {
         stopped={status.stopped}
         steps={nextSteps(definition, email, status, runs)}
         onProvide={provide}
+        onReplace={(node) => tried(replace(node))}
         onRun={run}
         onLook={look}
       />
@@ -82,6 +91,7 @@ function Overview({ room, status }: TabProps & { status: LiveStatus }) {
               node={node}
               status={status}
               job={runs.get(node.id)}
+              invalid={invalid.has(node.id)}
               onProvide={() => provide(node)}
               onValidate={() => run(node.id)}
               onCancel={() => tried(jobs.cancel(node.id))}
@@ -101,6 +111,7 @@ function Overview({ room, status }: TabProps & { status: LiveStatus }) {
               room={room}
               node={node}
               status={status}
+              invalid={invalid}
               job={runs.get(node.id)}
               onRun={() => run(node.id)}
               onCancel={() => tried(jobs.cancel(node.id))}

@@ -42,6 +42,8 @@ export interface Job {
   fresh: boolean;
   /** Whether the user has looked at its result. */
   seen: boolean;
+  /** What the validation of a table has found: whether it is valid. Null where this browser hasn't learnt that. */
+  passed: boolean | null;
 }
 
 /** Milliseconds that it is waited for a hub that is away; doubled each time, up to the last. */
@@ -56,6 +58,7 @@ interface Kept {
   started: number;
   over: string;
   seen: boolean;
+  passed?: boolean | null;
 }
 
 /** The runs that are about the data of now: what was computed from other data before counts for nothing any more. */
@@ -144,10 +147,10 @@ export class Jobs {
   async replace(node: string, job: string): Promise<void> {
     const before = this.#jobs.get(node);
     if (before !== undefined) {
-      const kept: Kept = { version: 1, node, job, started: this.#now(), over: before.over, seen: before.seen };
-      await this.#store.update("jobs", this.#prefix + job, () => kept);
+      const after = { ...before, job, started: this.#now() };
+      await this.#keep(after);
       await this.#store.remove("jobs", this.#prefix + before.job);
-      this.#tell(new Map(this.#jobs).set(node, { ...before, job, started: kept.started }));
+      this.#tell(new Map(this.#jobs).set(node, after));
     }
   }
 
@@ -156,9 +159,22 @@ export class Jobs {
     const job = this.#jobs.get(node);
     if (job !== undefined && !job.seen) {
       this.#change(job.job, node, { seen: true });
-      const kept: Kept = { version: 1, node, job: job.job, started: job.started, over: job.over, seen: true };
-      await this.#store.update("jobs", this.#prefix + job.job, () => kept);
+      await this.#keep({ ...job, seen: true });
     }
+  }
+
+  /** Somebody has read what the validation of a table has found. */
+  async judge(node: string, job: string, passed: boolean): Promise<void> {
+    const now = this.#jobs.get(node);
+    if (now?.job === job && now.passed !== passed) {
+      this.#change(job, node, { passed });
+      await this.#keep({ ...now, passed });
+    }
+  }
+
+  async #keep({ node, job, started, over, seen, passed }: Job): Promise<void> {
+    const kept: Kept = { version: 1, node, job, started, over, seen, passed };
+    await this.#store.update("jobs", this.#prefix + job, () => kept);
   }
 
   async #recall(): Promise<void> {
@@ -179,7 +195,7 @@ export class Jobs {
     }
   }
 
-  async #follow({ node, job, started, over, seen }: Kept, fresh: boolean): Promise<Job["state"]> {
+  async #follow({ node, job, started, over, seen, passed = null }: Kept, fresh: boolean): Promise<Job["state"]> {
     const begun: Job = {
       node,
       job,
@@ -192,6 +208,7 @@ export class Jobs {
       error: null,
       fresh,
       seen,
+      passed,
     };
     this.#tell(new Map(this.#jobs).set(node, begun));
     const onProgress = (progress: Progress): void => this.#progressed(job, node, progress);
@@ -248,7 +265,7 @@ export class Jobs {
 }
 
 function isKept(value: unknown): value is Kept {
-  const { version, node, job, started, over, seen } = (value ?? {}) as Partial<Kept>;
+  const { version, node, job, started, over, seen, passed } = (value ?? {}) as Partial<Kept>;
   return (
     version === 1 &&
     typeof node === "string" &&
@@ -256,7 +273,8 @@ function isKept(value: unknown): value is Kept {
     /^[0-9a-f]{64}$/.test(job) &&
     typeof started === "number" &&
     typeof over === "string" &&
-    typeof seen === "boolean"
+    typeof seen === "boolean" &&
+    (passed == null || typeof passed === "boolean")
   );
 }
 

@@ -4,6 +4,7 @@ import { topologicalOrder } from "../../../core/graph";
 import { type ComputeNode, type DataNode, isDataNode, isRunNode, nodeOf, type RunNode } from "../../../core/nodes";
 import { leaves, missing } from "../../../core/planning";
 import type { Definition, RoomStatus } from "../../../core/records";
+import type { Job } from "./jobs";
 
 /** Data nodes by id, with the digest of what is attached. */
 export type AttachedData = ReadonlyMap<string, string>;
@@ -49,10 +50,44 @@ export interface Wanted {
   node: DataNode;
   /** Who can provide it. */
   by: string[];
+  /** Whether there is some, but not valid. */
+  invalid: boolean;
 }
 
-export function waitsFor(definition: Definition, target: string, attached: AttachedData): Wanted[] {
-  return missing(definition, target, attached).map((node) => ({ node, by: providers(definition, node.id) }));
+/** @param invalid See `invalidTables`. */
+export function waitsFor(
+  definition: Definition,
+  target: string,
+  attached: AttachedData,
+  invalid: ReadonlySet<string>,
+): Wanted[] {
+  const wanted = [
+    ...missing(definition, target, attached),
+    ...leaves(definition, target).filter((node) => invalid.has(node.id)),
+  ];
+  return wanted.map((node) => ({ node, by: providers(definition, node.id), invalid: invalid.has(node.id) }));
+}
+
+/** What the enclave says of a run that has met one. */
+const NOT_VALID = /^The computation '[^']+' failed\. The table '([^']+)' is not valid/;
+
+/**
+ * Tables that this browser knows not to be valid, by their validation or by a run that has failed over them: whatever
+ * reads them fails.
+ *
+ * @param jobs About the data of now.
+ */
+export function invalidTables(definition: Definition, jobs: ReadonlyMap<string, Job>): ReadonlySet<string> {
+  const all = [...jobs.values()];
+  const named = new Set(
+    all.map(
+      ({ state, error }) => (state === "failed" && error instanceof Error ? NOT_VALID.exec(error.message) : null)?.[1],
+    ),
+  );
+  const tables = definition.nodes.filter((node) => node.kind === "table_data");
+  return new Set(
+    tables.filter(({ id, name }) => jobs.get(id)?.passed === false || named.has(name)).map(({ id }) => id),
+  );
 }
 
 /** What a run computes or validates, itself last; less of it where something was computed before. */

@@ -3,18 +3,19 @@
 import type { ComputeNode, DataNode } from "../../../core/nodes";
 import type { Definition, RoomStatus } from "../../../core/records";
 import type { Job } from "./jobs";
-import { attachedData, nodesOf, type Wanted, waitsFor } from "./states";
+import { attachedData, invalidTables, nodesOf, type Wanted, waitsFor } from "./states";
 
 /** One thing that can be done, or waited for. */
 export type NextStep =
   | { do: "provide"; node: DataNode }
+  | { do: "replace"; node: DataNode }
   | { do: "look"; node: ComputeNode }
   | { do: "run"; node: ComputeNode }
   | { do: "run again"; node: ComputeNode }
   | { do: "watch"; node: ComputeNode }
   | { do: "wait"; nodes: ComputeNode[]; for: Wanted[] };
 
-const ORDER: readonly NextStep["do"][] = ["provide", "look", "run again", "run", "watch", "wait"];
+const ORDER: readonly NextStep["do"][] = ["provide", "replace", "look", "run again", "run", "watch", "wait"];
 
 /**
  * What `user` can do next, and what they wait for.
@@ -32,13 +33,17 @@ export function nextSteps(
   }
   const { data, computations } = nodesOf(definition, user);
   const attached = attachedData(status);
-  const steps: NextStep[] = data
-    .filter((node) => node.required && !attached.has(node.id))
-    .map((node) => ({ do: "provide", node }));
+  const invalid = invalidTables(definition, jobs);
+  const steps = data.flatMap((node): NextStep[] => {
+    if (invalid.has(node.id)) {
+      return [{ do: "replace", node }];
+    }
+    return node.required && !attached.has(node.id) ? [{ do: "provide", node }] : [];
+  });
   const waiting = new Map<string, { do: "wait"; nodes: ComputeNode[]; for: Wanted[] }>();
   for (const node of computations) {
     const { state, seen } = jobs.get(node.id) ?? {};
-    const wanted = waitsFor(definition, node.id, attached);
+    const wanted = waitsFor(definition, node.id, attached, invalid);
     if (wanted.length > 0) {
       const what = wanted.map((each) => each.node.id).join();
       const step = waiting.get(what) ?? { do: "wait", nodes: [], for: wanted };
@@ -62,6 +67,8 @@ export function words(step: NextStep, user: string): string {
   switch (step.do) {
     case "provide":
       return `Provide data for ${step.node.name}`;
+    case "replace":
+      return `Replace the data of ${step.node.name}: it is not valid`;
     case "look":
       return `The result of ${step.node.name} is ready`;
     case "run":
@@ -81,9 +88,10 @@ export function words(step: NextStep, user: string): string {
   }
 }
 
-function waitedFor({ node, by }: Wanted, user: string): string {
+function waitedFor({ node, by, invalid }: Wanted, user: string): string {
   const who = by.map((each) => (each === user ? "you" : each));
-  return who.length === 0 ? `data of ${node.name}` : `data of ${node.name} from ${listed(who, "or")}`;
+  const what = `${invalid ? "valid data" : "data"} of ${node.name}`;
+  return who.length === 0 ? what : `${what} from ${listed(who, "or")}`;
 }
 
 /** `a, b and c`. */

@@ -215,6 +215,23 @@ test("a run that is cancelled has not failed", async () => {
   expect(room.asked.filter((each) => each.startsWith("cancel"))).toHaveLength(1);
 });
 
+test("what a validation has found is remembered, of that very run", async () => {
+  const [room, store] = [new Room(), new MemoryStore()];
+  const before = opened(room, store);
+  const run = before.start("t", "t=1");
+  await waits(room);
+  const job = before.current().get("t")?.job ?? "";
+  room.end(job);
+  await run;
+  await before.judge("t", "ab".repeat(32), true);
+  expect(before.current().get("t")?.passed).toBeNull();
+  await before.judge("t", job, false);
+  await before.look("t");
+  const jobs = opened(room, store);
+  await jobs.recall();
+  expect(jobs.current().get("t")).toMatchObject({ job, passed: false, seen: true });
+});
+
 test("what is kept and makes no sense, or is old, is thrown away", async () => {
   const [room, store] = [new Room(), new MemoryStore()];
   const old = { version: 1, node: "q", job: "ab".repeat(32), started: 0, over: "", seen: false };

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 
+import { EnclaveError } from "../../../../src/core/errors";
 import type { Event } from "../../../../src/core/records";
 import { attachment, previewed } from "../../../../src/screens/room/overview/history";
 import type { Job } from "../../../../src/screens/room/overview/jobs";
@@ -44,6 +45,23 @@ test("a result that was looked at is no step any more", () => {
   expect(steps.map((step) => words(step, BOB))).toEqual(["Run synthetic", "Run both"]);
 });
 
+test("a table that is known not to be valid is to be replaced before anything reads it", () => {
+  const steps = (user: string, ...jobs: Partial<Job>[]): string[] => {
+    const known = new Map(jobs.map((job) => [job.node ?? "", job as Job]));
+    return nextSteps(definition, user, status(["t", "p"]), known).map((step) => words(step, user));
+  };
+  const failed = new EnclaveError("The computation 'query' failed. The table 'table' is not valid: see its report.");
+  for (const job of [
+    { node: "t", state: "finished", passed: false },
+    { node: "q", state: "failed", error: failed },
+  ] as const) {
+    expect(steps(ANN, job)).toEqual(["Replace the data of table: it is not valid"]);
+    expect(steps(BOB, job)).toEqual(["query, synthetic and both wait for valid data of table from ann@example.com"]);
+  }
+  expect(steps(ANN, { node: "t", state: "finished", passed: true })).toEqual([]);
+  expect(steps(ANN, { node: "t", state: "finished", passed: null })).toEqual([]);
+});
+
 test("nothing is left to do where all is done, for strangers, or when the room was stopped", () => {
   expect(said(ANN, ["t"])).toEqual([]);
   expect(said("cy@example.com", [])).toEqual([]);
@@ -58,7 +76,7 @@ test("nodes by roles", () => {
 });
 
 test("an optional node is waited for by nobody", () => {
-  const wanted = waitsFor(definition, "both", attachedData(status(["t"])));
+  const wanted = waitsFor(definition, "both", attachedData(status(["t"])), new Set());
   expect(wanted.map(({ node, by }) => [node.id, by])).toEqual([["p", [BOB]]]);
 });
 
