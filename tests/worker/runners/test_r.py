@@ -178,10 +178,10 @@ def test_limits_name_themselves(machine: Machine) -> None:
 def test_the_usual_packages_do_real_work(machine: Machine) -> None:
     script = """
 suppressPackageStartupMessages({
-  library(dplyr); library(tidyr); library(readr); library(stringr); library(purrr); library(forcats)
-  library(lubridate); library(ggplot2); library(data.table); library(survival); library(lme4); library(glmnet)
+  library(tidyverse); library(data.table); library(survival); library(lme4); library(glmnet)
   library(haven); library(readxl); library(jsonlite); library(broom); library(car); library(caret); library(rms)
   library(randomForest); library(ranger); library(mice); library(survminer); library(emmeans); library(pROC)
+  library(effects); library(AER); library(msm); library(mclust); library(factoextra); library(ggforce)
 })
 set.seed(1)
 stopifnot(nrow(mtcars |> group_by(cyl) |> summarise(mpg = mean(mpg))) == 3)

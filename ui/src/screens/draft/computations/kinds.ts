@@ -9,7 +9,7 @@ export type Kind = ComputeNode["kind"];
 /** What each is for, in a line. */
 export const KINDS_ABOUT: Readonly<Record<Kind, string>> = {
   python: "A script with pandas and more. Its result is a zip of what it writes.",
-  r: "A script with the parts of the tidyverse and more. Its result is a zip of what it writes.",
+  r: "A script with the tidyverse and more. Its result is a zip of what it writes.",
   sql: "A query over tables, which can leave out small groups. Its result is a table.",
   sqlite: "A query in SQLite's dialect, without that filter. Its result is a table.",
   synthetic: "A table like another with nobody's rows in it, made with differential privacy.",
