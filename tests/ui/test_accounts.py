@@ -303,6 +303,34 @@ def test_a_session_that_ends_takes_nothing_with_it(person: Callable[..., Person]
     slow.finds_it_accessible()
 
 
+def test_a_draft_whose_author_signs_in_again_is_kept_by_itself(
+    person: Callable[..., Person], installation: Installation
+) -> None:
+    email = "drafting@accounts.example"
+    author = person(email)
+    author.trusts_software()
+    page = author.goes_to("/")
+    page.get_by_role("button", name="New clean room").click()
+    page.get_by_role("textbox", name="Name").fill("A plan")
+    page.get_by_role("button", name="Create the draft").click()
+    expect(page.get_by_text("Kept in your vault")).to_be_visible()
+    accounts.revoke_user_tokens(Layout(installation.data).hub_settings(), email)
+    page.get_by_role("button", name="Actions").click()
+    page.get_by_role("menuitem", name="Rename and describe").click()
+    page.get_by_role("dialog").get_by_role("textbox", name="Name").fill("A better plan")
+    page.get_by_role("button", name="Keep").click()
+    ended = page.get_by_role("alert", name="Your session has ended")
+    expect(ended).to_be_visible()
+    expect(page.get_by_role("alert", name="Your last changes are not kept yet")).to_contain_text("sign in again")
+    author.finds_it_accessible()
+    author.signs_in()
+    ended.get_by_role("button", name="Go on").click()
+    expect(page.get_by_text("Kept in your vault")).to_be_visible()
+    expect(ended).to_have_count(0)
+    page.reload()
+    expect(page.get_by_role("heading", level=1)).to_have_text("A better plan")
+
+
 def test_whoever_leaves_in_one_tab_has_left_in_all(person: Callable[..., Person]) -> None:
     first, second = "first@accounts.example", "second@accounts.example"
     person(second, signed_in=False)

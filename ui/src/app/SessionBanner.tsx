@@ -3,27 +3,17 @@
 import { Alert, Button, Group, Text } from "@mantine/core";
 import { IconLogin2 } from "@tabler/icons-react";
 import { useQueryClient } from "@tanstack/react-query";
-import { useCallback, useEffect, useState } from "react";
+import { useCallback, useEffect } from "react";
 
 import { AuthorizationError } from "../core/errors";
-import { loadAnew } from "./loadAnew";
-import { hub, useSession } from "./session";
+import { OpenDraft } from "../drafts/openDraft";
+import { useEnded } from "./ended";
+import { openDrafts } from "./queries";
+import styles from "./SessionBanner.module.css";
 
 export function SessionBanner() {
-  const { email } = useSession();
   const queries = useQueryClient();
-  const [ended, setEnded] = useState(false);
-  const look = useCallback(async (): Promise<void> => {
-    try {
-      if ((await hub.account()) !== email) {
-        // Somebody else has signed in meanwhile: nothing of this page is theirs.
-        loadAnew();
-      }
-      setEnded(false);
-    } catch (error) {
-      setEnded(error instanceof AuthorizationError);
-    }
-  }, [email]);
+  const { ended, look } = useEnded();
   useEffect(() => {
     const refused = (error: unknown): void => {
       if (error instanceof AuthorizationError) {
@@ -42,8 +32,14 @@ export function SessionBanner() {
     };
   }, [queries, look]);
   const again = useCallback(async (): Promise<void> => {
-    await look();
-    await queries.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== "session" });
+    if ((await look()).data) {
+      return;
+    }
+    // Drafts are kept first, and not asked for anew: what they show may be nowhere else.
+    await Promise.all(openDrafts(queries).map((draft) => draft.flush()));
+    await queries.invalidateQueries({
+      predicate: ({ queryKey, state }) => queryKey[0] !== "session" && !(state.data instanceof OpenDraft),
+    });
   }, [queries, look]);
   useEffect(() => {
     // Whoever comes back to this tab may have come or gone without a tab that could tell.
@@ -56,16 +52,18 @@ export function SessionBanner() {
     return () => document.removeEventListener("visibilitychange", looked);
   }, [ended, again, look]);
   return ended ? (
-    <Alert color="yellow" role="alert" title="Your session has ended" icon={<IconLogin2 aria-hidden />}>
-      <Text size="sm">Sign in again in another tab, then go on here: what isn't kept yet is still on this page.</Text>
-      <Group mt="xs">
-        <Button size="xs" component="a" href="/sign-in" target="_blank" rel="noreferrer">
-          Sign in
-        </Button>
-        <Button size="xs" variant="default" onClick={() => void again()}>
-          Go on
-        </Button>
-      </Group>
-    </Alert>
+    <div className={styles["banner"]}>
+      <Alert color="yellow" role="alert" title="Your session has ended" icon={<IconLogin2 aria-hidden />}>
+        <Text size="sm">Sign in again in another tab, then go on here: what isn't kept yet is still on this page.</Text>
+        <Group mt="xs">
+          <Button size="xs" component="a" href="/sign-in" target="_blank" rel="noreferrer">
+            Sign in
+          </Button>
+          <Button size="xs" variant="default" onClick={() => void again()}>
+            Go on
+          </Button>
+        </Group>
+      </Alert>
+    </div>
   ) : null;
 }

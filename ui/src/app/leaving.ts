@@ -3,13 +3,12 @@
 import type { QueryClient } from "@tanstack/react-query";
 
 import type { Hub } from "../client/hub";
-import { OpenDraft } from "../drafts/openDraft";
+import { openDrafts } from "./queries";
 import { presence } from "./session";
 
 /** @param end Ends the session, or all of them. */
 export async function leave(hub: Hub, queries: QueryClient, end: (hub: Hub) => Promise<void>): Promise<void> {
-  const open = queries.getQueriesData({ queryKey: ["draft"] }).map(([, data]) => data);
-  await Promise.all(open.map((each) => (each instanceof OpenDraft ? each.flush() : undefined)));
+  await Promise.all(openDrafts(queries).map((draft) => draft.flush()));
   await end(hub);
   presence.left();
   // A page that is loaded anew remembers nothing.

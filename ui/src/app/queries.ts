@@ -1,6 +1,6 @@
 /** What the servers are asked, by name: screens share the answers. Whatever changes one of them invalidates it. */
 
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { type QueryClient, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
 
 import type { LiveStatus, Room } from "../client/room";
@@ -108,6 +108,12 @@ export function useOpenDraft(id: string) {
     structuralSharing: false,
     ...FOREVER,
   });
+}
+
+/** The drafts that were opened in this tab. */
+export function openDrafts(queries: QueryClient): OpenDraft[] {
+  const all = queries.getQueriesData({ queryKey: ["draft"] });
+  return all.flatMap(([, data]) => (data instanceof OpenDraft ? [data] : []));
 }
 
 /** The user's datasets, the newest first. */

@@ -2,14 +2,23 @@
 
 import { Alert, Button, Group, Text } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
+import { useEffect } from "react";
 
+import { useEnded } from "../../app/ended";
 import { keys } from "../../app/queries";
 import { wordsFor } from "../../components/Problem";
+import { AuthorizationError } from "../../core/errors";
 import { useDraft } from "../../drafts/useDraft";
 
 export function SavingState() {
   const { id, saving, error, flush } = useDraft();
   const queries = useQueryClient();
+  const { ended, look } = useEnded();
+  useEffect(() => {
+    if (error instanceof AuthorizationError) {
+      void look();
+    }
+  }, [error, look]);
   if (saving === "conflict") {
     return (
       <Alert color="yellow" role="alert" title="This draft was changed from somewhere else">
@@ -25,7 +34,9 @@ export function SavingState() {
   if (saving === "failed") {
     return (
       <Alert color="red" role="alert" title="Your last changes are not kept yet">
-        <Text size="sm">{wordsFor(error)}</Text>
+        <Text size="sm">
+          {ended ? "Your session has ended: sign in again. What you have typed is still here." : wordsFor(error)}
+        </Text>
         <Group mt="sm">
           <Button size="xs" onClick={() => void flush()}>
             Try again
