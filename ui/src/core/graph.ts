@@ -110,7 +110,11 @@ function* referenceProblems(node: Node, byId: ReadonlyMap<string, Node>): Genera
   const wanted = dependencies(node);
   const about = { node: node.id, field: "dependencies" };
   for (const id of new Set(wanted)) {
-    if (!byId.has(id)) {
+    if (id === "") {
+      // What nobody has chosen yet.
+      const wanting = node.kind === "preview" ? "Choose what it shows." : "Choose the source table.";
+      yield { ...about, message: `${shown(node.name)}: ${wanting}` };
+    } else if (!byId.has(id)) {
       const message = `The node ${shown(node.name)} depends on ${shown(id)}, which is not in the room.`;
       yield { ...about, message };
     }

@@ -43,8 +43,10 @@ export function* kindProblems(node: RunNode, byId: ReadonlyMap<string, Node>): G
       break;
     case "sql":
     case "sqlite":
-      if (isBlank(node.statement) || isLonger(node.statement, MAX_STATEMENT)) {
-        yield ["statement", `The query is empty, or has over ${MAX_STATEMENT} characters.`];
+      if (isBlank(node.statement)) {
+        yield ["statement", "The query is empty."];
+      } else if (isLonger(node.statement, MAX_STATEMENT)) {
+        yield ["statement", `The query has over ${MAX_STATEMENT} characters.`];
       }
       if (node.kind === "sql" && node.minimum_rows !== undefined && !within(node.minimum_rows, 1, MAX_ROWS)) {
         yield ["minimum_rows", `The minimum of rows must be 1 to ${MAX_ROWS}.`];
@@ -86,7 +88,9 @@ function* matchProblems(node: MatchNode, byId: ReadonlyMap<string, Node>): Gener
   for (const message of epsilonProblems("The epsilon", node.epsilon)) {
     yield ["epsilon", message];
   }
-  if (!isQuery(node.query)) {
+  if (isBlank(node.query)) {
+    yield ["query", "Say which rows belong together: the query is empty."];
+  } else if (!isQuery(node.query)) {
     yield [
       "query",
       `The query is not JSON logic: JSON of at most ${MAX_STATEMENT} characters, an object or a list, not empty and ` +
@@ -100,7 +104,7 @@ function* matchProblems(node: MatchNode, byId: ReadonlyMap<string, Node>): Gener
     yield ["sensitivity", "The sensitivity must be above 0, and 10^9 at most."];
   }
   if (node.dependencies.length !== 2) {
-    yield ["dependencies", "A match needs two dependencies: the tables that it matches."];
+    yield ["dependencies", "Choose two tables."];
   }
   const names = node.dependencies.flatMap((id) => byId.get(id)?.name ?? []);
   const tables = node.paths.map((path) => path.replace(/^\/input\//, "").replace(/\/dataset\.csv$/, ""));

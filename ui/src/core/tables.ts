@@ -44,7 +44,9 @@ export function* columnProblems(columns: readonly Column[], unique: readonly (re
  * @param width How many columns its table has, where the definition says so.
  */
 export function* syntheticProblems(columns: readonly SyntheticColumn[], width?: number): Generator<string> {
-  if (columns.length < 1 || columns.length > MAX_COLUMNS) {
+  if (columns.length === 0) {
+    yield "Choose at least one column.";
+  } else if (columns.length > MAX_COLUMNS) {
     yield `Synthetic data must have 1 to ${MAX_COLUMNS} columns.`;
   }
   if (new Set(columns.map((column) => column.index)).size !== columns.length) {

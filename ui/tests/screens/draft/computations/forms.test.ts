@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { checked } from "../../../../src/core/decode";
+import { problems } from "../../../../src/core/problems";
 import type { Configuration, Node } from "../../../../src/core/records";
 import { newDraft } from "../../../../src/drafts/draft";
 import { putNode } from "../../../../src/drafts/edits";
@@ -64,6 +65,17 @@ describe("new computations", () => {
     const made = newComputation(EMPTY, kind, suggestedName(EMPTY, kind));
     expect(checked(made, "Node", "a node")).toEqual(made);
     expect(made.limits).toEqual(LIMITS);
+  });
+
+  test.each([
+    ["python", '"new": The script is empty.'],
+    ["sql", '"new": The query is empty.'],
+    ["synthetic", '"new": Choose the source table.', '"new": Choose at least one column.'],
+    ["match", '"new": Say which rows belong together: the query is empty.', '"new": Choose two tables.'],
+    ["preview", '"new": Choose what it shows.'],
+  ] as const)("what one of kind %s lacks at first is said", (kind, ...lacking) => {
+    const room = withNodes(newComputation(EMPTY, kind, "new"));
+    expect(problems(room).map(({ message }) => message)).toEqual(lacking);
   });
 
   test("its id is its name, unless another has that", () => {
