@@ -31,7 +31,7 @@ export function AddPeople() {
     <form onSubmit={submit}>
       <Group align="flex-end" gap="xs">
         <Textarea
-          className={styles["search"] ?? ""}
+          className={styles["add"] ?? ""}
           label="Add people"
           description={said || "Email addresses, one or many"}
           placeholder="name@example.org"
