@@ -43,7 +43,12 @@ export default function TestTab() {
         </Title>
         <Group>
           {running ? (
-            <Button variant="default" onClick={test.cancel} disabled={cancelled}>
+            <Button
+              variant="default"
+              // Not the second click of two that were meant to begin it.
+              onClick={({ detail }) => detail < 2 && test.cancel()}
+              disabled={cancelled}
+            >
               {cancelled ? "Ending …" : "Cancel the test"}
             </Button>
           ) : (
