@@ -300,6 +300,16 @@ def test_a_key_that_nobody_vouches_for_is_not_put_where_only_the_hub_says(world:
     upload(world.client(home="second"))
 
 
+def test_what_is_known_of_a_vault_is_known_at_any_address_of_its_hub(world: World) -> None:
+    first = world.client()
+    upload(first)
+    second = world.client(home="second", vault=first.vault_id)
+    first.admit_device(second.device_key)
+    world.url = world.url.replace("127.0.0.1", "localhost")
+    # It isn't alone there any more: that the vault may be trusted, and which devices there are, was known before.
+    upload(world.client())
+
+
 def test_a_lost_machine_is_replaced_after_days(world: World) -> None:
     lost, key = world.client(), Key()
     digest = upload(lost, key=key)

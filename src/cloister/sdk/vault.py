@@ -241,7 +241,7 @@ class Vault:
             )
         warnings.warn(
             f"{told}If everything was set up anew, all is well: you have a new one. If not, something is wrong.",
-            stacklevel=7,
+            stacklevel=6,
         )
         return True
 
