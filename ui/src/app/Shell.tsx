@@ -61,6 +61,17 @@ export function Shell({ children }: { children: ReactNode }) {
             <img src="/icon.svg" alt="" width={28} height={28} />
             Cloister
           </Link>
+          {allowsSoftware && (
+            <Tooltip
+              multiline
+              w={260}
+              label="You have allowed enclaves without a trusted execution environment in this browser: whoever runs the server could see the data. Settings take that back."
+            >
+              <Badge color="red" variant="filled" size="sm" tabIndex={0}>
+                Software enclave
+              </Badge>
+            </Tooltip>
+          )}
           <UnstyledButton
             className={styles["menu"]}
             aria-expanded={open}
@@ -87,17 +98,6 @@ export function Shell({ children }: { children: ReactNode }) {
             ))}
           </nav>
           <Stack gap="xs" mt="auto">
-            {allowsSoftware && (
-              <Tooltip
-                multiline
-                w={260}
-                label="You have allowed enclaves without a trusted execution environment in this browser: whoever runs the server could see the data. Settings take that back."
-              >
-                <Badge color="red" variant="filled" tabIndex={0}>
-                  Software enclave
-                </Badge>
-              </Tooltip>
-            )}
             {leaving.error !== null && <Problem error={leaving.error} />}
             <Group justify="space-between" wrap="nowrap" gap="xs">
               <Text size="sm" truncate title={email}>

@@ -4,6 +4,7 @@ import { Center, Group, Loader, Stack, Text, Title } from "@mantine/core";
 import type { UseQueryResult } from "@tanstack/react-query";
 import { type ReactNode, useEffect } from "react";
 
+import styles from "./Page.module.css";
 import { Problem } from "./Problem";
 
 export function Page({
@@ -24,7 +25,7 @@ export function Page({
     <Stack gap="lg">
       <Group justify="space-between" align="flex-start">
         <Stack gap={4}>
-          <Title order={1} size="h2">
+          <Title order={1} size="h2" className={styles["title"] ?? ""}>
             {title}
           </Title>
           {typeof subtitle === "string" ? <Text c="dimmed">{subtitle}</Text> : subtitle}
@@ -37,12 +38,26 @@ export function Page({
 }
 
 /** What a query has brought; until then that it is waited for, or what has failed. */
-export function Loaded<T>({ query, children }: { query: UseQueryResult<T>; children: (data: T) => ReactNode }) {
+export function Loaded<T>({
+  query,
+  children,
+  elsewhere,
+}: {
+  query: UseQueryResult<T>;
+  children: (data: T) => ReactNode;
+  /** Where one can go instead. */
+  elsewhere?: ReactNode;
+}) {
   if (query.data !== undefined) {
     return <>{children(query.data)}</>;
   }
   if (query.error !== null) {
-    return <Problem error={query.error} onRetry={() => void query.refetch()} />;
+    return (
+      <Stack>
+        <Problem error={query.error} onRetry={() => void query.refetch()} />
+        {elsewhere}
+      </Stack>
+    );
   }
   return (
     <Center p="xl">

@@ -2,6 +2,7 @@
 
 import { Tabs } from "@mantine/core";
 import { type ComponentType, Suspense } from "react";
+import { Navigate, useNavigate, useParams } from "react-router";
 
 export interface PageTab<P> {
   /** The last part of its address. */
@@ -10,20 +11,26 @@ export interface PageTab<P> {
   Tab: ComponentType<P>;
 }
 
-/** @param given What each tab is given. */
+/**
+ * @param base The address of the page, which shows the first tab.
+ * @param given What each tab is given.
+ */
 export function PageTabs<P extends object>({
   tabs,
-  current,
+  base,
   given,
-  onChange,
 }: {
   tabs: readonly PageTab<P>[];
-  current: string;
+  base: string;
   given: P;
-  onChange: (name: string | null) => void;
 }) {
+  const { tab: current = tabs[0]?.name ?? "" } = useParams();
+  const navigate = useNavigate();
+  if (!tabs.some(({ name }) => name === current)) {
+    return <Navigate to={base} replace />;
+  }
   return (
-    <Tabs value={current} onChange={onChange} keepMounted={false}>
+    <Tabs value={current} onChange={(name) => void navigate(`${base}/${name}`)} keepMounted={false}>
       <Tabs.List>
         {tabs.map(({ name, label }) => (
           <Tabs.Tab key={name} value={name}>

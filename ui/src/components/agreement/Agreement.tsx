@@ -7,6 +7,7 @@ import type { ReactNode } from "react";
 import type { ImageReference, Participant, Reference } from "../../core/records";
 import * as software from "../../core/software";
 import { Hex } from "../Hex";
+import styles from "./Agreement.module.css";
 import { type Agreed, computations, dataNodes } from "./agreed";
 import { NodeList } from "./NodeList";
 
@@ -206,7 +207,7 @@ function Issuers({ issuers }: { issuers: Agreed["issuers"] }) {
   return (
     <Stack gap={4}>
       <Text size="sm">These may vouch for which device belongs to whom:</Text>
-      <List size="sm">
+      <List size="sm" className={styles["issuers"] ?? ""}>
         {issuers.map(({ name, keys }) => (
           <List.Item key={name}>
             <bdi>{name}</bdi>, with{" "}

@@ -64,6 +64,8 @@ const STATE_ICONS: Record<NodeState["tone"], TablerIcon> = {
   open: IconHourglass,
 };
 const FIT = { minZoom: 0.02, maxZoom: 1, padding: 0.08 };
+/** Nodes from which on a small picture of the whole helps; that of fewer would only hide some of them. */
+const MANY = 12;
 /** Of a node that the keyboard has come to: letters that can be read. */
 const READABLE = 0.8;
 const NO_STATES: ReadonlyMap<string, NodeState> = new Map();
@@ -187,7 +189,7 @@ function Picture({ nodes, edges, there, states, onOpen }: PictureProps) {
         >
           <Background />
           <Controls showInteractive={false} />
-          <MiniMap<RoomNode> pannable zoomable nodeColor={miniColor} />
+          {nodes.length >= MANY && <MiniMap<RoomNode> pannable zoomable nodeColor={miniColor} />}
         </ReactFlow>
       </div>
       <Text size="xs" c="dimmed">

@@ -2,7 +2,7 @@
 
 import { Badge } from "@mantine/core";
 import { lazy } from "react";
-import { useNavigate, useParams } from "react-router";
+import { useParams } from "react-router";
 
 import { useOpenDraft } from "../../app/queries";
 import { Loaded, Page } from "../../components/Page";
@@ -36,12 +36,10 @@ export function Component() {
 
 function DraftView() {
   const { id, configuration } = useDraft();
-  const { tab = "data" } = useParams();
-  const navigate = useNavigate();
   return (
     <Page title={configuration.title} subtitle={<Badge variant="light">Draft</Badge>} actions={<DraftActions />}>
       <SavingState />
-      <PageTabs tabs={TABS} current={tab} given={{}} onChange={(name) => void navigate(`/drafts/${id}/${name}`)} />
+      <PageTabs tabs={TABS} base={`/drafts/${id}`} given={{}} />
     </Page>
   );
 }

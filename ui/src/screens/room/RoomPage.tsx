@@ -1,8 +1,8 @@
 /** A published room, for one of its participants. */
 
-import { Badge, Group } from "@mantine/core";
+import { Anchor, Badge, Group } from "@mantine/core";
 import { lazy } from "react";
-import { useNavigate, useParams } from "react-router";
+import { Link, useParams } from "react-router";
 
 import { useLive, useRoom, useStatus } from "../../app/queries";
 import type { Room } from "../../client/room";
@@ -27,12 +27,19 @@ const TABS = [
 export function Component() {
   const { id = "" } = useParams();
   const query = useRoom(id);
-  return <Loaded query={query}>{(room) => <RoomView key={room.id} room={room} />}</Loaded>;
+  const elsewhere = (
+    <Anchor component={Link} to="/">
+      Go to your clean rooms
+    </Anchor>
+  );
+  return (
+    <Loaded query={query} elsewhere={elsewhere}>
+      {(room) => <RoomView key={room.id} room={room} />}
+    </Loaded>
+  );
 }
 
 function RoomView({ room }: TabProps) {
-  const { tab = "overview" } = useParams();
-  const navigate = useNavigate();
   const status = useStatus(room);
   useLive(room);
   const head = (
@@ -43,12 +50,7 @@ function RoomView({ room }: TabProps) {
   );
   return (
     <Page title={room.definition.title} subtitle={head} actions={<RoomActions room={room} />}>
-      <PageTabs
-        tabs={TABS}
-        current={tab}
-        given={{ room }}
-        onChange={(name) => void navigate(`/rooms/${room.id}/${name}`)}
-      />
+      <PageTabs tabs={TABS} base={`/rooms/${room.id}`} given={{ room }} />
     </Page>
   );
 }

@@ -77,9 +77,7 @@ export function TableForm({ node }: { node: TableDataNode }) {
               <Table.Th>Allow empty</Table.Th>
               <Table.Th>Hashed</Table.Th>
               <Table.Th>Range</Table.Th>
-              <Table.Th>
-                <VisuallyHidden>Actions</VisuallyHidden>
-              </Table.Th>
+              <Table.Th aria-label="Actions" />
             </Table.Tr>
           </Table.Thead>
           <Table.Tbody ref={body}>

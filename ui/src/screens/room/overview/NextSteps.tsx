@@ -95,6 +95,7 @@ export function NextSteps({
                   {action !== null && (
                     <Button
                       size="xs"
+                      flex="none"
                       variant={["provide", "replace", "look"].includes(step.do) ? "filled" : "light"}
                       aria-label={`${action.label}: ${action.of}`}
                       onClick={action.action}
