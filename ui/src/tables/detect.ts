@@ -2,6 +2,7 @@
 
 import Papa from "papaparse";
 
+import { BadRequestError } from "../core/errors";
 import { type CsvReading, type Encoding, type Reading, tidy } from "./reading";
 
 /** Bytes that are looked at. */
@@ -12,6 +13,15 @@ const DELIMITERS = [",", ";", "\t", "|"] as const;
 const PACKED = [
   [0x50, 0x4b, 0x03, 0x04],
   [0x50, 0x4b, 0x05, 0x06],
+];
+/** What is no table, told by its first bytes; and what to do then. */
+const OTHERS: readonly [readonly number[], string][] = [
+  [[0x1f, 0x8b], "This file is packed by gzip (.gz): unpack it, and choose the CSV file in it."],
+  [
+    [0xd0, 0xcf, 0x11, 0xe0],
+    "This is an Excel file of the old kind (.xls), or one with a password. Open it in Excel and save it as .xlsx without " +
+      "a password, or as CSV UTF-8.",
+  ],
 ];
 const LONGEST_NAME = 100;
 /** Numbers, dates, times, telephones: digits, and what stands between them. */
@@ -25,11 +35,16 @@ const MOSTLY = 0.9;
  * How a file is written.
  *
  * @param names Of the columns that are wanted, where they are known.
- * @throws BadRequestError It looks like an Excel file, and is none that can be read.
+ * @throws BadRequestError It is none that can be read; the message says what it is.
  */
 export async function detect(file: Blob, names: readonly string[] = []): Promise<Reading> {
   const start = new Uint8Array(await file.slice(0, SAMPLE).arrayBuffer());
-  if (PACKED.some((magic) => magic.every((byte, place) => start[place] === byte))) {
+  const begins = (magic: readonly number[]): boolean => magic.every((byte, place) => start[place] === byte);
+  const other = OTHERS.find(([magic]) => begins(magic));
+  if (other !== undefined) {
+    throw new BadRequestError(other[1]);
+  }
+  if (PACKED.some(begins)) {
     const { readSheets } = await import("./excel");
     const sheets = await readSheets(file);
     // The first one that has anything in it.
@@ -122,11 +137,36 @@ export function hasHeader(records: readonly (readonly string[])[], names: readon
   }
   // 3. Below them is something else, in more columns than not.
   const votes = first.map((cell, place) => {
-    const below = others.map((record) => record[place] ?? "").filter((each) => each !== "");
-    const shape = SHAPES.find((each) => below.filter((text) => each.test(text)).length > MOSTLY * below.length);
-    return shape === undefined || below.length === 0 ? 0 : shape.test(cell) ? -1 : 1;
+    const shape = shapeOf(below(others, place));
+    return shape === undefined ? 0 : shape.test(cell) ? -1 : 1;
   });
   return votes.reduce<number>((sum, vote) => sum + vote, 0) > 0;
+}
+
+/**
+ * The first of some records, where `hasHeader` can't tell and people may: all columns are texts, and what stands in the
+ * first row stands nowhere below.
+ */
+export function maybeHeader(records: readonly (readonly string[])[]): readonly string[] | null {
+  const [first, ...others] = records;
+  if (first === undefined || others.length === 0 || !first.every(isName)) {
+    return null;
+  }
+  const alone = first.every((cell, place) => {
+    const cells = below(others, place);
+    return shapeOf(cells) === undefined && !cells.some((each) => fold(each) === fold(cell));
+  });
+  return alone && new Set(first.map(fold)).size === first.length ? first : null;
+}
+
+function below(records: readonly (readonly string[])[], place: number): string[] {
+  return records.map((record) => record[place] ?? "").filter((cell) => cell !== "");
+}
+
+/** What nearly all of some cells look like, if it is anything but text. */
+function shapeOf(cells: readonly string[]): RegExp | undefined {
+  const most = (shape: RegExp): boolean => cells.filter((text) => shape.test(text)).length > MOSTLY * cells.length;
+  return SHAPES.find((shape) => cells.length > 0 && most(shape));
 }
 
 function isName(cell: string): boolean {

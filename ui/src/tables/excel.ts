@@ -65,6 +65,11 @@ async function unpacked(file: Blob): Promise<Blob> {
     if (entries.length > MOST_ENTRIES) {
       throw noExcel();
     }
+    if (!entries.some(({ filename }) => filename.startsWith("xl/"))) {
+      throw new BadRequestError(
+        "This is a zip archive, and no Excel file (.xlsx): unpack it, and choose the CSV file in it.",
+      );
+    }
     for (const entry of entries) {
       if (!entry.directory && /\.xml(\.rels)?$/.test(entry.filename)) {
         const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>({

@@ -80,6 +80,12 @@ test.each([
   await expect(readSheets(file)).rejects.toThrow("no Excel file");
 });
 
+test("an archive of other files is called one", async () => {
+  const zip = new ZipWriter(new BlobWriter(), { useWebWorkers: false });
+  await zip.add("people.csv", new TextReader("id\n1\n"));
+  await expect(detect(await zip.close())).rejects.toThrow("This is a zip archive");
+});
+
 test("an entity that stands for itself many times is no reason to grow", async () => {
   const bomb = `<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "${"a".repeat(1000)}"><!ENTITY b "${"&a;".repeat(1000)}">]>`;
   const sheet = `${bomb}<worksheet ${NS}><sheetData><row r="1">${text("A1", "&b;&b;&b;")}</row></sheetData></worksheet>`;

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 import { BadRequestError } from "../../src/core/errors";
 import { writeHarmlessLine, writeLine } from "../../src/tables/csv";
-import { detect, detectCsv, hasHeader } from "../../src/tables/detect";
+import { detect, detectCsv, hasHeader, maybeHeader } from "../../src/tables/detect";
 import { type CsvReading, type Reading, readRecords } from "../../src/tables/reading";
 import { pick, random } from "./random";
 
@@ -188,6 +188,49 @@ test.each<[boolean, string[][], string[]?]>([
   ],
 ])("header %s: %j", (expected, records, names) => {
   expect(hasHeader(records, names)).toBe(expected);
+});
+
+test.each<[readonly string[] | null, string[][]]>([
+  [
+    ["Name", "City"],
+    [
+      ["Name", "City"],
+      ["ann", "york"],
+      ["bob", "york"],
+    ],
+  ],
+  [
+    null,
+    [
+      ["ann", "york"],
+      ["bob", "york"],
+    ],
+  ],
+  [
+    null,
+    [
+      ["Name", ""],
+      ["ann", "york"],
+    ],
+  ],
+  [
+    null,
+    [
+      ["Name", "Age"],
+      ["ann", "7"],
+    ],
+  ],
+  [null, [["Name", "City"]]],
+  [null, []],
+])("may be a header: %j", (expected, records) => {
+  expect(maybeHeader(records)).toEqual(expected);
+});
+
+test.each([
+  ["gzip", [0x1f, 0x8b, 8, 0], "packed by gzip"],
+  ["an old Excel file", [0xd0, 0xcf, 0x11, 0xe0, 0xa1], "old kind (.xls)"],
+])("%s is called what it is", async (_, bytes, message) => {
+  await expect(detect(new Blob([new Uint8Array(bytes)]))).rejects.toThrow(message);
 });
 
 test("a header is found whatever ends its line", async () => {

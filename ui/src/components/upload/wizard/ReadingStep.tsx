@@ -1,8 +1,10 @@
 /** How the file is written, as it looks and as it comes out: to be put right where the guess was wrong. */
 
-import { Checkbox, Group, NativeSelect, Stack, Text } from "@mantine/core";
+import { Alert, Checkbox, Group, NativeSelect, Stack, Text } from "@mantine/core";
 import type { SeenFile } from "../../../client/tableChecker";
+import { maybeHeader } from "../../../tables/detect";
 import { type CsvReading, type Encoding, NAMES, type Reading } from "../../../tables/reading";
+import { shownCell } from "./cells";
 import { FirstRows } from "./FirstRows";
 
 const DELIMITERS = [
@@ -27,6 +29,7 @@ export function ReadingStep({
   onReading: (reading: Reading) => void;
 }) {
   const { reading, sheets, start } = table;
+  const names = reading.header ? null : maybeHeader(start.records);
   return (
     <Stack gap="sm">
       <Group align="flex-end">
@@ -47,6 +50,16 @@ export function ReadingStep({
           onChange={(event) => onReading({ ...reading, header: event.currentTarget.checked })}
         />
       </Group>
+      {names !== null && (
+        <Alert
+          color="yellow"
+          role="status"
+          p="xs"
+          title={`Is this the line of headings: ${shownCell(names.join(", "))}?`}
+        >
+          Then check “The first row names the columns”: it is taken for a row of data otherwise.
+        </Alert>
+      )}
       <Text size="sm" c="dimmed">
         {start.records.length === 0
           ? "There are no rows."
