@@ -304,6 +304,7 @@ def test_what_is_known_of_a_vault_is_known_at_any_address_of_its_hub(world: Worl
     first = world.client()
     upload(first)
     second = world.client(home="second", vault=first.vault_id)
+    second.get_available_datasets()
     first.admit_device(second.device_key)
     world.url = world.url.replace("127.0.0.1", "localhost")
     # It isn't alone there any more: that the vault may be trusted, and which devices there are, was known before.
