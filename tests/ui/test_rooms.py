@@ -157,6 +157,32 @@ def test_a_draft_of_a_room_is_exported_and_imported(
     expect(drafts.get_by_role("link", name=NASTY)).to_have_count(2)
 
 
+def test_what_was_changed_in_two_tabs_is_kept_twice(person: Callable[..., Person]) -> None:
+    keeper = person(KEEPER)
+    keeper.trusts_software()
+    first = keeper.goes_to("/")
+    new_room(first, "Both")
+    second = keeper.context.new_page()
+    second.goto(first.url)
+    for page, title in ((first, "Mine"), (second, "Also mine")):
+        is_kept(page)
+        act(page, "Rename and describe")
+        page.get_by_role("dialog").get_by_role("textbox", name="Name").fill(title)
+        page.get_by_role("button", name="Keep", exact=True).click()
+    is_kept(first)
+    conflict = second.get_by_role("alert", name="This draft was changed from somewhere else")
+    expect(conflict).to_be_visible()
+    keeper.finds_it_accessible(second)
+    conflict.get_by_role("button", name="Keep mine as another draft").click()
+    expect(second.get_by_role("heading", level=1)).to_have_text("Copy of Also mine")
+    is_kept(second)
+    # The other one is as the first tab has left it.
+    second.get_by_role("link", name="Clean rooms").click()
+    second.get_by_role("link", name="Mine", exact=True).click()
+    expect(second.get_by_role("heading", level=1)).to_have_text("Mine")
+    is_kept(second)
+
+
 def test_permissions_of_many_people(person: Callable[..., Person], tmp_path: Path) -> None:
     author = person("author@rooms.example")
     author.trusts_software()

@@ -15,14 +15,13 @@ import { Problem } from "../../components/Problem";
 import { readConfiguration, writeConfiguration } from "../../core/configuration";
 import { own } from "../../core/encoding";
 import { importedDraft } from "../../drafts/draft";
-import { createDraft, deleteDraft, loadDraft } from "../../drafts/drafts";
+import { deleteDraft, loadDraft } from "../../drafts/drafts";
 import { describe } from "../../drafts/edits";
 import { useDraft } from "../../drafts/useDraft";
-
-const MAX_TITLE = 256;
+import { MAX_TITLE, useDuplicate } from "./useDuplicate";
 
 export function DraftActions() {
-  const { id, draft, configuration, edit, flush } = useDraft();
+  const { id, configuration, edit, flush } = useDraft();
   const { vault, email } = useClient();
   const queries = useQueryClient();
   const navigate = useNavigate();
@@ -50,16 +49,7 @@ export function DraftActions() {
     },
     onSettled: () => reset.current?.(),
   });
-  const duplicating = useMutation({
-    mutationFn: async () => {
-      const title = [...`Copy of ${configuration.title}`].slice(0, MAX_TITLE).join("");
-      return await createDraft(vault, { ...draft, configuration: { ...configuration, title }, changed: Date.now() });
-    },
-    onSuccess: async (copy) => {
-      await queries.invalidateQueries({ queryKey: keys.drafts });
-      await navigate(`/drafts/${copy}`);
-    },
-  });
+  const duplicating = useDuplicate();
   const deleting = useMutation({
     mutationFn: async () => {
       const sure = await confirmed({

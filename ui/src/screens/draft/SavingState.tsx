@@ -6,13 +6,15 @@ import { useEffect } from "react";
 
 import { useEnded } from "../../app/ended";
 import { keys } from "../../app/queries";
-import { wordsFor } from "../../components/Problem";
+import { Problem, wordsFor } from "../../components/Problem";
 import { AuthorizationError } from "../../core/errors";
 import { useDraft } from "../../drafts/useDraft";
+import { useDuplicate } from "./useDuplicate";
 
 export function SavingState() {
   const { id, saving, error, flush } = useDraft();
   const queries = useQueryClient();
+  const duplicating = useDuplicate();
   const { ended, look } = useEnded();
   useEffect(() => {
     if (error instanceof AuthorizationError) {
@@ -22,12 +24,19 @@ export function SavingState() {
   if (saving === "conflict") {
     return (
       <Alert color="yellow" role="alert" title="This draft was changed from somewhere else">
-        <Text size="sm">What you change here is not kept any more. Open it anew to go on from what is kept.</Text>
+        <Text size="sm">
+          What you change here is not kept any more. Keep what you see here as another draft; or leave it, and open anew
+          what is kept.
+        </Text>
         <Group mt="sm">
-          <Button size="xs" onClick={() => void queries.resetQueries({ queryKey: keys.draft(id) })}>
+          <Button size="xs" loading={duplicating.isPending} onClick={() => duplicating.mutate()}>
+            Keep mine as another draft
+          </Button>
+          <Button size="xs" variant="default" onClick={() => void queries.resetQueries({ queryKey: keys.draft(id) })}>
             Open anew
           </Button>
         </Group>
+        {duplicating.error !== null && <Problem error={duplicating.error} />}
       </Alert>
     );
   }
