@@ -28,11 +28,18 @@ export function SchemaImport({
   const looking = useMutation({
     mutationFn: async ({ file, reading }: { file: File; reading: Reading | null }) => {
       checker.current ??= startTableChecker();
-      return { file, ...(await checker.current.look(file, [], reading)) };
+      const seen = await checker.current.look(file, [], reading);
+      const { header, records } = seen.start;
+      // Nothing stands below a single row that could tell: whoever takes columns from it has their names there.
+      const names = reading === null && seen.problem === null && header === null && records.length === 1;
+      const again = names ? await checker.current.look(file, [], { ...seen.reading, header: true }) : seen;
+      return { file, ...again };
     },
   });
   const seen = looking.data;
   const columns = seen === undefined || seen.problem !== null ? [] : inferColumns(seen.start);
+  const many = columns.length === 0 ? "Use these columns" : `Use these ${columns.length} columns`;
+  const use = columns.length === 1 ? "Use this column" : many;
   return (
     <Dialog onClose={onClose} title={`Columns of ${node.name}, from a file`} size="xl">
       <Stack>
@@ -81,7 +88,7 @@ export function SchemaImport({
             Cancel
           </Button>
           <Button disabled={columns.length === 0 || looking.isPending} onClick={() => onColumns(columns)}>
-            {columns.length === 0 ? "Use these columns" : `Use these ${columns.length} columns`}
+            {use}
           </Button>
         </Group>
       </Stack>
