@@ -48,6 +48,22 @@ export function readConfiguration(data: Bytes): Configuration {
   try {
     return decode(data, "Configuration", "the configuration of a room");
   } catch (error) {
-    throw error instanceof VerificationError ? new DefinitionInvalid(error.message) : error;
+    if (!(error instanceof VerificationError)) {
+      throw error;
+    }
+    throw new DefinitionInvalid(
+      claims(data)
+        ? error.message
+        : "This file is no configuration of a room. Choose a JSON file that was exported from a room or a draft.",
+    );
+  }
+}
+
+/** Whether it says that it is one, which another version may understand. */
+function claims(data: Bytes): boolean {
+  try {
+    return JSON.parse(text(data)).format === "cloister-room";
+  } catch {
+    return false;
   }
 }

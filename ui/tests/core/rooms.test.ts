@@ -42,6 +42,9 @@ test("configurations", () => {
   for (const bad of ["", "{}", configuration.exported.replace("cloister-room", "cloister-house")]) {
     expect(() => readConfiguration(utf8(bad))).toThrow(DefinitionInvalid);
   }
+  expect(() => readConfiguration(utf8("{}"))).toThrow("no configuration of a room");
+  // One that says that it is one may be of a newer version.
+  expect(() => readConfiguration(utf8('{"format": "cloister-room"}'))).toThrow("Update the client");
 });
 
 test("what is missing is named", () => {

@@ -52,7 +52,11 @@ export function NewRoom({ rooms, onClose }: { rooms: readonly Room[]; onClose: (
           <SegmentedControl
             aria-label="What to begin with"
             value={from}
-            onChange={(value) => setFrom(value as From)}
+            onChange={(value) => {
+              setFrom(value as From);
+              // What was wrong with a file is nothing to a room from scratch.
+              creating.reset();
+            }}
             data={[
               { value: "scratch", label: "From scratch" },
               { value: "file", label: "From a file" },

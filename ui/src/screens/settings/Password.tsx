@@ -8,6 +8,7 @@ import { hub } from "../../app/session";
 import { changePassword } from "../../client/account";
 import { Problem } from "../../components/Problem";
 import { useSubmit } from "../../components/useSubmit";
+import { AuthorizationError } from "../../core/errors";
 import { Section } from "./Section";
 import styles from "./Settings.module.css";
 
@@ -23,6 +24,8 @@ export function Password() {
       await queries.invalidateQueries({ queryKey: ["sessions"] });
     },
   });
+  // The hub answers as it does to somebody who isn't signed in yet.
+  const wrong = changing.error instanceof AuthorizationError && changing.error.message.startsWith("Email and password");
   const differs = fields.again !== "" && fields.again !== fields.fresh;
   const submit = useSubmit(() => changing.mutateAsync());
   const field = (name: keyof typeof NOTHING, label: string, error?: string) => (
@@ -46,7 +49,9 @@ export function Password() {
           {field("current", "Current password")}
           {field("fresh", "New password")}
           {field("again", "New password once more", differs ? "This is not the same." : undefined)}
-          {changing.error !== null && <Problem error={changing.error} />}
+          {changing.error !== null && (
+            <Problem error={wrong ? new AuthorizationError("The current password is wrong.") : changing.error} />
+          )}
           {changing.isSuccess && (
             <Alert color="green" role="status">
               The password was changed. Other sessions have ended.

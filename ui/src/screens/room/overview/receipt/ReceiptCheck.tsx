@@ -9,8 +9,9 @@ import { keys } from "../../../../app/queries";
 import type { Room } from "../../../../client/room";
 import { Dialog } from "../../../../components/Dialog";
 import { Problem } from "../../../../components/Problem";
-import { toBase64 } from "../../../../core/encoding";
-import { ReceiptInvalid } from "../../../../core/errors";
+import { text, toBase64 } from "../../../../core/encoding";
+import { BadRequestError } from "../../../../core/errors";
+import { PAYLOAD_TYPE } from "../../../../core/receipt";
 import { Checks } from "./Verified";
 
 /** Bytes that a receipt has at most, and some more. */
@@ -41,10 +42,14 @@ function Check({ room }: { room: Room }) {
   const queries = useQueryClient();
   const check = useMutation({
     mutationFn: async (file: File) => {
-      if (file.size > MOST) {
-        throw new ReceiptInvalid("This file is no receipt: it is much too large.");
+      const content = file.size > MOST ? new Uint8Array() : new Uint8Array(await file.arrayBuffer());
+      if (!claims(content)) {
+        // Nothing was promised, so no check has failed; nor is the log read for it, which everybody sees.
+        throw new BadRequestError(
+          "This file is no receipt. Choose the one that “Download the receipt” has saved: its name ends in .receipt.json.",
+        );
       }
-      return await room.verifyReceipt(toBase64(new Uint8Array(await file.arrayBuffer())));
+      return await room.verifyReceipt(toBase64(content));
     },
     // The room's log has one event more.
     onSettled: () => queries.invalidateQueries({ queryKey: keys.status(room.id) }),
@@ -80,4 +85,13 @@ function Check({ room }: { room: Room }) {
       )}
     </Stack>
   );
+}
+
+/** Whether it says that it is a receipt. */
+function claims(content: Uint8Array): boolean {
+  try {
+    return JSON.parse(text(content)).payloadType === PAYLOAD_TYPE;
+  } catch {
+    return false;
+  }
 }

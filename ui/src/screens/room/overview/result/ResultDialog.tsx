@@ -12,7 +12,7 @@ import { download } from "../../../../components/download";
 import { bytes, duration } from "../../../../components/format";
 import { Problem } from "../../../../components/Problem";
 import { FileDownload, Preview } from "../../../../components/preview/Preview";
-import { BadRequestError, NotFoundError } from "../../../../core/errors";
+import { AuthorizationError, BadRequestError, NotFoundError } from "../../../../core/errors";
 import type { RunNode } from "../../../../core/nodes";
 import { Verified } from "../receipt/Verified";
 import styles from "./Result.module.css";
@@ -40,7 +40,7 @@ export function ResultDialog({
       <Stack>
         {query.error !== null ? (
           <>
-            <Problem error={query.error} onRetry={() => void query.refetch()} />
+            <Problem error={inWords(query.error)} onRetry={() => void query.refetch()} />
             {(query.error instanceof NotFoundError || query.error instanceof BadRequestError) && (
               <Group>
                 <Button onClick={onRunAgain}>Run it again</Button>
@@ -55,6 +55,16 @@ export function ResultDialog({
       </Stack>
     </Dialog>
   );
+}
+
+/** The enclave speaks of an option of the SDK there. */
+function inWords(error: Error): Error {
+  return error instanceof AuthorizationError && error.message.startsWith("The dataset was not attached for this device")
+    ? new AuthorizationError(
+        "Whoever has attached this data had not looked at this device's key yet, so it doesn't get what was found in " +
+          "it. Use the device that has attached it; or replace the data from here.",
+      )
+    : error;
 }
 
 function Fetching({ progress, again }: { progress: TransferProgress | null; again: boolean }) {
