@@ -156,6 +156,38 @@ def test_what_depends_on_data_follows_it(person: Callable[..., Person]) -> None:
     assert script["dependencies"] == ["people"]
 
 
+def test_a_tab_is_as_it_was_left(person: Callable[..., Person]) -> None:
+    owner = "lea@data.example"
+    lea = person(owner)
+    lea.trusts_software()
+    letters = [RawDataNodeDefinition(name=f"letter {number}", is_required=True) for number in range(3)]
+    page = lea.goes_to(f"{imports(lea, configuration('Letters', owner, letters))}/data")
+    page.get_by_role("navigation", name="Data").get_by_role("button", name="letter 2").click()
+    page.get_by_role("tab", name="Computations").click()
+    expect(page.get_by_text("Nothing is computed yet")).to_be_visible()
+    page.get_by_role("tab", name="Data").click()
+    expect(page.get_by_role("navigation", name="Data").locator("[aria-current]")).to_have_text("letter 2")
+
+
+def test_a_table_is_described_by_names_alone(person: Callable[..., Person]) -> None:
+    owner = "nora@data.example"
+    nora = person(owner)
+    nora.trusts_software()
+    nodes = [TableDataNodeDefinition("people", [Column(FormatType.INTEGER, "id", False)], True)]
+    page = nora.goes_to(f"{imports(nora, configuration('Names', owner, nodes))}/data")
+    page.get_by_role("button", name="Import from a file").click()
+    dialog = page.get_by_role("dialog", name="Columns of people, from a file")
+    dialog.locator("input[type=file]").set_input_files(
+        {"name": "names.csv", "mimeType": "text/csv", "buffer": b"given name,family name\n"}
+    )
+    expect(dialog.get_by_role("table", name="Columns that are taken")).to_contain_text("family name")
+    dialog.locator("input[type=file]").set_input_files(
+        {"name": "name.csv", "mimeType": "text/csv", "buffer": b"family name\n"}
+    )
+    dialog.get_by_role("button", name="Use this column").click()
+    expect(page.get_by_role("textbox", name="Name of column 1")).to_have_value("family name")
+
+
 def test_test_data_is_made_by_the_wizard(person: Callable[..., Person]) -> None:
     dana = person("tess@data.example")
     dana.trusts_software()

@@ -2,13 +2,13 @@
 
 import { Stack, Tabs, Text } from "@mantine/core";
 import { type RefObject, useCallback, useDeferredValue, useMemo, useRef, useState } from "react";
-import { useSearchParams } from "react-router";
 
 import type { EditorHandle } from "../../../components/editor/Editor";
 import { type ComputeNode, isDataNode } from "../../../core/nodes";
 import type { Configuration, Node, TextFile } from "../../../core/records";
 import { useDraft } from "../../../drafts/useDraft";
 import { problemsByNode } from "../nodes/NodeProblems";
+import { useChosen } from "../nodes/useChosen";
 import { TestButton } from "../test/TestButton";
 import { AddComputation } from "./AddComputation";
 import { ComputationList } from "./ComputationList";
@@ -28,14 +28,11 @@ import { type Change, type NodeOf, useChange } from "./useNode";
 
 export default function ComputationsTab() {
   const { configuration } = useDraft();
-  const [parameters, setParameters] = useSearchParams();
-  const choose = useCallback((id: string) => setParameters({ node: id }, { replace: true }), [setParameters]);
   // What is typed is there at once; what is around it follows.
   const settled = useDeferredValue(configuration);
   const computations = useMemo(() => computationsOf(settled), [settled]);
   const problems = useMemo(() => problemsByNode(settled), [settled]);
-  const now = computationsOf(configuration);
-  const chosen = now.find((each) => each.id === parameters.get("node")) ?? now[0];
+  const { chosen, choose } = useChosen("computations", computationsOf(configuration));
   return (
     <div className={styles["columns"]}>
       <div className={styles["list"]}>

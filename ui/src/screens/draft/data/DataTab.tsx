@@ -1,13 +1,13 @@
 /** What goes into a room: tables and files, and who provides them. */
 
 import { Badge, Stack, Text, UnstyledButton } from "@mantine/core";
-import { useCallback, useDeferredValue, useMemo } from "react";
-import { useSearchParams } from "react-router";
+import { useDeferredValue, useMemo } from "react";
 
 import { KINDS } from "../../../components/kinds";
 import { type DataNode, isDataNode } from "../../../core/nodes";
 import { useDraft } from "../../../drafts/useDraft";
 import { problemsByNode } from "../nodes/NodeProblems";
+import { useChosen } from "../nodes/useChosen";
 import { AddData } from "./AddData";
 import styles from "./Data.module.css";
 import { DataHead } from "./DataHead";
@@ -16,13 +16,11 @@ import { TestDatum } from "./TestDatum";
 
 export default function DataTab() {
   const { configuration } = useDraft();
-  const [parameters, setParameters] = useSearchParams();
-  const choose = useCallback((id: string) => setParameters({ node: id }, { replace: true }), [setParameters]);
   // What is typed is there at once; what is around it follows.
   const settled = useDeferredValue(configuration);
   const problems = useMemo(() => problemsByNode(settled), [settled]);
   const nodes = configuration.nodes.filter(isDataNode);
-  const chosen = nodes.find((each) => each.id === parameters.get("node")) ?? nodes[0];
+  const { chosen, choose } = useChosen("data", nodes);
   return (
     <div className={styles["columns"]}>
       <Stack gap="sm">
