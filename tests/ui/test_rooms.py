@@ -158,11 +158,11 @@ def test_a_draft_of_a_room_is_exported_and_imported(
 
 
 def test_what_was_changed_in_two_tabs_is_kept_twice(person: Callable[..., Person]) -> None:
-    keeper = person(KEEPER)
-    keeper.trusts_software()
-    first = keeper.goes_to("/")
+    author = person("tabs@rooms.example")
+    author.trusts_software()
+    first = author.goes_to("/")
     new_room(first, "Both")
-    second = keeper.context.new_page()
+    second = author.context.new_page()
     second.goto(first.url)
     for page, title in ((first, "Mine"), (second, "Also mine")):
         is_kept(page)
@@ -172,7 +172,7 @@ def test_what_was_changed_in_two_tabs_is_kept_twice(person: Callable[..., Person
     is_kept(first)
     conflict = second.get_by_role("alert", name="This draft was changed from somewhere else")
     expect(conflict).to_be_visible()
-    keeper.finds_it_accessible(second)
+    author.finds_it_accessible(second)
     conflict.get_by_role("button", name="Keep mine as another draft").click()
     expect(second.get_by_role("heading", level=1)).to_have_text("Copy of Also mine")
     is_kept(second)
@@ -200,6 +200,10 @@ def test_permissions_of_many_people(person: Callable[..., Person], tmp_path: Pat
     )
     author.finds_it_accessible()
     page.get_by_role("button", name="Create the draft").click()
+    act(page, "Rename and describe")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Actions")).to_be_focused()
     page.get_by_role("tab", name="Permissions").click()
     table = page.get_by_role("table", name="Participants")
     expect(table.get_by_role("row")).to_have_count(53)

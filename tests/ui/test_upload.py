@@ -187,6 +187,15 @@ def test_an_excel_file_and_one_that_cannot_be_read(
     dialog.locator("input[type=file]").set_input_files(no_excel)
     expect(dialog.get_by_role("alert")).to_contain_text("no Excel file")
 
+    # Where nothing tells whether there is a header, people are asked.
+    texts = FilePayload(name="c.csv", mimeType="text/csv", buffer=b"Name,City\nann,york\nbob,rome\n")
+    dialog.locator("input[type=file]").set_input_files(texts)
+    headings = dialog.get_by_text("Is this the line of headings: Name, City?")
+    expect(headings).to_be_visible()
+    ed.finds_it_accessible()
+    dialog.get_by_role("checkbox", name="The first row names the columns").click()
+    expect(headings).to_have_count(0)
+
     # Of so many rows that a library would start threads of its own, which the pages' policy forbids.
     staff: list[list[str | float]] = [["Who", "Born"]]
     staff += [[f"{NASTY} {n}", 36526 + n % 9000] for n in range(20_000)]
