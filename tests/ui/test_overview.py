@@ -21,6 +21,7 @@ from cloister.analytics import (
 from cloister.sdk.datasets import SecretStoreOptions
 from cloister.sdk.dcr import AnalyticsDcr
 from cloister.sdk.key import Key
+from cloister.sdk.nodes import TableDataNode
 from tests.installation import Installation, data_node
 
 from .people import Person
@@ -166,3 +167,18 @@ def test_a_table_is_provided_validated_asked_and_removed(
     expect(card).to_contain_text("Needed")
     expect(look).to_contain_text("Waits for data of salaries, which you can provide.")
     expect(look.get_by_role("button", name="Result")).to_have_count(0)
+
+    # Where it is not valid it is to be replaced, and nothing over it is ready to run; after a reload, too.
+    kept = SecretStoreOptions(store_key=False)
+    table = tables.get_node("salaries")
+    assert isinstance(table, TableDataNode)
+    table.upload_and_publish_dataset(b"bridge,a lot\n", Key(), "wrong", secret_store_options=kept)
+    expect(card).to_contain_text("Provided")
+    look.get_by_role("button", name="Run").click()
+    expect(look).to_contain_text("Waits for valid data of salaries")
+    page.reload()
+    expect(card).to_contain_text("Provided, not valid")
+    expect(look.get_by_role("button", name="Run")).to_have_count(0)
+    page.get_by_role("button", name="Replace data: salaries").first.click()
+    page.get_by_role("dialog").get_by_role("button", name="Remove, then provide other data").click()
+    expect(page.get_by_role("dialog", name="Data for salaries")).to_be_visible()
