@@ -14,7 +14,7 @@ IMAGES = ("python", "python-ml", "r", "synthetic")
 _LOCKED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
 _DEBIAN_R = "r-cran-"
 _R_NAMES = {
-    each.lower(): each for each in ("Hmisc", "MASS", "Matrix", "RProtoBuf", "gridExtra", "pROC", "randomForest")
+    each.lower(): each for each in ("AER", "Hmisc", "MASS", "Matrix", "RProtoBuf", "gridExtra", "pROC", "randomForest")
 }
 """Debian's names of packages are in lower case, R's are not. A test asks R itself (`tests/e2e/test_snippets.py`)."""
 

@@ -101,8 +101,8 @@ def test_what_comes_next_and_runs_that_outlive_the_page(
 
 
 @pytest.fixture
-def tables(installation: Installation) -> AnalyticsDcr:
-    client = installation.client(OWNER)
+def tables(installation: Installation, tmp_path: Path) -> AnalyticsDcr:
+    client = installation.client(OWNER, machine=tmp_path.name)  # one that has heard of none of their browsers
     columns = [
         Column(FormatType.STRING, "team", is_nullable=False),
         Column(FormatType.INTEGER, "salary", is_nullable=False),
