@@ -35,9 +35,9 @@ pytestmark = pytest.mark.slow
 
 
 def test_what_comes_next_and_runs_that_outlive_the_page(
-    person: Callable[..., Person], installation: Installation
+    person: Callable[..., Person], installation: Installation, tmp_path: Path
 ) -> None:
-    client = installation.client(OWNER)
+    client = installation.client(OWNER, machine=tmp_path.name)
     builder = AnalyticsDcrBuilder(client=client).with_name("Letters").with_owner(OWNER)
     builder.add_node_definition(RawDataNodeDefinition(name="letter", is_required=True))
     scripts = {"shout": SHOUT, "endless": "while True: pass", "fail": FAIL}
