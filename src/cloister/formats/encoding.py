@@ -30,6 +30,11 @@ Size = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 """A number of bytes, rows or milliseconds that JSON carries exactly."""
 
 
+def is_hex32(text: str) -> bool:
+    """Whether it is what `Hex32` describes."""
+    return len(text) == 64 and set(text) <= set("0123456789abcdef")
+
+
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of everything that is stored or sent as JSON: immutable, and an unknown field is an error.
 

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cloister.errors import BadRequestError, NotFoundError
 from cloister.formats.dataset import PART_SIZE
+from cloister.formats.encoding import is_hex32
 from cloister.protocol import Done, PublishRoom, ReadStatus, RetrieveRoom, RoomContent, RoomStatus
 from cloister.rooms.definition import Definition, read_definition
 from cloister.sdk.bound_keys import KeyCheck
@@ -178,7 +179,7 @@ class Client:
             EvidenceRejected: the room's enclave is not the one that is there, or something of it is not accepted.
         """
         only = accepted(self._enclave_specs, enclave_specs)
-        if len(dcr_id) != 64 or not set(dcr_id) <= set("0123456789abcdef"):
+        if not is_hex32(dcr_id):
             raise NotFoundError("That is not the id of a room: ids are 64 lower-case hexadecimal digits.")
         if only is not None:
             only.check_enclave(self._channel.trusted().reference)

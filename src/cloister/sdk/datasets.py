@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from cloister.errors import BadRequestError, NotFoundError, VerificationError
 from cloister.formats.dataset import PART_SIZE, Bytes, Manifest, check_key
-from cloister.formats.encoding import Hex32, Record, Size, canonical, decode
+from cloister.formats.encoding import Hex32, Record, Size, canonical, decode, is_hex32
 from cloister.protocol import Item, ReadStatus, RoomStatus
 from cloister.sdk.headers import without_header
 from cloister.sdk.key import Key
@@ -193,7 +193,7 @@ class Datasets:
 
     def get(self, digest: str) -> dict[str, Any] | None:
         """A dataset as scripts read it, or None."""
-        if not _is_hash(digest):
+        if not is_hex32(digest):
             return None
         item = self._vault.read(f"dataset/{digest}")
         return None if item is None else self._described(item)
@@ -352,12 +352,8 @@ def _keeps_key(options: object | None) -> bool:
     return options.store_key
 
 
-def _is_hash(digest: str) -> bool:
-    return len(digest) == 64 and set(digest) <= set("0123456789abcdef")
-
-
 def _hash(digest: str) -> str:
-    if not _is_hash(digest):
+    if not is_hex32(digest):
         raise BadRequestError("That is not a dataset's hash: they are 64 lower-case hexadecimal digits.")
     return digest
 

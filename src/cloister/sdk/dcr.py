@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET
 
 from cloister.errors import BadRequestError, EvidenceRejected, ReceiptInvalid
+from cloister.formats.encoding import is_hex32
 from cloister.formats.receipt import ReceiptBody, read_receipt
 from cloister.protocol import Done, ReadStatus, RoomStatus, StopRoom, UnbindKey
 from cloister.rooms.audit import audit_text
@@ -103,7 +104,7 @@ class AnalyticsDcr:
         Raises:
             BadRequestError: that is no key, or this machine's own.
         """
-        if len(key) != 64 or not set(key) <= set("0123456789abcdef"):
+        if not is_hex32(key):
             raise BadRequestError("That is not a device key: keys are 64 lower-case hexadecimal digits.")
         self._context.link.ask(UnbindKey(key=key), Done)
 

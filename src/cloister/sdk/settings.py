@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 
 from cloister.errors import CloisterError
+from cloister.formats.encoding import is_hex32
 from cloister.wire.hub import is_loopback
 
 DEFAULT_PORT = 443
@@ -74,7 +75,7 @@ def software_allowed(environ: Mapping[str, str]) -> bool:
 def vault_named(environ: Mapping[str, str]) -> str | None:
     """The id of the user's vault, where they say it: then no other is believed to be theirs."""
     named = environ.get("CLOISTER_VAULT", "").strip()
-    if named and (len(named) != 64 or not set(named) <= set("0123456789abcdef")):
+    if named and not is_hex32(named):
         raise CloisterError("CLOISTER_VAULT must be the id of your vault: 64 hexadecimal digits, as vault_id shows.")
     return named or None
 

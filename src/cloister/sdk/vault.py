@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Literal, TypeVar
 
 from cloister.errors import BadRequestError, CloisterError, DefinitionInvalid, NotFoundError, VerificationError
-from cloister.formats.encoding import Hex32, Record, canonical, decode, pack, sha256
+from cloister.formats.encoding import Hex32, Record, canonical, decode, is_hex32, pack, sha256
 from cloister.protocol import (
     AdmitDevice,
     DismissDevice,
@@ -331,6 +331,6 @@ class Vault:
 
 
 def _hex_key(key: str) -> str:
-    if len(key) != 64 or not set(key) <= set("0123456789abcdef"):
+    if not is_hex32(key):
         raise BadRequestError("That is not a device key: they are 64 lower-case hexadecimal digits.")
     return key
